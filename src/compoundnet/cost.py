@@ -1,0 +1,243 @@
+"""What a network costs: one fold over the layer tree, without tensors.
+
+CONVENTION is printed beside every number. Multiply-adds are what the paper calls FLOPS.
+"""
+
+import math
+from dataclasses import dataclass
+
+from .layers import Act, Conv, Gate, GlobalPool, Leaf, Linear, MaxPool, Node, Norm, Residual, Seq
+from .network import Network, below_stride, unfold
+from .schema import FieldError
+
+CONVENTION = (
+    "one image; multiply-adds of convolutions (squeeze-and-excite too) and the classifier, biases, norms, "
+    "activations, pools and additions not counted; FLOPs = 2 x multiply-adds; activations = outputs of "
+    "convolutions and classifier; peak = most elements alive at once at inference (norms and activations in "
+    "place, one layer at a time); training = elements kept for the backward pass"
+)
+
+# Which tensor autograd keeps for an activation applied in place: what it read or what it wrote.
+_KEEPS_OUTPUT = frozenset({"relu", "relu6", "sigmoid"})
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """Exact costs for one image: see CONVENTION. Activation counts are elements, not bytes.
+
+    ``a + b`` is the cost of a followed by b: counts add, the peak is the larger one.
+    """
+
+    params: int = 0
+    macs: int = 0
+    activations: int = 0
+    peak_activations: int = 0
+    training_activations: int = 0
+
+    @property
+    def flops(self) -> int:
+        """Floating-point operations as hardware makers count them: twice the multiply-adds."""
+        return 2 * self.macs
+
+    def __add__(self, other: "Cost") -> "Cost":
+        return Cost(
+            self.params + other.params,
+            self.macs + other.macs,
+            self.activations + other.activations,
+            max(self.peak_activations, other.peak_activations),
+            self.training_activations + other.training_activations,
+        )
+
+    def to_dict(self) -> dict[str, int]:
+        """The JSON contract of ``compoundnet cost --json``; all values are integers."""
+        names = ("params", "macs", "flops", "activations", "peak_activations", "training_activations")
+        return {name: getattr(self, name) for name in names}
+
+    def __str__(self) -> str:
+        return (
+            f"{self.params:,} params, {self.macs:,} multiply-adds ({self.flops:,} FLOPs), "
+            f"{self.activations:,} activations"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class LayerCost:
+    """One leaf of the tree: where it is, what it is, the shape (C, H, W) it writes, what it costs."""
+
+    path: str
+    layer: Leaf
+    shape: tuple[int, int, int]
+    cost: Cost
+
+
+def cost(network: Network, size: tuple[int, int] | None = None) -> Cost:
+    """The exact cost of a network for one image of ``size`` (height, width); default: its own resolution.
+
+    Raises FieldError when a side is below the total stride.
+
+    >>> from compoundnet.families import named
+    >>> cost(named("efficientnet_b0")).params
+    5288548
+    """
+    return total(by_layer(network, size))
+
+
+def by_stage(network: Network, size: tuple[int, int] | None = None) -> list[tuple[str, Cost]]:
+    """The cost of each row of Table 1: stem, stages.0, ..., head."""
+    rows: dict[str, list[LayerCost]] = {}
+    for layer in by_layer(network, size):
+        parts = layer.path.split(".")
+        row = ".".join(parts[:2]) if parts[0] == "stages" else parts[0] if parts[0] == "stem" else "head"
+        rows.setdefault(row, []).append(layer)
+    return [(row, total(layers)) for row, layers in rows.items()]
+
+
+def by_layer(network: Network, size: tuple[int, int] | None = None) -> list[LayerCost]:
+    """The cost of every layer in the order of execution; see ``cost``."""
+    height, width = size or (network.resolution, network.resolution)
+    for side in (height, width):
+        if side < network.total_stride:
+            raise FieldError("size", below_stride(side, network.total_stride))
+    return trace(unfold(network), (network.in_channels, height, width))
+
+
+def total(layers: list[LayerCost]) -> Cost:
+    """The sum of layer costs, without building a Cost for every partial sum."""
+    costs = [layer.cost for layer in layers]
+    return Cost(
+        sum(c.params for c in costs),
+        sum(c.macs for c in costs),
+        sum(c.activations for c in costs),
+        max((c.peak_activations for c in costs), default=0),
+        sum(c.training_activations for c in costs),
+    )
+
+
+def trace(tree: Node, shape: tuple[int, int, int]) -> list[LayerCost]:
+    """Walk any layer tree from an input of ``shape`` (C, H, W)."""
+    fold = _Fold(_Tensor(*shape))
+    fold.visit("", tree)
+    return fold.layers
+
+
+class _Tensor:
+    """A tensor during the walk: is it kept for backward, and does someone still need it as input?"""
+
+    __slots__ = ("channels", "elements", "height", "kept", "pinned", "width")
+
+    def __init__(self, channels: int, height: int, width: int, kept: bool = False) -> None:
+        self.channels, self.height, self.width = channels, height, width
+        self.elements = channels * height * width
+        self.kept = kept
+        self.pinned = 0
+
+
+class _Fold:
+    """The state of the walk: the current tensor, and the elements that others hold alive."""
+
+    def __init__(self, image: _Tensor) -> None:
+        self.x = image
+        self.held = 0  # elements of pinned tensors other than the current one
+        self.layers: list[LayerCost] = []
+
+    def visit(self, path: str, node: Node) -> None:
+        match node:
+            case Seq(children):
+                self._children(path, children)
+            case Residual():
+                self._residual(path, node)
+            case Gate(children):
+                self._gate(path, children)
+            case _:
+                self._leaf(path, node)
+
+    def _children(self, path: str, children: tuple[tuple[str, Node], ...]) -> None:
+        prefix = f"{path}." if path else ""
+        for name, child in children:
+            self.visit(prefix + name, child)
+
+    def _residual(self, path: str, node: Residual) -> None:
+        x, held = self._pin()
+        self._children(path, node.children)
+        branch = self.x
+        if node.shortcut is not None:
+            self.x, self.held = x, held + branch.elements
+            self.visit(f"{path}.shortcut", node.shortcut)
+            branch = self.x
+        self._unpin(x, held, _Tensor(branch.channels, branch.height, branch.width))
+
+    def _gate(self, path: str, children: tuple[tuple[str, Node], ...]) -> None:
+        x, held = self._pin()
+        self._children(path, children)
+        # The product keeps both factors; what pooled and squeezed has counted itself already.
+        self._keep_in_last(x)
+        self._keep_in_last(self.x)
+        self._unpin(x, held, _Tensor(x.channels, x.height, x.width))
+
+    def _pin(self) -> tuple[_Tensor, int]:
+        self.x.pinned += 1
+        return self.x, self.held
+
+    def _unpin(self, x: _Tensor, held: int, result: _Tensor) -> None:
+        """Put ``result``, written over one of its operands, in place of ``x``."""
+        x.pinned -= 1
+        self.x, self.held = result, held + (x.elements if x.pinned else 0)
+
+    def _keep(self, tensor: _Tensor) -> int:
+        if tensor.kept:
+            return 0
+        tensor.kept = True
+        return tensor.elements
+
+    def _keep_in_last(self, tensor: _Tensor) -> None:
+        kept = self._keep(tensor)
+        if kept and self.layers:
+            last = self.layers[-1]
+            grown = last.cost + Cost(training_activations=kept)
+            self.layers[-1] = LayerCost(last.path, last.layer, last.shape, grown)
+
+    def _leaf(self, path: str, leaf: Leaf) -> None:
+        x = self.x
+        params, macs, activations, kept = 0, 0, 0, 0
+        out = x
+        match leaf:
+            case Conv(inputs, outputs, kernel, stride, groups, bias):
+                out = _Tensor(outputs, -(-x.height // stride), -(-x.width // stride))
+                weights = kernel * kernel * (inputs // groups) * outputs
+                params, macs, activations = weights + bias * outputs, weights * out.height * out.width, out.elements
+                kept = _padded(leaf, x) or self._keep(x)
+            case Norm(channels, _):
+                params, kept, out = 2 * channels, self._keep(x), _Tensor(channels, x.height, x.width)
+            case Act(kind) if kind in _KEEPS_OUTPUT:
+                out = _Tensor(x.channels, x.height, x.width)
+                kept = self._keep(out)
+            case Act():
+                kept, out = self._keep(x), _Tensor(x.channels, x.height, x.width)
+            case GlobalPool():
+                out = _Tensor(x.channels, 1, 1)
+            case MaxPool(_, stride, _):
+                out = _Tensor(x.channels, -(-x.height // stride), -(-x.width // stride))
+                kept = (_padded(leaf, x) or self._keep(x)) + out.elements  # the positions of the maxima
+            case Linear(inputs, outputs):
+                out = _Tensor(outputs, 1, 1)
+                params, macs, activations, kept = inputs * outputs + outputs, inputs * outputs, outputs, self._keep(x)
+        in_place = isinstance(leaf, Norm | Act) and not x.pinned
+        live = self.held + x.elements + (0 if in_place else out.elements)
+        self.held += x.elements if x.pinned else 0
+        self.x = out
+        self.layers.append(
+            LayerCost(path, leaf, (out.channels, out.height, out.width), Cost(params, macs, activations, live, kept))
+        )
+
+
+def same_padding(side: int, kernel: int, stride: int) -> int:
+    """TensorFlow's SAME rule: the pixels to add to a side so that ceil(side / stride) windows fit."""
+    return max((math.ceil(side / stride) - 1) * stride + kernel - side, 0)
+
+
+def _padded(layer: Conv | MaxPool, x: _Tensor) -> int:
+    """Elements of the padded copy that a strided "same" layer reads instead of ``x`` (0: no copy)."""
+    if layer.padding == "symmetric" or layer.stride == 1:
+        return 0
+    height = x.height + same_padding(x.height, layer.kernel, layer.stride)
+    return x.channels * height * (x.width + same_padding(x.width, layer.kernel, layer.stride))

@@ -1,0 +1,182 @@
+"""The nn.Modules a layer tree is built from; everything else is torch's own.
+
+Shapes: x_NCHW is a batch of maps. All modules script, export and compile.
+"""
+
+import contextlib
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.utils.checkpoint import checkpoint
+
+from .network import Network
+
+
+class SameConv2d(nn.Conv2d):
+    """A strided convolution with TensorFlow's SAME padding, computed from the size of each input."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """N x C x H x W to N x C' x ceil(H/s) x ceil(W/s)."""
+        padded = pad_same(input, self.kernel_size[0], self.stride[0], 0.0)
+        return F.conv2d(padded, self.weight, self.bias, self.stride, 0, 1, self.groups)
+
+
+class SameMaxPool2d(nn.MaxPool2d):
+    """A strided max pool with SAME padding; the border never wins."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """N x C x H x W to N x C x ceil(H/s) x ceil(W/s)."""
+        padded = pad_same(input, self.kernel_size, self.stride, float("-inf"))
+        return F.max_pool2d(padded, self.kernel_size, self.stride)
+
+
+def pad_same(x_NCHW: Tensor, kernel: int, stride: int, value: float) -> Tensor:
+    """Pad height and width so that ceil(side / stride) windows fit; the odd pixel goes right and below."""
+    height, width = x_NCHW.shape[2], x_NCHW.shape[3]
+    # ceil(side / stride) * stride - side is what the last stride lacks; it is at most kernel - 1 here,
+    # because every kernel is at least its stride or 1, for which no padding is needed.
+    down = max((-(-height // stride) - 1) * stride + kernel - height, 0)
+    right = max((-(-width // stride) - 1) * stride + kernel - width, 0)
+    return F.pad(x_NCHW, (right // 2, right - right // 2, down // 2, down - down // 2), value=value)
+
+
+class DropPath(nn.Module):
+    """Stochastic depth (Huang et al. 2016; "drop connect" in the released code), per sample.
+
+    In training a branch is dropped with probability ``rate``, else divided by the survival rate;
+    in eval mode it passes unchanged.
+    """
+
+    def __init__(self, rate: float) -> None:
+        super().__init__()
+        self.rate = rate
+
+    def forward(self, x_NCHW: Tensor) -> Tensor:
+        """Same shape out as in."""
+        if not self.training or self.rate == 0.0:
+            return x_NCHW
+        kept = torch.rand([x_NCHW.shape[0], 1, 1, 1], device=x_NCHW.device) >= self.rate
+        return x_NCHW * (kept.to(x_NCHW.dtype) / (1.0 - self.rate))
+
+    def extra_repr(self) -> str:
+        return f"rate={self.rate:g}"
+
+
+class Residual(nn.Sequential):
+    """x + children(x)."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Same shape out as in."""
+        out = input
+        for module in self:
+            out = module(out)
+        return input + out
+
+
+class Projected(nn.Sequential):
+    """shortcut(x) + the other children(x); the child named ``shortcut`` comes first."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """N x C x H x W to N x C' x H' x W'."""
+        out = input
+        for index, module in enumerate(self):
+            if index > 0:
+                out = module(out)
+        return self.shortcut(input) + out
+
+
+class Gate(nn.Sequential):
+    """x * children(x), where the children end in N x C x 1 x 1."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Same shape out as in."""
+        gate = input
+        for module in self:
+            gate = module(gate)
+        return input * gate
+
+
+class GlobalPool(nn.Module):
+    """The mean over height and width, kept as 1 x 1."""
+
+    def forward(self, x_NCHW: Tensor) -> Tensor:
+        """N x C x H x W to N x C x 1 x 1."""
+        return x_NCHW.mean(dim=(2, 3), keepdim=True)
+
+
+class ConvNet(nn.Module):
+    """A built network: stem, stages, top (the head's convolution), pool, dropout, classifier.
+
+    ``features`` gives the last map, ``head`` turns it into logits; ``forward`` is their composition.
+    """
+
+    def __init__(
+        self, network: Network, parts: dict[str, nn.Module], dropout: float
+    ) -> None:
+        super().__init__()
+        self.network = network
+        self.stem = parts["stem"]
+        self.stages = parts["stages"]
+        self.top = parts["top"]
+        self.pool = parts["pool"]
+        self.dropout = nn.Dropout(dropout)
+        self.classifier = parts["classifier"]
+        self.checkpointing = False
+
+    def features(self, x_NCHW: Tensor) -> Tensor:
+        """Images N x C x H x W to the map that is pooled: N x features x H/stride x W/stride."""
+        x = self.stem(x_NCHW)
+        for stage in self.stages:
+            if self.checkpointing and not torch.jit.is_scripting():
+                x = self._recomputed(stage, x)
+            else:
+                x = stage(x)
+        return self.top(x)
+
+    def head(self, features_NCHW: Tensor) -> Tensor:
+        """The last map to logits: N x classes."""
+        pooled_NC = self.pool(features_NCHW).flatten(1)
+        return self.classifier(self.dropout(pooled_NC))
+
+    def forward(self, x_NCHW: Tensor) -> Tensor:
+        """Images N x C x H x W to logits N x classes."""
+        return self.head(self.features(x_NCHW))
+
+    @torch.jit.unused
+    def feature_maps(self, x_NCHW: Tensor) -> dict[str, Tensor]:
+        """Every stage's output and the last map: ``stem``, ``stages.0``, ..., ``top``, by name."""
+        x = self.stem(x_NCHW)
+        maps = {"stem": x}
+        for name, stage in self.stages.named_children():
+            x = maps[f"stages.{name}"] = self._recomputed(stage, x) if self.checkpointing else stage(x)
+        return maps | {"top": self.top(x)}
+
+    @torch.jit.unused
+    def _recomputed(self, stage: nn.Module, x: Tensor) -> Tensor:
+        """Run a stage block by block, keeping only the blocks' inputs for the backward pass.
+
+        The recomputation draws the same drop paths (its random state is restored) and leaves the
+        batch-norm statistics alone, so training is the same to the last bit.
+        """
+        for block in stage.children():
+            if not (self.training and torch.is_grad_enabled()):
+                x = block(x)
+                continue
+            contexts = (contextlib.nullcontext(), frozen_statistics(block))
+            x = checkpoint(block, x, use_reentrant=False, context_fn=lambda pair=contexts: pair)
+        return x
+
+
+@contextlib.contextmanager
+def frozen_statistics(module: nn.Module) -> Iterator[None]:
+    """Batch norms normalise by the batch but do not count it into their running statistics."""
+    norms = [m for m in module.modules() if isinstance(m, nn.BatchNorm2d) and m.track_running_stats]
+    for norm in norms:
+        norm.track_running_stats = False
+    try:
+        yield
+    finally:
+        for norm in norms:
+            norm.track_running_stats = True

@@ -1,0 +1,131 @@
+"""Eq. 2-3: scale the depth, width and resolution of any network, and round as a stated rule says."""
+
+import math
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from .network import Network
+from .schema import require, require_count
+
+# Products such as 1.1 * 10 land a hair beside a whole number; without the slack, ceil would buy
+# a layer (and floor lose eight channels) for 2e-15.
+_SLACK = 1e-9
+
+
+@dataclass(frozen=True)
+class Scaling:
+    """Factors for depth (layers), width (channels) and resolution.
+
+    It is both the paper's coefficients (alpha, beta, gamma) and, raised to the compound
+    coefficient phi, the factors (d, w, r) of Eq. 3.
+
+    >>> Scaling(1.2, 1.1, 1.15) ** 0 == Scaling()
+    True
+    """
+
+    depth: float = 1.0
+    width: float = 1.0
+    resolution: float = 1.0
+
+    def __post_init__(self) -> None:
+        for name in ("depth", "width", "resolution"):
+            value = getattr(self, name)
+            good = isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < math.inf
+            require(good, name, f"{value!r} is not a positive number")
+
+    def __pow__(self, phi: float) -> "Scaling":
+        """Eq. 3: d = alpha^phi, w = beta^phi, r = gamma^phi; phi may be any real number."""
+        require(math.isfinite(phi), "phi", f"{phi!r} is not a finite number")
+        try:
+            return Scaling(self.depth**phi, self.width**phi, self.resolution**phi)
+        except OverflowError:
+            raise ValueError(f"phi: {phi!r} is out of range; no network is that large") from None
+
+    @property
+    def flops_factor(self) -> float:
+        """The paper's estimate of how the multiply-adds grow, d * w^2 * r^2, before any rounding."""
+        return self.depth * self.width**2 * self.resolution**2
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rounding:
+    """How real numbers become sizes. The defaults are the released code's.
+
+    Widths go to the nearest multiple of ``divisor`` and never below the share ``keep`` of what was
+    asked; repeats are rounded by ``layers``; the resolution to a multiple of ``resolution_multiple``.
+    ``stem`` and ``head``: scale them, keep them "fixed" (EfficientNet-Lite), or let the head only
+    "grow" (MobileNetV2, TinyNet). ``fixed_ends`` keeps the repeats of the first and last stage.
+    """
+
+    divisor: int = 8
+    keep: float = 0.9
+    layers: Literal["ceil", "nearest"] = "ceil"
+    resolution_multiple: int = 1
+    stem: Literal["scale", "fixed"] = "scale"
+    head: Literal["scale", "fixed", "grow"] = "scale"
+    fixed_ends: bool = False
+
+    def __post_init__(self) -> None:
+        require_count(self.divisor, "divisor")
+        require_count(self.resolution_multiple, "resolution_multiple")
+        require(0 <= self.keep <= 1, "keep", f"{self.keep!r} is not a share between 0 and 1")
+        require(self.layers in ("ceil", "nearest"), "layers", f"{self.layers!r} is neither 'ceil' nor 'nearest'")
+        require(self.stem in ("scale", "fixed"), "stem", f"{self.stem!r} is neither 'scale' nor 'fixed'")
+        known = ("scale", "fixed", "grow")
+        require(self.head in known, "head", f"{self.head!r} is not one of {', '.join(known)}")
+
+    def channels(self, channels: int, width: float) -> int:
+        """``channels * width``, rounded (round_filters in efficientnet_model.py)."""
+        if width == 1:
+            return channels
+        wanted = channels * width
+        rounded = max(self.divisor, math.floor((wanted + self.divisor / 2) / self.divisor + _SLACK) * self.divisor)
+        return rounded if rounded >= self.keep * wanted - _SLACK else rounded + self.divisor
+
+    def repeats(self, layers: int, depth: float) -> int:
+        """``layers * depth``, rounded (round_repeats in efficientnet_model.py)."""
+        wanted = layers * depth
+        rounded = math.ceil(wanted - _SLACK) if self.layers == "ceil" else math.floor(wanted + 0.5 + _SLACK)
+        return max(1, rounded)
+
+    def side(self, resolution: int, factor: float) -> int:
+        """``resolution * factor`` to the nearest multiple of ``resolution_multiple``."""
+        if factor == 1:
+            return resolution
+        step = self.resolution_multiple
+        return max(step, math.floor(resolution * factor / step + 0.5 + _SLACK) * step)
+
+
+RELEASED = Rounding()
+
+
+def scale(network: Network, scaling: Scaling, rounding: Rounding = RELEASED) -> Network:
+    """The network of Eq. 2 for (d, w, r), rounded; ``scale(n, Scaling()) == n`` for every n.
+
+    Raises FieldError when the scaled resolution falls below the network's total stride.
+
+    >>> from compoundnet.families import named
+    >>> scale(named("efficientnet_b0"), Scaling(1.2, 1.1, 260 / 224)) == named("efficientnet_b2")
+    True
+    """
+    last = len(network.stages) - 1
+    stages = tuple(
+        replace(
+            stage,
+            channels=rounding.channels(stage.channels, scaling.width),
+            layers=stage.layers
+            if rounding.fixed_ends and index in (0, last)
+            else rounding.repeats(stage.layers, scaling.depth),
+        )
+        for index, stage in enumerate(network.stages)
+    )
+    stem_width = scaling.width if rounding.stem == "scale" else 1.0
+    head_width = {"scale": scaling.width, "fixed": 1.0, "grow": max(1.0, scaling.width)}[rounding.head]
+    head = network.head.channels
+    return replace(
+        network,
+        stem=replace(network.stem, channels=rounding.channels(network.stem.channels, stem_width)),
+        stages=stages,
+        head=replace(network.head, channels=None if head is None else rounding.channels(head, head_width)),
+        resolution=rounding.side(network.resolution, scaling.resolution),
+    )
