@@ -112,9 +112,7 @@ class ConvNet(nn.Module):
     ``features`` gives the last map, ``head`` turns it into logits; ``forward`` is their composition.
     """
 
-    def __init__(
-        self, network: Network, parts: dict[str, nn.Module], dropout: float
-    ) -> None:
+    def __init__(self, network: Network, parts: dict[str, nn.Module], dropout: float) -> None:
         super().__init__()
         self.network = network
         self.stem = parts["stem"]
@@ -129,10 +127,7 @@ class ConvNet(nn.Module):
         """Images N x C x H x W to the map that is pooled: N x features x H/stride x W/stride."""
         x = self.stem(x_NCHW)
         for stage in self.stages:
-            if self.checkpointing and not torch.jit.is_scripting():
-                x = self._recomputed(stage, x)
-            else:
-                x = stage(x)
+            x = self._recomputed(stage, x) if self.checkpointing and not torch.jit.is_scripting() else stage(x)
         return self.top(x)
 
     def head(self, features_NCHW: Tensor) -> Tensor:

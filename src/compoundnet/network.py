@@ -202,7 +202,10 @@ def table(network: Network) -> str:
     widths = [max(len(row[k]) for row in rows) for k in range(5)]
 
     def line(row: tuple[str, ...]) -> str:
-        cells = (c.ljust(w) if k == 1 or row is rows[0] else c.rjust(w) for k, (c, w) in enumerate(zip(row, widths, strict=True)))
+        cells = (
+            c.ljust(w) if k == 1 or row is rows[0] else c.rjust(w)
+            for k, (c, w) in enumerate(zip(row, widths, strict=True))
+        )
         return " | ".join(cells).rstrip()
 
     rule = "-+-".join("-" * w for w in widths)
@@ -218,5 +221,3 @@ def _rows(net: Network) -> Iterator[tuple[str, str, str, str]]:
         yield str(stage.operator), f"{side} x {side}", str(stage.channels), str(stage.layers)
         side = -(-side // stage.stride)
     yield str(net.head), f"{side} x {side}", str(net.feature_channels), "1"
-
-

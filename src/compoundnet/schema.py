@@ -44,7 +44,7 @@ def encode(value: object) -> Any:
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         fields = {f.name: encode(getattr(value, f.name)) for f in dataclasses.fields(value)}
         return {"type": type(value).__name__, **fields} if hasattr(value, "unfold") else fields
-    if isinstance(value, tuple | list):
+    if isinstance(value, (tuple, list)):
         return [encode(item) for item in value]
     if isinstance(value, Mapping):
         return {str(key): encode(item) for key, item in value.items()}
@@ -57,7 +57,7 @@ def decode(kind: type[T], data: object, kinds: Mapping[str, type] = NO_TYPES) ->
     ``kinds`` gives the classes that a field typed by a protocol may hold, by their ``type``.
     Raises FieldError with the path to the first field that does not fit.
     """
-    return typing.cast(T, _decode(kind, data, kinds))
+    return typing.cast("T", _decode(kind, data, kinds))
 
 
 def _decode(hint: Any, data: object, kinds: Mapping[str, type]) -> object:
@@ -75,7 +75,7 @@ def _decode(hint: Any, data: object, kinds: Mapping[str, type]) -> object:
     if origin is not None and issubclass(origin, Mapping):
         return _decode_mapping(args, data, kinds)
     if dataclasses.is_dataclass(hint):
-        return _decode_record(typing.cast(type, hint), data, kinds)
+        return _decode_record(typing.cast("type", hint), data, kinds)
     if hint in (int, float, str, bool):
         return _decode_plain(hint, data)
     return _decode_tagged(data, kinds)
@@ -100,7 +100,7 @@ def _decode_optional(args: tuple[Any, ...], data: object, kinds: Mapping[str, ty
 
 
 def _decode_tuple(args: tuple[Any, ...], data: object, kinds: Mapping[str, type]) -> object:
-    if not isinstance(data, list | tuple):
+    if not isinstance(data, (list, tuple)):
         raise FieldError("", f"expected a list, got {data!r}")
     hints = [args[0]] * len(data) if args[-1] is Ellipsis else list(args)
     if len(hints) != len(data):
