@@ -1,0 +1,65 @@
+"""Which ConvNet fits my budget? Compound scaling of any network, exact costs, real weights.
+
+A network is a value; scaling and cost are functions on values; PyTorch is imported only where a
+value is built. What needs PyTorch loads when first used.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from .cost import CONVENTION as CONVENTION
+from .cost import Cost as Cost
+from .cost import by_layer as by_layer
+from .cost import by_stage as by_stage
+from .cost import cost as cost
+from .families import COMPOUND as COMPOUND
+from .families import MEMBERS as MEMBERS
+from .families import RULES as RULES
+from .families import member as member
+from .families import named as named
+from .network import Head as Head
+from .network import Network as Network
+from .network import Stage as Stage
+from .network import Stem as Stem
+from .network import unfold as unfold
+from .operators import Basic as Basic
+from .operators import Bottleneck as Bottleneck
+from .operators import FusedMBConv as FusedMBConv
+from .operators import MBConv as MBConv
+from .operators import Operator as Operator
+from .operators import SeparableConv as SeparableConv
+from .operators import Site as Site
+from .preprocess import Preprocess as Preprocess
+from .scaling import Rounding as Rounding
+from .scaling import Scaling as Scaling
+from .scaling import scale as scale
+
+if TYPE_CHECKING:
+    from .building import build as build
+    from .building import reset_classifier as reset_classifier
+    from .prediction import predict as predict
+    from .weights import Weights as Weights
+    from .weights import load as load
+    from .weights import save as save
+
+# PyTorch begins here: name -> the module that holds it. No module is named like what it offers.
+_LAZY = {
+    "build": "building",
+    "reset_classifier": "building",
+    "predict": "prediction",
+    "Weights": "weights",
+    "load": "weights",
+    "save": "weights",
+}
+
+__version__ = "0.1.0"
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LAZY:
+        raise AttributeError(f"module 'compoundnet' has no attribute {name!r}")
+    return getattr(importlib.import_module(f".{_LAZY[name]}", __name__), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LAZY})

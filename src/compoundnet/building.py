@@ -49,12 +49,12 @@ def build(
     assert isinstance(stages, layers.Seq)
     rates = iter(drop_rates(network.blocks, drop_path))
     parts: dict[str, nn.Module] = {name: to_module(node, norm_momentum) for name, node in tree.items()}
-    parts["stages"] = _sequential(
+    built = _sequential(
         (name, _sequential((i, to_module(block, norm_momentum, next(rates))) for i, block in stage.children))
         for name, stage in stages.children
         if isinstance(stage, layers.Seq)
     )
-    model = ConvNet(network, parts, dropout)
+    model = ConvNet(network, built, parts, dropout)
     initialise(model, generator)
     return model
 
@@ -91,18 +91,15 @@ def to_module(node: layers.Node, norm_momentum: float = 0.01, drop_path: float =
             return _activation(kind)
         case layers.GlobalPool():
             return GlobalPool()
-        case layers.MaxPool(kernel, stride, padding):
-            if padding == "same":
-                return SameMaxPool2d(kernel, stride)
-            return nn.MaxPool2d(kernel, stride, kernel // 2)
+        case layers.MaxPool(kernel, stride):
+            return SameMaxPool2d(kernel, stride) if node.pads_a_copy else nn.MaxPool2d(kernel, stride, kernel // 2)
         case layers.Linear(inputs, outputs):
             return nn.Linear(inputs, outputs)
 
 
 def _conv(conv: layers.Conv) -> nn.Conv2d:
-    same = conv.padding == "same" and conv.stride > 1
-    kind = SameConv2d if same else nn.Conv2d
-    padding = 0 if same else conv.kernel // 2
+    kind = SameConv2d if conv.pads_a_copy else nn.Conv2d
+    padding = 0 if conv.pads_a_copy else conv.kernel // 2
     return kind(conv.inputs, conv.outputs, conv.kernel, conv.stride, padding, groups=conv.groups, bias=conv.bias)
 
 

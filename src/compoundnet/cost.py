@@ -18,7 +18,7 @@ CONVENTION = (
 )
 
 # Which tensor autograd keeps for an activation applied in place: what it read or what it wrote.
-_KEEPS_OUTPUT = frozenset({"relu", "relu6", "sigmoid"})
+_KEEPS_OUTPUT = frozenset({"relu", "sigmoid"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,7 +237,7 @@ def same_padding(side: int, kernel: int, stride: int) -> int:
 
 def _padded(layer: Conv | MaxPool, x: _Tensor) -> int:
     """Elements of the padded copy that a strided "same" layer reads instead of ``x`` (0: no copy)."""
-    if layer.padding == "symmetric" or layer.stride == 1:
+    if not layer.pads_a_copy:
         return 0
     height = x.height + same_padding(x.height, layer.kernel, layer.stride)
     return x.channels * height * (x.width + same_padding(x.width, layer.kernel, layer.stride))

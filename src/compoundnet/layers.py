@@ -28,6 +28,11 @@ class Conv:
     bias: bool = False
     padding: Padding = "symmetric"
 
+    @property
+    def pads_a_copy(self) -> bool:
+        """Whether the padding depends on the input's size, so that a padded copy is made first."""
+        return self.padding == "same" and self.stride > 1 and self.kernel > 1
+
 
 @dataclass(frozen=True, slots=True)
 class Norm:
@@ -56,6 +61,11 @@ class MaxPool:
     kernel: int
     stride: int
     padding: Padding = "symmetric"
+
+    @property
+    def pads_a_copy(self) -> bool:
+        """As ``Conv.pads_a_copy``."""
+        return self.padding == "same" and self.stride > 1 and self.kernel > 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,8 @@ Shapes: x_NCHW is a batch of maps. All modules script, export and compile.
 """
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
@@ -23,20 +24,23 @@ class SameConv2d(nn.Conv2d):
         return F.conv2d(padded, self.weight, self.bias, self.stride, 0, 1, self.groups)
 
 
-class SameMaxPool2d(nn.MaxPool2d):
+class SameMaxPool2d(nn.Module):
     """A strided max pool with SAME padding; the border never wins."""
+
+    def __init__(self, kernel: int, stride: int) -> None:
+        super().__init__()
+        self.kernel = kernel
+        self.stride = stride
 
     def forward(self, input: Tensor) -> Tensor:
         """N x C x H x W to N x C x ceil(H/s) x ceil(W/s)."""
-        padded = pad_same(input, self.kernel_size, self.stride, float("-inf"))
-        return F.max_pool2d(padded, self.kernel_size, self.stride)
+        padded = pad_same(input, self.kernel, self.stride, float("-inf"))
+        return F.max_pool2d(padded, self.kernel, self.stride)
 
 
 def pad_same(x_NCHW: Tensor, kernel: int, stride: int, value: float) -> Tensor:
     """Pad height and width so that ceil(side / stride) windows fit; the odd pixel goes right and below."""
     height, width = x_NCHW.shape[2], x_NCHW.shape[3]
-    # ceil(side / stride) * stride - side is what the last stride lacks; it is at most kernel - 1 here,
-    # because every kernel is at least its stride or 1, for which no padding is needed.
     down = max((-(-height // stride) - 1) * stride + kernel - height, 0)
     right = max((-(-width // stride) - 1) * stride + kernel - width, 0)
     return F.pad(x_NCHW, (right // 2, right - right // 2, down // 2, down - down // 2), value=value)
@@ -78,6 +82,9 @@ class Residual(nn.Sequential):
 class Projected(nn.Sequential):
     """shortcut(x) + the other children(x); the child named ``shortcut`` comes first."""
 
+    if TYPE_CHECKING:  # TorchScript reads annotations too, and knows no nn.Module
+        shortcut: nn.Module
+
     def forward(self, input: Tensor) -> Tensor:
         """N x C x H x W to N x C' x H' x W'."""
         out = input
@@ -110,13 +117,15 @@ class ConvNet(nn.Module):
     """A built network: stem, stages, top (the head's convolution), pool, dropout, classifier.
 
     ``features`` gives the last map, ``head`` turns it into logits; ``forward`` is their composition.
+    Set ``checkpointing`` to trade a second forward pass of each block for memory in training; the
+    result is the same to the last bit.
     """
 
-    def __init__(self, network: Network, parts: dict[str, nn.Module], dropout: float) -> None:
+    def __init__(self, network: Network, stages: nn.Sequential, parts: Mapping[str, nn.Module], dropout: float) -> None:
         super().__init__()
         self.network = network
         self.stem = parts["stem"]
-        self.stages = parts["stages"]
+        self.stages = stages
         self.top = parts["top"]
         self.pool = parts["pool"]
         self.dropout = nn.Dropout(dropout)
@@ -127,7 +136,7 @@ class ConvNet(nn.Module):
         """Images N x C x H x W to the map that is pooled: N x features x H/stride x W/stride."""
         x = self.stem(x_NCHW)
         for stage in self.stages:
-            x = self._recomputed(stage, x) if self.checkpointing and not torch.jit.is_scripting() else stage(x)
+            x = stage(x) if torch.jit.is_scripting() or not self.checkpointing else self._recomputed(stage, x)
         return self.top(x)
 
     def head(self, features_NCHW: Tensor) -> Tensor:

@@ -5,10 +5,10 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from .network import Network
-from .schema import require, require_count
+from .schema import FieldError, require, require_count
 
-# Products such as 1.1 * 10 land a hair beside a whole number; without the slack, ceil would buy
-# a layer (and floor lose eight channels) for 2e-15.
+# 2.2 * 25 is 55.00000000000001 and 1.4 * 180 + 4 is 255.99999999999997 in floating point; without
+# the slack, ceil would buy a layer and floor lose eight channels. No released network is affected.
 _SLACK = 1e-9
 
 
@@ -38,8 +38,8 @@ class Scaling:
         require(math.isfinite(phi), "phi", f"{phi!r} is not a finite number")
         try:
             return Scaling(self.depth**phi, self.width**phi, self.resolution**phi)
-        except OverflowError:
-            raise ValueError(f"phi: {phi!r} is out of range; no network is that large") from None
+        except (OverflowError, FieldError):
+            raise FieldError("phi", f"{phi!r} is out of range; its powers are no usable numbers") from None
 
     @property
     def flops_factor(self) -> float:
