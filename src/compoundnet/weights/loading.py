@@ -1,0 +1,176 @@
+"""load() and save(): weights by name or file to a model in eval mode, and back to one file."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+
+from compoundnet.building import build
+from compoundnet.modules import ConvNet
+from compoundnet.network import Network
+from compoundnet.operators import OPERATORS
+from compoundnet.preprocess import IMAGENET_MEAN
+from compoundnet.schema import near
+
+from .catalogue import PACKAGED, habit, known, locate, packaged
+from .errors import CheckpointError
+from .files import PICKLED, Checkpoint, read_checkpoint, sha256, verify, write_safetensors
+from .matching import LoadReport, Recognised, as_stored, load_into, recognise
+from .names import OWN
+from .records import Weights, imagenet_classes
+
+_IMAGENET = 1000
+
+
+@dataclass(frozen=True)
+class Pretrained:
+    """A loaded model in eval mode, the record of its weights, and what loading did."""
+
+    model: ConvNet
+    weights: Weights
+    report: LoadReport
+
+
+@dataclass(frozen=True)
+class _Source:
+    """A checkpoint with its record, whose names its tensors have, and what had to be assumed."""
+
+    checkpoint: Checkpoint
+    weights: Weights
+    ecosystem: str
+    assumed: tuple[str, ...] = ()
+
+
+def load(
+    name_or_path: str | Path,
+    *,
+    network: Network | None = None,
+    classes: int | None = None,
+    in_channels: int | None = None,
+    dropout: float = 0.0,
+    drop_path: float = 0.0,
+    operators: Mapping[str, type] = OPERATORS,
+) -> Pretrained:
+    """Load weights by a name in the catalogue (``efficientnet_lite0``) or from a file.
+
+    A file of ours holds its record and needs nothing else. For a bare checkpoint (torchvision, timm,
+    lukemelas or our own names) the network is given or recognised; what the file leaves open is
+    taken as its ecosystem publishes it, and stated in the report. Another ``classes`` or
+    ``in_channels`` adapts the model (see ``load_into``). ``dropout`` and ``drop_path`` are as in
+    ``build``; ``operators`` adds a user's own operators by name. The random state is left alone.
+    Raises CheckpointError (a ValueError), one line, when anything does not fit.
+
+    >>> pretrained = load("efficientnet_lite0", classes=5)
+    >>> print(pretrained.report)
+    294 tensors loaded, named as lukemelas names them
+    initialised: classifier for 5 classes (the file has 1000), seed 0
+    unused: _fc.weight
+    unused: _fc.bias
+    """
+    source = _open(name_or_path, network, operators)
+    base = source.weights.network
+    wanted = replace(
+        base,
+        classes=base.classes if classes is None else classes,
+        in_channels=base.in_channels if in_channels is None else in_channels,
+    )
+    with torch.random.fork_rng(devices=[]):
+        model = build(wanted, dropout=dropout, drop_path=drop_path)
+    try:
+        report = load_into(model, source.checkpoint.tensors, ecosystem=source.ecosystem)
+    except CheckpointError as error:
+        raise CheckpointError(f"{name_or_path}: {error}") from None
+    report = replace(report, adapted=(*source.checkpoint.notes, *report.adapted), assumed=source.assumed)
+    return Pretrained(model.eval(), _following(source.weights, wanted), report)
+
+
+def save(path: str | Path, model: ConvNet, weights: Weights) -> None:
+    """Write a model and its record to one .safetensors file, whole or not at all; ``load`` gives both back.
+
+    Raises CheckpointError when the record is of another network, or the file cannot be written.
+    """
+    if weights.network != model.network:
+        raise CheckpointError(f"{path}: the record {weights.name!r} describes another network than the model's")
+    write_safetensors(path, model.state_dict(), json.dumps(weights.to_dict()))
+
+
+def _open(name_or_path: str | Path, network: Network | None, operators: Mapping[str, type]) -> _Source:
+    if isinstance(name_or_path, str) and name_or_path in PACKAGED:
+        _refuse_network(network, name_or_path)
+        path = locate(PACKAGED[name_or_path])
+        verify(path, PACKAGED[name_or_path].sha256)
+        weights = packaged(name_or_path)
+        return _Source(read_checkpoint(path), weights, weights.ecosystem)
+    path = Path(name_or_path)
+    if not path.exists() and path.suffix != ".safetensors" and path.suffix not in PICKLED:
+        raise CheckpointError(_no_such_name(str(name_or_path)))
+    checkpoint = read_checkpoint(path)
+    if checkpoint.record is None:
+        return _bare(path, checkpoint, network)
+    _refuse_network(network, path)
+    try:
+        weights = Weights.from_dict(json.loads(checkpoint.record), operators)
+    except ValueError as error:
+        raise CheckpointError(f"{path}: its record cannot be read: {error}") from None
+    return _Source(checkpoint, weights, OWN)
+
+
+def _refuse_network(network: Network | None, source: str | Path) -> None:
+    if network is not None:
+        raise CheckpointError(f"{source}: these weights bring their own network; leave network out")
+
+
+def _no_such_name(name: str) -> str:
+    with_weights = ", ".join(PACKAGED)
+    if name in known():
+        return f"no weights come with {name}; names with weights: {with_weights}; for others load a file (.pth)"
+    return f"{name!r} is neither a file nor a name with weights ({with_weights}); {near(name, known())}"
+
+
+def _bare(path: Path, checkpoint: Checkpoint, network: Network | None) -> _Source:
+    """A checkpoint without a record: what it does not say is taken from the ecosystem's habits."""
+    seen = recognise(checkpoint.tensors)
+    if seen.ecosystem is None or (network is None and not seen.members):
+        raise CheckpointError(f"{path}: {seen}; give the network with network=")
+    member = seen.members[0] if seen.members else "?"
+    row = habit(seen.ecosystem, member, path.name)
+    assumed: list[str] = []
+    if network is None:
+        shapes = {name: tuple(tensor.shape) for name, tensor in checkpoint.tensors.items()}
+        network = as_stored(row.network(known()[member]), seen.ecosystem, shapes)
+        assumed += _network_assumed(network, seen)
+    classes = imagenet_classes() if network.classes == _IMAGENET else ()
+    assumed += ["outputs are ImageNet's 1000 classes in the usual order"] if classes else []
+    preprocess = row.preprocess(network)
+    norm = "ImageNet's mean and std" if preprocess.mean == IMAGENET_MEAN else f"mean {preprocess.mean[0]:.3g}"
+    assumed.append(f"preprocessing as {seen.ecosystem} publishes it: {preprocess.size[0]} pixels, {norm}")
+    weights = Weights(
+        name=member if seen.members else path.stem,
+        network=network,
+        preprocess=preprocess,
+        classes=classes,
+        ecosystem=seen.ecosystem,
+        source="a file without a record",
+        file=path.name,
+        sha256=sha256(path),
+        licence="unknown",
+    )
+    return _Source(checkpoint, weights, seen.ecosystem, tuple(assumed))
+
+
+def _network_assumed(network: Network, seen: Recognised) -> list[str]:
+    """What the shapes leave open about a recognised network."""
+    member, *others = seen.members
+    choice = f"padding {network.padding!r} and norm epsilon {network.norm_eps:g}, as {seen.ecosystem} runs {member}"
+    also = [f"{member}; {', '.join(others)} has the same shapes"] if others else []
+    return [*also, f"{choice}; give network= for another"]
+
+
+def _following(weights: Weights, network: Network) -> Weights:
+    """The record after adaptation: class names and metrics do not outlive a change of what they describe."""
+    if network == weights.network:
+        return weights
+    kept = weights.classes if network.classes == weights.network.classes else ()
+    return replace(weights, network=network, classes=kept, metrics={})

@@ -1,0 +1,203 @@
+"""Fit a checkpoint to a model: recognise it, use every tensor once, and say what was done."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor, nn
+
+from compoundnet.building import initialise
+from compoundnet.modules import ConvNet
+from compoundnet.network import Network
+
+from .catalogue import known
+from .errors import CheckpointError, Shape, first, mismatch
+from .names import CLASSIFIER, ECOSYSTEMS, LAYOUTS, OWN, STEM, names, shapes
+
+_COUNTER = ".num_batches_tracked"
+_SEED = 0  # of a fresh classifier, so that loading twice gives the same model
+
+
+@dataclass(frozen=True)
+class LoadReport:
+    """What loading did: ``str`` of it is a short text, one line a deed.
+
+    ``loaded`` counts the tensors that came from the file; ``adapted`` and ``initialised`` say what
+    was changed or made up, ``unused`` names the file's tensors that a fresh one replaced, and
+    ``assumed`` says what the file leaves open and how it was taken.
+    """
+
+    loaded: int
+    ecosystem: str
+    adapted: tuple[str, ...] = ()
+    initialised: tuple[str, ...] = ()
+    unused: tuple[str, ...] = ()
+    assumed: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        lines = [f"{self.loaded} tensors loaded, named as {self.ecosystem} names them"]
+        for what in ("adapted", "initialised", "unused", "assumed"):
+            lines += [f"{what}: {deed}" for deed in getattr(self, what)]
+        return "\n".join(lines)
+
+
+@dataclass(frozen=True)
+class Recognised:
+    """Whose names a checkpoint has, and the family members with exactly its shapes (class and channel count aside)."""
+
+    ecosystem: str | None
+    members: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        if self.ecosystem is None:
+            return "its names are of no known ecosystem"
+        if not self.members:
+            return f"its names are {self.ecosystem}'s, its shapes no known network's"
+        return f"it looks like {' or '.join(self.members)} ({self.ecosystem})"
+
+
+def recognise(state: Mapping[str, Tensor]) -> Recognised:
+    """Recognise a checkpoint by the names and shapes of its tensors.
+
+    torchvision and timm name ResNets alike; these are reported as torchvision's.
+    """
+    has = _shapes(state)
+    ecosystem = _ecosystem(has)
+    if ecosystem is None:
+        return Recognised(None)
+    members = (name for name, network in known().items() if _fits(network, ecosystem, has))
+    return Recognised(ecosystem, tuple(members))
+
+
+def _shapes(state: Mapping[str, Tensor]) -> dict[str, Shape]:
+    return {name: tuple(tensor.shape) for name, tensor in state.items()}
+
+
+def _ecosystem(has: Mapping[str, Shape]) -> str | None:
+    stems = {OWN: [STEM]} | {name: [layout.ends[STEM] for layout in layouts] for name, layouts in LAYOUTS.items()}
+    return next((name for name in ECOSYSTEMS if any(f"{stem}.weight" in has for stem in stems[name])), None)
+
+
+def _fits(network: Network, ecosystem: str, has: Mapping[str, Shape]) -> bool:
+    try:
+        table = names(network, ecosystem)
+    except ValueError:
+        return False
+    needs = {table[ours]: shape for ours, shape in shapes(as_stored(network, ecosystem, has)).items()}
+    return not mismatch(_without_counters(needs), _without_counters(has))
+
+
+def _without_counters(of: Mapping[str, Shape]) -> dict[str, Shape]:
+    return {name: shape for name, shape in of.items() if not name.endswith(_COUNTER)}
+
+
+def as_stored(network: Network, ecosystem: str, has: Mapping[str, Shape]) -> Network:
+    """The network with the class and channel counts that a checkpoint of these shapes has."""
+    table = names(network, ecosystem)
+    bias = has.get(table[f"{CLASSIFIER}.bias"], ())
+    stem = has.get(table[f"{STEM}.weight"], ())
+    return replace(
+        network,
+        classes=bias[0] if len(bias) == 1 and bias[0] else network.classes,
+        in_channels=stem[1] if len(stem) == 4 and stem[1] else network.in_channels,
+    )
+
+
+def load_into(model: ConvNet, state: Mapping[str, Tensor], *, ecosystem: str | None = None) -> LoadReport:
+    """Load a checkpoint into a model: every tensor is used exactly once, or the model stays as it was.
+
+    ``ecosystem`` is recognised from the names when it is not given. Where the network asks for it,
+    and only so: another class count gets a fresh classifier (seed 0, the released initialisation),
+    another number of input channels an adapted stem (``adapt_stem``), absent batch counters become 0,
+    and tensors take the model's dtype; the report says so. Raises CheckpointError, one line with
+    the missing, extra and misshapen names, for any other difference and for NaN or infinity.
+    """
+    has = _shapes(state)
+    ecosystem = ecosystem or _ecosystem(has)
+    if ecosystem is None:
+        raise CheckpointError(f"no known ecosystem names tensors like this: {first(list(has)) or 'it is empty'}")
+    network = model.network
+    table = names(network, ecosystem)
+    stored = as_stored(network, ecosystem, has)
+    needs = {table[ours]: shape for ours, shape in shapes(stored).items()}
+    counters = [name for name in needs if name not in has and name.endswith(_COUNTER)]
+    gap = mismatch(needs, has | dict.fromkeys(counters, ()))
+    if gap:
+        raise CheckpointError(f"{describe(network)} cannot take it: {gap}; {recognise(state)}")
+    complete = dict(state) | {name: torch.zeros((), dtype=torch.long) for name in counters}
+    tensors = {ours: complete[theirs] for ours, theirs in table.items()}
+    adapted = (f"{len(counters)} absent batch counters set to 0",) if counters else ()
+    tensors, converted = _converted(tensors, model.state_dict())
+    _check_finite(tensors)
+    initialised, unused = (), ()
+    if stored.in_channels != network.in_channels:
+        tensors[f"{STEM}.weight"] = adapt_stem(tensors[f"{STEM}.weight"], network.in_channels)
+        adapted += (f"stem filters from {stored.in_channels} to {network.in_channels} input channels",)
+    if stored.classes != network.classes:
+        tensors |= _fresh_classifier(model)
+        initialised = (f"classifier for {network.classes} classes (the file has {stored.classes}), seed {_SEED}",)
+        unused = tuple(table[f"{CLASSIFIER}.{leaf}"] for leaf in ("weight", "bias"))
+    model.load_state_dict(tensors, strict=True)
+    return LoadReport(len(state) - len(unused), ecosystem, (*adapted, *converted), initialised, unused)
+
+
+def describe(network: Network) -> str:
+    """The family member that this network is, class and channel count and conventions aside; else "the network"."""
+    for name, member in known().items():
+        free = ("classes", "in_channels", "resolution", "padding", "norm_eps")
+        if replace(member, **{field: getattr(network, field) for field in free}) == network:
+            return name
+    return "the network"
+
+
+def _converted(
+    tensors: Mapping[str, Tensor], targets: Mapping[str, Tensor]
+) -> tuple[dict[str, Tensor], tuple[str, ...]]:
+    """The tensors in the model's dtypes, and a note for each kind of change among the weights."""
+    counts: dict[str, int] = {}
+    wrong: list[str] = []
+    for name, tensor in tensors.items():
+        wanted = targets[name].dtype
+        if wanted.is_floating_point and not tensor.dtype.is_floating_point:
+            wrong.append(f"{name} is {_dtype(tensor)}")
+        elif wanted.is_floating_point and tensor.dtype != wanted:
+            change = f"from {_dtype(tensor)} to {_dtype(targets[name])}"
+            counts[change] = counts.get(change, 0) + 1
+    if wrong:
+        raise CheckpointError(f"{len(wrong)} tensors hold no floating-point numbers ({first(wrong)}); dequantise them")
+    notes = tuple(f"{count} tensors converted {change}" for change, count in counts.items())
+    return {name: tensor.to(targets[name].dtype) for name, tensor in tensors.items()}, notes
+
+
+def _dtype(tensor: Tensor) -> str:
+    return str(tensor.dtype).removeprefix("torch.")
+
+
+def _check_finite(tensors: Mapping[str, Tensor]) -> None:
+    broken = [name for name, tensor in tensors.items() if not bool(torch.isfinite(tensor).all())]
+    if broken:
+        raise CheckpointError(f"{len(broken)} tensors hold NaN or infinity ({first(broken)}); the checkpoint is broken")
+
+
+def adapt_stem(weight_OIHW: Tensor, channels: int) -> Tensor:
+    """Stem filters for another number of input channels; a grey picture, copied to each, gives the same response.
+
+    More channels: the filters are repeated in turn, each divided by the number of its copies.
+    Fewer (one, for grey): the sum over the old channels, in equal shares.
+
+    >>> adapt_stem(torch.ones(1, 3, 1, 1), 4).flatten().tolist()
+    [0.5, 1.0, 1.0, 0.5]
+    """
+    old = weight_OIHW.shape[1]
+    if channels < old:
+        return weight_OIHW.sum(1, keepdim=True).repeat(1, channels, 1, 1) / channels
+    turn = torch.arange(channels, device=weight_OIHW.device) % old
+    copies = torch.bincount(turn, minlength=old)[turn]
+    return weight_OIHW[:, turn] / copies.to(weight_OIHW.dtype).view(1, -1, 1, 1)
+
+
+def _fresh_classifier(model: ConvNet) -> dict[str, Tensor]:
+    outputs, inputs = model.network.classes, model.network.feature_channels
+    fresh = nn.utils.skip_init(nn.Linear, inputs, outputs)
+    initialise(fresh, torch.Generator().manual_seed(_SEED))
+    return {f"{CLASSIFIER}.{name}": tensor for name, tensor in fresh.state_dict().items()}
