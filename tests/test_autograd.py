@@ -7,6 +7,7 @@ import torch
 from hypothesis import given, settings
 
 from compoundnet import Network, build, cost, named
+from compoundnet.layers import Padding
 
 from .strategies import networks
 
@@ -36,12 +37,20 @@ def kept_per_image(network: Network) -> int:
 
 @pytest.mark.parametrize(
     "name",
-    ["tiny", "efficientnet_b0", "efficientnet_lite0", "efficientnet_edgetpu_s", "mobilenet_v1", "mobilenet_v2"]
-    + ["resnet18", "resnet50"],
+    [
+        "tiny",
+        "efficientnet_b0",
+        "efficientnet_lite0",
+        "efficientnet_edgetpu_s",
+        "mobilenet_v1",
+        "mobilenet_v2",
+        "resnet18",
+        "resnet50",
+    ],
 )
 @pytest.mark.parametrize("padding", ["same", "symmetric"])
 @pytest.mark.parametrize("resolution", [64, 75])
-def test_the_families_keep_what_cost_says(name: str, padding: str, resolution: int) -> None:
+def test_the_families_keep_what_cost_says(name: str, padding: Padding, resolution: int) -> None:
     network = replace(named(name), padding=padding, resolution=resolution)
     assert kept_per_image(network) == cost(network).training_activations
 

@@ -1,13 +1,15 @@
 """The fold: closed forms by hand, additivity, what lives and what is kept, and bad sizes."""
 
+import math
 from dataclasses import replace
 
 import pytest
 from hypothesis import given
+from hypothesis import strategies as st
 
 from compoundnet import MEMBERS, Cost, MBConv, Network, Scaling, Stage, Stem, by_layer, by_stage, cost, named, scale
-from compoundnet.cost import CONVENTION, same_padding, total, trace
-from compoundnet.layers import Act, Conv, Gate, GlobalPool, Linear, Norm, Residual, seq
+from compoundnet.cost import CONVENTION, total, trace
+from compoundnet.layers import Act, Conv, Gate, GlobalPool, Linear, Norm, Residual, same_padding, seq
 from compoundnet.schema import FieldError
 
 from .strategies import networks
@@ -118,6 +120,12 @@ def test_same_padding_is_tensorflows() -> None:
     assert [same_padding(side, 3, 2) for side in (224, 225)] == [1, 2]
     assert [same_padding(side, 5, 2) for side in (224, 225)] == [3, 4]
     assert same_padding(7, 1, 2) == 0
+
+
+@given(st.integers(1, 500), st.integers(1, 9), st.integers(1, 9))
+def test_same_padding_is_exactly_what_the_windows_lack(side: int, kernel: int, stride: int) -> None:
+    lacking = (math.ceil(side / stride) - 1) * stride + kernel - side
+    assert same_padding(side, kernel, stride) == max(0, lacking)
 
 
 def test_a_wide_stage_costs_the_product_of_its_widths() -> None:

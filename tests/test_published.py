@@ -5,6 +5,7 @@ import math
 import pytest
 
 from compoundnet import COMPOUND, MEMBERS, cost, named, scale
+
 from .published import PUBLISHED, rows
 
 
@@ -54,7 +55,8 @@ FITTED_PHI = (0, 0.5, 1, 2, 3.5, 5, 6, 7, 8)
 
 
 def test_the_rule_reaches_the_stages_of_b2_b3_and_b4_only_and_none_of_their_resolutions() -> None:
-    same, resolutions = [], []
+    same: list[int] = []
+    resolutions: list[tuple[int, int]] = []
     for index, phi in enumerate(FITTED_PHI):
         released, by_rule = named(f"efficientnet_b{index}"), scale(named("efficientnet_b0"), COMPOUND**phi)
         if index and by_rule.stages == released.stages:

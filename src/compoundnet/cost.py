@@ -3,10 +3,9 @@
 CONVENTION is printed beside every number. Multiply-adds are what the paper calls FLOPS.
 """
 
-import math
 from dataclasses import dataclass
 
-from .layers import Act, Conv, Gate, GlobalPool, Leaf, Linear, MaxPool, Node, Norm, Residual, Seq
+from .layers import Act, Conv, Gate, GlobalPool, Leaf, Linear, MaxPool, Node, Norm, Residual, Seq, same_padding
 from .network import Network, below_stride, unfold
 from .schema import FieldError
 
@@ -228,11 +227,6 @@ class _Fold:
         self.layers.append(
             LayerCost(path, leaf, (out.channels, out.height, out.width), Cost(params, macs, activations, live, kept))
         )
-
-
-def same_padding(side: int, kernel: int, stride: int) -> int:
-    """TensorFlow's SAME rule: the pixels to add to a side so that ceil(side / stride) windows fit."""
-    return max((math.ceil(side / stride) - 1) * stride + kernel - side, 0)
 
 
 def _padded(layer: Conv | MaxPool, x: _Tensor) -> int:

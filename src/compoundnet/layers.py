@@ -110,6 +110,16 @@ def seq(**children: Node) -> Seq:
     return Seq(tuple(children.items()))
 
 
+def same_padding(side: int, kernel: int, stride: int) -> int:
+    """TensorFlow's SAME rule: the pixels to add to a side so that ceil(side / stride) windows fit.
+
+    (ceil(side / stride) - 1) * stride + kernel - side, at least 0, written with one remainder:
+    torch.export solves it for dynamic sides in seconds instead of minutes.
+    """
+    lacking = kernel - 1 - (side - 1) % stride
+    return max(lacking, 0) if kernel < stride else lacking
+
+
 def text(node: Node, name: str = "network", indent: int = 0) -> str:
     """The tree as indented text, one node a line: more than a class's source would show.
 

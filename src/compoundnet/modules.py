@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
+from .layers import same_padding
 from .network import Network
 
 
@@ -39,10 +40,9 @@ class SameMaxPool2d(nn.Module):
 
 
 def pad_same(x_NCHW: Tensor, kernel: int, stride: int, value: float) -> Tensor:
-    """Pad height and width so that ceil(side / stride) windows fit; the odd pixel goes right and below."""
-    height, width = x_NCHW.shape[2], x_NCHW.shape[3]
-    down = max((-(-height // stride) - 1) * stride + kernel - height, 0)
-    right = max((-(-width // stride) - 1) * stride + kernel - width, 0)
+    """Pad height and width by TensorFlow's SAME rule; the odd pixel goes right and below."""
+    down = same_padding(x_NCHW.shape[2], kernel, stride)
+    right = same_padding(x_NCHW.shape[3], kernel, stride)
     return F.pad(x_NCHW, (right // 2, right - right // 2, down // 2, down - down // 2), value=value)
 
 
@@ -175,12 +175,16 @@ class ConvNet(nn.Module):
 
 @contextlib.contextmanager
 def frozen_statistics(module: nn.Module) -> Iterator[None]:
-    """Batch norms normalise by the batch but do not count it into their running statistics."""
-    norms = [m for m in module.modules() if isinstance(m, nn.BatchNorm2d) and m.track_running_stats]
-    for norm in norms:
-        norm.track_running_stats = False
+    """Batch norms normalise by the batch as ever, but their running statistics stay as they are.
+
+    They update copies meanwhile: leaving the statistics out would change what autograd keeps.
+    """
+    norms = [m for m in module.modules() if isinstance(m, nn.BatchNorm2d)]
+    originals = [(norm, name, buffer) for norm in norms for name, buffer in norm.named_buffers(recurse=False)]
+    for norm, name, buffer in originals:
+        setattr(norm, name, buffer.clone())
     try:
         yield
     finally:
-        for norm in norms:
-            norm.track_running_stats = True
+        for norm, name, buffer in originals:
+            setattr(norm, name, buffer)
