@@ -105,7 +105,7 @@ class Habit:
 
     ``members`` and ``files`` are patterns of our member names and of file names. ``resize`` is the
     shorter side before the crop (None: size + 32), ``size`` the crop (None: the network's). A padding
-    or epsilon of None is the family's own.
+    or epsilon of None is the family's own. ``doubt`` says what neither shapes nor file name can tell.
     """
 
     ecosystem: str
@@ -119,6 +119,7 @@ class Habit:
     interpolation: Interpolation = "bicubic"
     mean: Triple = IMAGENET_MEAN
     std: Triple = IMAGENET_STD
+    doubt: str = ""
 
     def network(self, network: Network) -> Network:
         """The same network with the padding and epsilon of this row."""
@@ -143,6 +144,7 @@ def _torchvision(member: str, size: int, resize: int, eps: float = 1e-5) -> Habi
 
 
 _TF = Habit(ecosystem="timm", members="*", files="tf_*", padding="same", norm_eps=1e-3)
+_TWIN = "timm's tf_ twin has the same shapes and runs padding 'same' and norm epsilon 0.001"
 _LUKEMELAS = Habit(ecosystem="lukemelas", members="*", padding="same", norm_eps=1e-3, order="crop_then_resize")
 
 
@@ -175,6 +177,7 @@ HABITS: tuple[Habit, ...] = (
     _TF,
     Habit(ecosystem="timm", members="mobilenet_v1", mean=HALF, std=HALF),
     Habit(ecosystem="timm", members="resnet*", resize=236),
+    Habit(ecosystem="timm", members="efficientnet_*", doubt=_TWIN),
     Habit(ecosystem="timm", members="*"),
     replace(_LUKEMELAS, members="efficientnet_lite*", mean=LITE_MEAN, std=LITE_STD),
     replace(_LUKEMELAS, files="adv-*", mean=HALF, std=HALF),

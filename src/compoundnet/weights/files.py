@@ -78,6 +78,8 @@ def _read_pickled(path: Path) -> object:
             f"{path}: refused, because it holds a call to {named[1]} and not only tensors, and reading it would run "
             "that code; ask for a .safetensors file, or for torch.save(model.state_dict(), ...) by its author"
         ) from None
+    except PermissionError as error:
+        raise CheckpointError(f"{path}: could not be read ({_one_line(error)})") from None
     except Exception:  # a damaged pickle can raise any error at all
         raise _unreadable(path) from None
 

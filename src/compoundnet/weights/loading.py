@@ -18,7 +18,7 @@ from .catalogue import PACKAGED, habit, known, locate, packaged
 from .errors import CheckpointError
 from .files import PICKLED, Checkpoint, read_checkpoint, sha256, verify, write_safetensors
 from .matching import LoadReport, Recognised, as_stored, load_into, recognise
-from .names import OWN
+from .names import OWN, names
 from .records import Weights, imagenet_classes
 
 _IMAGENET = 1000
@@ -136,12 +136,11 @@ def _bare(path: Path, checkpoint: Checkpoint, network: Network | None) -> _Sourc
         raise CheckpointError(f"{path}: {seen}; give the network with network=")
     member = seen.members[0] if seen.members else "?"
     row = habit(seen.ecosystem, member, path.name)
-    assumed: list[str] = []
-    if network is None:
-        shapes = {name: tuple(tensor.shape) for name, tensor in checkpoint.tensors.items()}
-        network = as_stored(row.network(known()[member]), seen.ecosystem, shapes)
-        assumed += _network_assumed(network, seen)
-    classes = imagenet_classes() if network.classes == _IMAGENET else ()
+    published = row.network(network or known()[member])
+    stored = _stored(path, published, seen.ecosystem, checkpoint)
+    assumed = _network_assumed(network, stored, seen, row.doubt)
+    network = network or stored
+    classes = imagenet_classes() if network.classes == stored.classes == _IMAGENET else ()
     assumed += ["outputs are ImageNet's 1000 classes in the usual order"] if classes else []
     preprocess = row.preprocess(network)
     norm = "ImageNet's mean and std" if preprocess.mean == IMAGENET_MEAN else f"mean {preprocess.mean[0]:.3g}"
@@ -160,12 +159,26 @@ def _bare(path: Path, checkpoint: Checkpoint, network: Network | None) -> _Sourc
     return _Source(checkpoint, weights, seen.ecosystem, tuple(assumed))
 
 
-def _network_assumed(network: Network, seen: Recognised) -> list[str]:
-    """What the shapes leave open about a recognised network."""
-    member, *others = seen.members
-    choice = f"padding {network.padding!r} and norm epsilon {network.norm_eps:g}, as {seen.ecosystem} runs {member}"
-    also = [f"{member}; {', '.join(others)} has the same shapes"] if others else []
-    return [*also, f"{choice}; give network= for another"]
+def _stored(path: Path, network: Network, ecosystem: str, checkpoint: Checkpoint) -> Network:
+    shapes = {name: tuple(tensor.shape) for name, tensor in checkpoint.tensors.items()}
+    try:
+        return as_stored(network, names(network, ecosystem), shapes)
+    except ValueError as error:
+        raise CheckpointError(f"{path}: its names are {ecosystem}'s, but {error}") from None
+
+
+def _network_assumed(given: Network | None, published: Network, seen: Recognised, doubt: str) -> list[str]:
+    """What the shapes leave open about a network, or where a given one runs other than its ecosystem does."""
+    member, others = seen.members[0] if seen.members else "it", seen.members[1:]
+    habits = f"padding {published.padding!r} and norm epsilon {published.norm_eps:g}"
+    twin = f" ({doubt})" if doubt else ""
+    if given is None:
+        also = [f"{member}; {', '.join(others)} has the same shapes"] if others else []
+        return [*also, f"{habits}, as {seen.ecosystem} runs {member}{twin}; give network= for another"]
+    if (given.padding, given.norm_eps) == (published.padding, published.norm_eps):
+        return []
+    own = f"padding {given.padding!r} and norm epsilon {given.norm_eps:g}, as the given network has"
+    return [f"{own}; {seen.ecosystem} runs {member} with {habits}{twin}"]
 
 
 def _following(weights: Weights, network: Network) -> Weights:

@@ -79,11 +79,13 @@ def _ecosystem(has: Mapping[str, Shape]) -> str | None:
 
 
 def _fits(network: Network, ecosystem: str, has: Mapping[str, Shape]) -> bool:
+    if len(_without_counters(shapes(network))) != len(_without_counters(has)):
+        return False
     try:
         table = names(network, ecosystem)
     except ValueError:
         return False
-    needs = {table[ours]: shape for ours, shape in shapes(as_stored(network, ecosystem, has)).items()}
+    needs = {table[ours]: shape for ours, shape in shapes(as_stored(network, table, has)).items()}
     return not mismatch(_without_counters(needs), _without_counters(has))
 
 
@@ -91,9 +93,8 @@ def _without_counters(of: Mapping[str, Shape]) -> dict[str, Shape]:
     return {name: shape for name, shape in of.items() if not name.endswith(_COUNTER)}
 
 
-def as_stored(network: Network, ecosystem: str, has: Mapping[str, Shape]) -> Network:
-    """The network with the class and channel counts that a checkpoint of these shapes has."""
-    table = names(network, ecosystem)
+def as_stored(network: Network, table: Mapping[str, str], has: Mapping[str, Shape]) -> Network:
+    """The network with the class and channel counts that a checkpoint of these shapes, named by ``table``, has."""
     bias = has.get(table[f"{CLASSIFIER}.bias"], ())
     stem = has.get(table[f"{STEM}.weight"], ())
     return replace(
@@ -118,7 +119,7 @@ def load_into(model: ConvNet, state: Mapping[str, Tensor], *, ecosystem: str | N
         raise CheckpointError(f"no known ecosystem names tensors like this: {first(list(has)) or 'it is empty'}")
     network = model.network
     table = names(network, ecosystem)
-    stored = as_stored(network, ecosystem, has)
+    stored = as_stored(network, table, has)
     needs = {table[ours]: shape for ours, shape in shapes(stored).items()}
     counters = [name for name in needs if name not in has and name.endswith(_COUNTER)]
     gap = mismatch(needs, has | dict.fromkeys(counters, ()))
