@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from .building import build as build
     from .building import reset_classifier as reset_classifier
     from .prediction import predict as predict
+    from .weights import Pretrained as Pretrained
     from .weights import Weights as Weights
     from .weights import load as load
     from .weights import save as save
@@ -47,6 +48,7 @@ _LAZY = {
     "build": "building",
     "reset_classifier": "building",
     "predict": "prediction",
+    "Pretrained": "weights",
     "Weights": "weights",
     "load": "weights",
     "save": "weights",
