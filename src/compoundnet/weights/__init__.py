@@ -1,23 +1,45 @@
-"""Pretrained weights: where they come from, how they are named, and loading and saving them."""
+"""Pretrained weights: where they come from, how they are named, and loading and saving them.
+
+What reads tensors imports PyTorch when first used; the catalogue does not.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
 
 from .catalogue import PACKAGED as PACKAGED
 from .errors import CheckpointError as CheckpointError
-from .files import Checkpoint as Checkpoint
-from .files import load_state as load_state
-from .files import read_checkpoint as read_checkpoint
-from .files import sha256 as sha256
-from .files import verify as verify
-from .loading import Pretrained as Pretrained
-from .loading import load as load
-from .loading import save as save
-from .matching import LoadReport as LoadReport
-from .matching import Recognised as Recognised
-from .matching import adapt_stem as adapt_stem
-from .matching import load_into as load_into
-from .matching import recognise as recognise
 from .names import ECOSYSTEMS as ECOSYSTEMS
 from .names import from_ours as from_ours
 from .names import names as names
 from .names import to_ours as to_ours
 from .records import Weights as Weights
 from .records import imagenet_classes as imagenet_classes
+
+if TYPE_CHECKING:
+    from .files import Checkpoint as Checkpoint
+    from .files import load_state as load_state
+    from .files import read_checkpoint as read_checkpoint
+    from .files import sha256 as sha256
+    from .files import verify as verify
+    from .loading import Pretrained as Pretrained
+    from .loading import load as load
+    from .loading import save as save
+    from .matching import LoadReport as LoadReport
+    from .matching import Recognised as Recognised
+    from .matching import adapt_stem as adapt_stem
+    from .matching import load_into as load_into
+    from .matching import recognise as recognise
+
+# PyTorch begins here: module -> the names it holds.
+_LAZY = {
+    "files": ("Checkpoint", "load_state", "read_checkpoint", "sha256", "verify"),
+    "loading": ("Pretrained", "load", "save"),
+    "matching": ("LoadReport", "Recognised", "adapt_stem", "load_into", "recognise"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    for module, offered in _LAZY.items():
+        if name in offered:
+            return getattr(importlib.import_module(f".{module}", __name__), name)
+    raise AttributeError(f"module 'compoundnet.weights' has no attribute {name!r}")

@@ -1,0 +1,112 @@
+"""The parser: one sub-command per function, its options the function's parameters."""
+
+import inspect
+import re
+from argparse import HelpFormatter
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, TypeAlias
+
+from jsonargparse import ArgumentError, ArgumentParser
+
+from compoundnet import __version__
+from compoundnet.schema import near
+
+from .networks import cost, models, scale, show
+from .predicting import predict
+
+Command: TypeAlias = Callable[..., int]
+
+COMMANDS: Mapping[str, Command] = MappingProxyType(
+    {"show": show, "cost": cost, "scale": scale, "models": models, "predict": predict}
+)
+_POSITIONAL: Mapping[str, tuple[str, str | None]] = MappingProxyType(
+    {
+        "net": ("a network's name (see models), a JSON file, or - for standard input", None),
+        "pattern": ("only the names that match, such as 'efficientnet_*'", "?"),
+        "paths": ("picture files, folders or globs", "+"),
+    }
+)
+_FLAGS = MappingProxyType(
+    {
+        "json": "write JSON to standard output and nothing else",
+        "exact": "decode every pixel of large JPEGs, more slowly",
+    }
+)
+_WORDS = {"<class 'float'>": "a number", "<class 'int'>": "a whole number"}
+
+
+def parse(argv: Sequence[str]) -> tuple[Command, dict[str, Any]]:
+    """The command that was asked for and its arguments. Raises ValueError, one line, for wrong usage."""
+    parser, commands = build()
+    try:
+        namespace = parser.parse_args(list(argv))
+    except ArgumentError as error:
+        raise ValueError(_translated(str(error), argv, commands)) from None
+    return COMMANDS[namespace.command], namespace[namespace.command].as_dict()
+
+
+def build() -> tuple[ArgumentParser, dict[str, ArgumentParser]]:
+    """The whole parser, and the parser of each command."""
+    parser = ArgumentParser(
+        prog="compoundnet",
+        description="Which ConvNet fits my budget? Scaling, exact costs and predictions.",
+        version=__version__,
+        formatter_class=HelpFormatter,
+        exit_on_error=False,
+        allow_abbrev=False,
+    )
+    subcommands = parser.add_subcommands(required=True, dest="command")
+    commands = {name: _command(command) for name, command in COMMANDS.items()}
+    for name, sub in commands.items():
+        subcommands.add_subcommand(name, sub, help=sub.description)
+    return parser, commands
+
+
+def _command(command: Command) -> ArgumentParser:
+    description = (inspect.getdoc(command) or "").splitlines()[0]
+    parser = ArgumentParser(
+        description=description, formatter_class=HelpFormatter, exit_on_error=False, allow_abbrev=False
+    )
+    parameters = inspect.signature(command).parameters
+    for name in parameters:
+        if name in _POSITIONAL:
+            text, count = _POSITIONAL[name]
+            if count == "?":
+                parser.add_argument(name, type=str, nargs=count, default=parameters[name].default, help=text)
+            else:
+                parser.add_argument(name, type=str, nargs=count, help=text)
+        elif name in _FLAGS:
+            parser.add_argument(f"--{name}", action="store_true", help=_FLAGS[name])
+    by_hand: set[int | str] = {name for name in parameters if name in _POSITIONAL or name in _FLAGS}
+    parser.add_function_arguments(command, skip=by_hand, as_group=False)
+    return parser
+
+
+def _translated(message: str, argv: Sequence[str], commands: Mapping[str, ArgumentParser]) -> str:
+    """jsonargparse's message as one line in words."""
+    text = " ".join(message.split())
+    if unknown := re.match(r"unrecognized arguments: (\S+)", text):
+        command = next((word for word in argv if word in commands), None)
+        known = _options(commands, command)
+        hint = "give it after the command" if unknown[1] in known else near(unknown[1], known)
+        return f"unknown argument {unknown[1]}; {hint}"
+    if (choice := re.search(r"invalid choice: '(.*?)'", text)) or 'expected "command"' in text:
+        return f"unknown command {choice[1]!r}; {near(choice[1], commands)}" if choice else "no command; try --help"
+    if missing := re.match(r"the following arguments are required: (?:\w+\.)?(\w+)", text):
+        return f"{missing[1].upper()} is missing; try --help"
+    key, given = re.search(r'Parser key "([\w.]+)"', text), re.search(r"(?:Given|Got) value: (.*)$", message, re.M)
+    expected = [
+        kind for kind in re.findall(r"Expected an? (.+?)(?:\. Got value.*)?$", message, re.M) if "NoneType" not in kind
+    ]
+    if key and given and expected:
+        kind = re.sub(r"typing\.Literal\[(.*)\]", r"one of \1", expected[0].rstrip("."))
+        return f"--{key[1].rpartition('.')[2]}: expected {_WORDS.get(kind, kind)}, got {given[1]!r}"
+    return text
+
+
+def _options(commands: Mapping[str, ArgumentParser], command: str | None) -> list[str]:
+    """The options of a command, or those of all when none was named."""
+    chosen = [COMMANDS[command]] if command else list(COMMANDS.values())
+    names = {name for function in chosen for name in inspect.signature(function).parameters}
+    return ["--help", *(f"--{name}" for name in sorted(names - _POSITIONAL.keys()))]

@@ -1,0 +1,43 @@
+"""How far a long command is: a bar on a terminal, a line every few seconds elsewhere, on stderr."""
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+EVERY_SECONDS = 5.0
+
+
+@contextmanager
+def progress(things: str) -> Iterator[Callable[[int, int], None]]:
+    """A function to call with (done, total), while the context is open."""
+    if not sys.stderr.isatty():
+        yield _lines(things)
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(things, total=None)
+
+        def on_done(done: int, total: int) -> None:
+            bar.update(task, completed=done, total=total)
+
+        yield on_done
+
+
+def _lines(things: str, clock: Callable[[], float] = time.monotonic) -> Callable[[int, int], None]:
+    """A line at most every EVERY_SECONDS, none for what is done sooner."""
+    start = last = clock()
+
+    def on_done(done: int, total: int) -> None:
+        nonlocal last
+        now = clock()
+        if now - last < EVERY_SECONDS or done == total:
+            return
+        last = now
+        left = (now - start) / done * (total - done)
+        sys.stderr.write(f"compoundnet: {done:,} of {total:,} {things}, about {left:,.0f} s left\n")
+
+    return on_done
