@@ -128,7 +128,8 @@ def test_absent_folder_and_unknown_suffix_are_one_line_each(tmp_path: Path) -> N
         ([1, 2], "holds list, not tensors by name; save model.state_dict()"),
         ({}, "holds dict, not tensors by name; save model.state_dict()"),
         (torch.ones(2), "holds Tensor, not tensors by name; save model.state_dict()"),
-        ({**STATE, "epoch": 3}, "1 entries are not tensors (epoch); save model.state_dict()"),
+        ({**STATE, "epoch": 3}, "1 entries are not plain tensors (epoch); save model.state_dict()"),
+        ({"a": torch.ones(2, device="meta")}, "1 entries are not plain tensors (a); save model.state_dict()"),
     ],
 )
 def test_other_contents_are_named(tmp_path: Path, data: object, line: str) -> None:

@@ -240,7 +240,7 @@ def test_a_model_of_a_users_own_operator_is_saved_and_loaded(tmp_path: Path) -> 
         load(path)
 
 
-@pytest.mark.parametrize("record", ["not json", "[]", '{"version": 1}'])
+@pytest.mark.parametrize("record", ["not json", "[]", '{"version": 1}', "[" * 100_000])
 def test_a_damaged_record_is_one_line(tmp_path: Path, record: str) -> None:
     write_safetensors(tmp_path / "a.safetensors", built(TINY, 1).state_dict(), record)
     with pytest.raises(CheckpointError, match=r"a\.safetensors: its record cannot be read: ") as caught:

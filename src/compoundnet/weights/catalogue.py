@@ -53,7 +53,8 @@ PACKAGED: Mapping[str, Packaged] = MappingProxyType(
     }
 )
 
-# The Lite networks were trained on (pixel - 127) / 128, pixels 0 to 255 (efficientnet_lite_builder.py).
+# The Lite networks were trained on (pixel - 127) / 128, pixels 0 to 255 (efficientnet_lite_builder.py); the running
+# variances of their stems agree, and are a quarter of what ImageNet's mean and std would give.
 LITE_MEAN: Triple = (127 / 255, 127 / 255, 127 / 255)
 LITE_STD: Triple = (128 / 255, 128 / 255, 128 / 255)
 HALF: Triple = (0.5, 0.5, 0.5)

@@ -8,6 +8,7 @@ import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeGuard
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -73,19 +74,20 @@ def _read_pickled(path: Path) -> object:
     except pickle.UnpicklingError as error:
         named = re.search(r"GLOBAL ([\w.]+)", str(error))
         if named is None:
-            raise _unreadable(path) from None
+            raise _unreadable(path, error) from None
         raise CheckpointError(
             f"{path}: refused, because it holds a call to {named[1]} and not only tensors, and reading it would run "
             "that code; ask for a .safetensors file, or for torch.save(model.state_dict(), ...) by its author"
         ) from None
     except PermissionError as error:
         raise CheckpointError(f"{path}: could not be read ({_one_line(error)})") from None
-    except Exception:  # a damaged pickle can raise any error at all
-        raise _unreadable(path) from None
+    except Exception as error:  # a damaged pickle can raise any error at all
+        raise _unreadable(path, error) from None
 
 
-def _unreadable(path: Path) -> CheckpointError:
-    return CheckpointError(f"{path}: truncated or no PyTorch checkpoint; download it again")
+def _unreadable(path: Path, error: Exception) -> CheckpointError:
+    remedy = "download it again, or ask for a .safetensors file"
+    return CheckpointError(f"{path}: truncated or no PyTorch checkpoint ({_one_line(error)}); {remedy}")
 
 
 def _plain(path: Path, data: object) -> Checkpoint:
@@ -98,13 +100,17 @@ def _plain(path: Path, data: object) -> Checkpoint:
             break
     if not isinstance(data, Mapping) or not data:
         raise CheckpointError(f"{path}: holds {type(data).__name__}, not tensors by name; save model.state_dict()")
-    tensors = {str(name): value for name, value in data.items() if isinstance(value, Tensor)}
-    others = [str(name) for name, value in data.items() if not isinstance(value, Tensor)]
+    tensors = {str(name): value for name, value in data.items() if _is_plain(value)}
+    others = [str(name) for name, value in data.items() if not _is_plain(value)]
     if others:
-        problem = f"{len(others)} entries are not tensors ({first(others)})"
+        problem = f"{len(others)} entries are not plain tensors ({first(others)})"
         raise CheckpointError(f"{path}: {problem}; save model.state_dict()")
     tensors, more = _unparallel(tensors)
     return Checkpoint(tensors, None, (*notes, *more))
+
+
+def _is_plain(value: object) -> TypeGuard[Tensor]:
+    return isinstance(value, Tensor) and value.layout == torch.strided and not value.is_meta
 
 
 def _unparallel(tensors: dict[str, Tensor]) -> tuple[dict[str, Tensor], tuple[str, ...]]:

@@ -97,22 +97,22 @@ def save(path: str | Path, model: ConvNet, weights: Weights) -> None:
 
 
 def _open(name_or_path: str | Path, network: Network | None, operators: Mapping[str, type]) -> _Source:
-    if isinstance(name_or_path, str) and name_or_path in PACKAGED:
-        _refuse_network(network, name_or_path)
-        path = locate(PACKAGED[name_or_path])
-        verify(path, PACKAGED[name_or_path].sha256)
-        weights = packaged(name_or_path)
+    name, path = str(name_or_path), Path(name_or_path)
+    if name in PACKAGED:
+        _refuse_network(network, name)
+        path = locate(PACKAGED[name])
+        verify(path, PACKAGED[name].sha256)
+        weights = packaged(name)
         return _Source(read_checkpoint(path), weights, weights.ecosystem)
-    path = Path(name_or_path)
     if not path.exists() and path.suffix != ".safetensors" and path.suffix not in PICKLED:
-        raise CheckpointError(_no_such_name(str(name_or_path)))
+        raise CheckpointError(_no_such_name(name))
     checkpoint = read_checkpoint(path)
     if checkpoint.record is None:
         return _bare(path, checkpoint, network)
     _refuse_network(network, path)
     try:
         weights = Weights.from_dict(json.loads(checkpoint.record), operators)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise CheckpointError(f"{path}: its record cannot be read: {error}") from None
     return _Source(checkpoint, weights, OWN)
 
