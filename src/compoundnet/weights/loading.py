@@ -62,8 +62,7 @@ def load(
     ``build``; ``operators`` adds a user's own operators by name. The random state is left alone.
     Raises CheckpointError (a ValueError), one line, when anything does not fit.
 
-    >>> pretrained = load("efficientnet_lite0", classes=5)
-    >>> print(pretrained.report)
+    >>> print(load("efficientnet_lite0", classes=5).report)
     294 tensors loaded, named as lukemelas names them
     initialised: classifier for 5 classes (the file has 1000), seed 0
     unused: _fc.weight
