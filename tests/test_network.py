@@ -100,6 +100,7 @@ def _with(path: list[str | int], value: object) -> dict[str, Any]:
         (_with(["stages", 0, "operator", "type"], "MBconv"), "unknown operator 'MBconv'; did you mean MBConv"),
         (_with(["stages", 0, "operator", "expnd"], 3), "expnd: unknown field of MBConv; did you mean expand"),
         (_with(["stages", 0, "operator"], 3), "stages[0].operator: expected an object with a 'type'"),
+        (_with(["stages", 3, "layers"], 10**9), "stages: 1,000,000,013 layers in all; at most 10,000"),
         (_with(["stages"], {}), "stages: expected a list, got {}"),
         (_with(["stages"], []), "stages: a network needs at least one stage"),
         (_with(["stem"], None), "stem: expected an object with Stem's fields, got None"),

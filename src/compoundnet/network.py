@@ -13,6 +13,7 @@ from .operators import OPERATORS, Operator, Site
 from .schema import FieldError, decode, encode, require, require_count
 
 SCHEMA_VERSION = 1
+MAX_BLOCKS = 10_000  # far above any network; keeps a hostile file from filling the memory
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,6 +99,7 @@ class Network:
         for name in ("classes", "in_channels", "resolution"):
             require_count(getattr(self, name), name)
         require(len(self.stages) > 0, "stages", "a network needs at least one stage")
+        require(self.blocks <= MAX_BLOCKS, "stages", f"{self.blocks:,} layers in all; at most {MAX_BLOCKS:,} are allowed")
         require(self.norm_eps > 0, "norm_eps", f"{self.norm_eps!r} is not positive")
         require(self.padding in get_args(Padding), "padding", f"{self.padding!r} is not one of {get_args(Padding)}")
         known = get_args(Activation)
