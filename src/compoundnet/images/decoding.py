@@ -1,37 +1,23 @@
-"""Pictures: a file or bytes to an RGB image, and an RGB image to a network's input.
+"""Decoding: a file or bytes to an RGB image, upright.
 
 Whatever is wrong with a picture, it is an ImageError of one line. Pillow and numpy are imported
 when a picture is read.
 """
 
 import io
-import math
 import stat
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, TypeAlias
 
-from .preprocess import Preprocess
-
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
     from PIL import Image
 
 Source: TypeAlias = str | Path | bytes | BinaryIO
-Box: TypeAlias = tuple[float, float, float, float]
 
 MAX_PIXELS = 100_000_000
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "AVIF")
-
-# A JPEG can be decoded at 1/2, 1/4 or 1/8 of its size. `read` does so while the picture keeps at
-# least DRAFT_MARGIN times the pixels per side that the resize needs; then no value of the array
-# moves by more than DRAFT_MAX and the average by no more than DRAFT_MEAN, in 1/255 of the
-# pixel range (measured on photographs and asserted in tests/test_images.py).
-DRAFT_MARGIN = 2.0
-DRAFT_MAX = 24.0
-DRAFT_MEAN = 0.75
 
 # EXIF orientation: Pillow's name of the turn, and whether the last column and row come first after it.
 _TURNS = {
@@ -51,7 +37,7 @@ class ImageError(ValueError):
 
 
 @dataclass(frozen=True)
-class _Decoded:
+class Decoded:
     """An RGB image, the size of the whole picture, and how many of its pixels one of the image's spans.
 
     The picture's corner lies at ``corner`` of the image: a scaled decode rounds sizes up, and a
@@ -77,91 +63,11 @@ def decode(source: Source, *, at_least: int | None = None, max_pixels: int = MAX
     >>> decode(b"P6 2 1 255 " + bytes(6)).size
     (2, 1)
     """
-    return _decode(source, at_least, max_pixels).image
+    return decoded(source, at_least, max_pixels).image
 
 
-def read(source: Source, preprocess: Preprocess, *, exact: bool = False) -> "NDArray[np.float32]":
-    """A picture file as float32 of shape (3, height, width), ready for the network.
-
-    Large JPEGs are decoded at a fraction of their size where that changes the result by no more
-    than DRAFT_MAX and DRAFT_MEAN say; ``exact`` always decodes every pixel. Raises ImageError.
-    """
-    at_least = None if exact else math.ceil(DRAFT_MARGIN * max(preprocess.size) / preprocess.crop)
-    return _array(_decode(source, at_least, MAX_PIXELS), preprocess)
-
-
-def to_array(image: "Image.Image", preprocess: Preprocess) -> "NDArray[np.float32]":
-    """A decoded picture as float32 of shape (3, height, width): cropped, resized, normalised.
-
-    "crop_then_resize" cuts the largest rectangle of the aspect of ``size``, times ``crop``, from
-    the centre as the released code does: side int(crop * min(h, w)), offset ((h - side) + 1) // 2.
-    "resize_then_crop" does as torchvision: shorter side floor(size / crop), window at
-    round((h - size) / 2). Raises ImageError for pixels that ``decode`` would refuse too.
-    """
-    rgb = image if image.mode == "RGB" else _to_rgb(image, "picture")
-    return _array(_Decoded(rgb, image.size), preprocess)
-
-
-def _array(picture: _Decoded, preprocess: Preprocess) -> "NDArray[np.float32]":
-    import numpy as np
-
-    pixels = np.asarray(_resized(picture, preprocess), np.float32).transpose(2, 0, 1) / np.float32(255)
-    mean, std = (np.array(triple, np.float32)[:, None, None] for triple in (preprocess.mean, preprocess.std))
-    return np.ascontiguousarray((pixels - mean) / std, np.float32)
-
-
-def _resized(picture: _Decoded, preprocess: Preprocess) -> "Image.Image":
-    """The window that the network sees, at ``preprocess.size``."""
-    from PIL import Image
-
-    resample = {"bicubic": Image.Resampling.BICUBIC, "bilinear": Image.Resampling.BILINEAR}[preprocess.interpolation]
-    image, size = picture.image, (preprocess.size[1], preprocess.size[0])
-    if preprocess.order == "resize_then_crop":
-        return image.resize(size, resample, box=_within(picture, _resize_then_crop(*picture.size, preprocess)))
-    left, top, right, bottom = _within(picture, _crop_then_resize(*picture.size, preprocess))
-    # Cropped first, so that the filter does not reach beyond the crop as it does with box= alone.
-    x, y = math.floor(left), math.floor(top)
-    cropped = image.crop((x, y, math.ceil(right), math.ceil(bottom)))
-    return cropped.resize(size, resample, box=(left - x, top - y, right - x, bottom - y))
-
-
-def _crop_then_resize(width: int, height: int, preprocess: Preprocess) -> Box:
-    """The window in pixels of the whole picture: preprocessing.py, _decode_and_center_crop."""
-    tall, wide = preprocess.size
-    # The largest rectangle of the wanted aspect; for a square both sides are min(height, width).
-    rows, columns = min(height, width * tall / wide), min(width, height * wide / tall)
-    side_y, side_x = max(1, int(preprocess.crop * rows)), max(1, int(preprocess.crop * columns))
-    top, left = (height - side_y + 1) // 2, (width - side_x + 1) // 2
-    return left, top, left + side_x, top + side_y
-
-
-def _resize_then_crop(width: int, height: int, preprocess: Preprocess) -> Box:
-    """The window in pixels of the whole picture: torchvision's Resize and CenterCrop, without the resized margin."""
-    tall, wide = preprocess.size
-    # The slack undoes the rounding of a crop that was written as 224 / 256.
-    rows, columns = (math.floor(side / preprocess.crop + 1e-6) for side in preprocess.size)
-    if rows * width >= columns * height:
-        columns = int(rows * width / height)
-    else:
-        rows = int(columns * height / width)
-    top, left = round((rows - tall) / 2), round((columns - wide) / 2)
-    x, y = width / columns, height / rows
-    return left * x, top * y, (left + wide) * x, (top + tall) * y
-
-
-def _within(picture: _Decoded, box: Box) -> Box:
-    """A window of the whole picture in the coordinates of the decoded image."""
-    (x, y), scale, (width, height) = picture.corner, picture.scale, picture.image.size
-    left, top, right, bottom = box
-    return (
-        x + left / scale,
-        y + top / scale,
-        min(width, x + right / scale),
-        min(height, y + bottom / scale),
-    )
-
-
-def _decode(source: Source, at_least: int | None, max_pixels: int) -> _Decoded:
+def decoded(source: Source, at_least: int | None = None, max_pixels: int = MAX_PIXELS) -> Decoded:
+    """As ``decode``, with what is needed to find a place of the whole picture in a scaled one."""
     name = _name(source)
     with _opened(source, name) as file:
         try:
@@ -170,7 +76,7 @@ def _decode(source: Source, at_least: int | None, max_pixels: int) -> _Decoded:
             size = image.size
             scale = _draft(image, at_least)
             image.load()
-            return _upright(_to_rgb(image, name), _orientation(image), size, scale)
+            return _upright(to_rgb(image, name), _orientation(image), size, scale)
         except ImageError:
             raise
         except MemoryError:
@@ -244,7 +150,8 @@ def _draft(image: "Image.Image", at_least: int | None) -> int:
     return 1 if drafted is None else round(width / drafted[1][2])
 
 
-def _to_rgb(image: "Image.Image", name: str) -> "Image.Image":
+def to_rgb(image: "Image.Image", name: str) -> "Image.Image":
+    """Any mode to RGB, as ``decode`` says. Raises ImageError, which begins with ``name``."""
     from PIL import Image
 
     if image.mode.startswith("I"):
@@ -278,16 +185,16 @@ def _orientation(image: "Image.Image") -> int:
         return 1
 
 
-def _upright(image: "Image.Image", orientation: int, size: tuple[int, int], scale: int) -> _Decoded:
+def _upright(image: "Image.Image", orientation: int, size: tuple[int, int], scale: int) -> Decoded:
     from PIL import Image
 
     if orientation not in _TURNS:
         # Pillow has turned a TIFF while loading it.
         swapped = scale == 1 and image.size != size
-        return _Decoded(image, image.size if swapped else size, scale)
+        return Decoded(image, image.size if swapped else size, scale)
     turn, mirrored_x, mirrored_y = _TURNS[orientation]
     turned = image.transpose(Image.Transpose[turn])
     size = size if orientation < 5 else (size[1], size[0])
     corner_x = turned.width - size[0] / scale if mirrored_x else 0.0
     corner_y = turned.height - size[1] / scale if mirrored_y else 0.0
-    return _Decoded(turned, size, scale, (corner_x, corner_y))
+    return Decoded(turned, size, scale, (corner_x, corner_y))

@@ -1,0 +1,11 @@
+"""Pictures: a file or bytes to an RGB image, and an RGB image to a network's input."""
+
+from .arrays import DRAFT_MARGIN as DRAFT_MARGIN
+from .arrays import DRAFT_MAX as DRAFT_MAX
+from .arrays import DRAFT_MEAN as DRAFT_MEAN
+from .arrays import read as read
+from .arrays import to_array as to_array
+from .decoding import FORMATS as FORMATS
+from .decoding import MAX_PIXELS as MAX_PIXELS
+from .decoding import ImageError as ImageError
+from .decoding import decode as decode
