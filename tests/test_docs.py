@@ -1,0 +1,166 @@
+"""The records, the figure and the pages are what the code makes now, and name only what exists."""
+
+import ast
+import json
+import re
+import subprocess
+import sys
+import xml.etree.ElementTree as ET
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tools import blocks, figure, records, snippets
+from tools.files import FIGURE, PAGES, RESULTS, ROOT, is_up_to_date, write
+
+import compoundnet
+
+from .published import PUBLISHED, rows
+from .test_surface import PUBLIC
+
+DOCS = [page for page in PAGES if page.parent.name == "docs"]
+DUBLIN = "{http://purl.org/dc/elements/1.1/}"
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+@pytest.mark.parametrize("name", list(records.MAKERS))
+def test_records_are_what_the_code_computes(name: str) -> None:
+    assert is_up_to_date(RESULTS / name, records.text(name)), "run: make records"
+
+
+def test_every_file_in_results_is_made_by_a_tool_but_the_published_one() -> None:
+    assert {path.name for path in RESULTS.iterdir()} == {*records.MAKERS, "published_top1.json"}
+
+
+def test_the_typed_in_figures_are_those_of_the_reference_file() -> None:
+    typed = {row["network"]: row for row in records_of_the_paper()}
+    for name, (params, flops) in rows("paper"):
+        assert (float(typed[name]["params"][:-1]), float(typed[name]["flops"][:-1])) == (params, flops)
+    assert all(row["source"] in ("Table 2", "Table 3") for row in typed.values())
+
+
+def records_of_the_paper() -> list[dict[str, Any]]:
+    return json.loads((RESULTS / "published_top1.json").read_text())["rows"]
+
+
+def test_recorded_costs_equal_the_published_counts() -> None:
+    recorded = {row["network"]: row for row in map(json.loads, records.text("family_costs.jsonl").splitlines())}
+    assert {name: recorded[name]["params"] for name in PUBLISHED["params"]} == PUBLISHED["params"]
+    assert {name: recorded[name]["macs"] for name in PUBLISHED["macs"]} == PUBLISHED["macs"]
+
+
+def test_the_rules_of_other_tools_give_the_numbers_they_print() -> None:
+    """pycls's model_complexity.json; ptflops 0.7.5 and fvcore 0.1.5 on timm and torchvision; mmpretrain's table."""
+    counts = {row["tool"]: row["count"] for row in records.other_counts()}
+    assert counts["pycls; ptflops, backend aten"] == 385_825_092
+    assert counts["ptflops, backend pytorch, on timm"] == 392_108_448
+    assert counts["ptflops, backend pytorch, on torchvision"] == 410_196_896
+    assert round(counts["fvcore on timm"] / 1e6, 2) == 399.35
+    assert round(counts["mmpretrain"] / 1e9, 2) == 0.42
+
+
+def test_the_formula_is_exact_only_where_nothing_is_scaled() -> None:
+    gap = {row["phi"]: row["exact"] / row["estimate"] for row in records.formula_gap()}
+    assert gap[0.0] == 1
+    assert max(gap.values()) > 2
+    assert min(gap.values()) < 1
+
+
+def drawn(svg: str) -> tuple[Any, list[str]]:
+    """The numbers that a figure carries, and every text in it."""
+    tree = ET.fromstring(svg)
+    description = next(tree.iter(f"{DUBLIN}description")).text
+    return json.loads(description or ""), [element.text or "" for element in tree.iter(f"{SVG}text")]
+
+
+def test_the_figure_shows_the_records() -> None:
+    numbers, texts = drawn(FIGURE.read_text())
+    assert (numbers, texts) == drawn(figure.text())
+    assert numbers == figure.plotted()
+    assert {"B0", "B7", "ResNet-50", "MobileNetV1"} <= set(texts)
+
+
+def test_the_figure_is_the_same_bytes_at_every_run() -> None:
+    assert figure.text() == figure.text()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_generated_blocks_are_what_the_records_say(page: Path) -> None:
+    text = page.read_text()
+    assert blocks.filled(text) == text, "run: make records"
+
+
+@pytest.mark.parametrize("page", DOCS, ids=lambda page: page.name)
+def test_the_code_on_the_page_runs_and_prints_what_is_shown(page: Path) -> None:
+    text = page.read_text()
+    assert snippets.refreshed(text) == text, "run: make records"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_file_and_test_that_a_page_names_exists(page: Path) -> None:
+    text = page.read_text()
+    for path, _, name in re.findall(r"`((?:tests|results|tools|docs|examples)/[\w./]+)(::(\w+))?`", text):
+        assert (ROOT / path).is_file(), path
+        if name:
+            tree = ast.parse((ROOT / path).read_text())
+            assert name in {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}, f"{path}::{name}"
+    for target in re.findall(r"\]\((?!https?:)([^)#]+)", text):
+        assert (page.parent / target).is_file(), target
+
+
+def test_every_public_name_is_documented() -> None:
+    text = (ROOT / "docs/api.md").read_text()
+    documented = set(re.findall(r"\.\. auto\w+:: compoundnet\.(\w+)$", text, re.MULTILINE))
+    assert documented == set(PUBLIC)
+
+
+def test_every_equation_and_table_of_the_paper_is_on_its_page() -> None:
+    text = (ROOT / "docs/paper.md").read_text()
+    for piece in (*(f"Eq. {i}" for i in range(1, 4)), *(f"| Table {i}, " for i in range(1, 9)), "Fig. 1 and 5"):
+        assert piece in text
+    assert all(f"Fig. {i}" in text for i in (1, 2, 3, 4, 6, 7, 8))
+
+
+def test_a_wrong_output_on_a_page_is_put_right() -> None:
+    page = "```python\nx = 1 + 1\n```\n\n```python\nprint(x)\n```\n\n```text\n3\n```\n\n```console\n$ ls\na\n```\n"
+    assert snippets.refreshed(page) == page.replace("3\n", "2\n")
+    page = "```console\n$ compoundnet cost nothing\nfine\n```\n"
+    assert "compoundnet: error: unknown network 'nothing'" in snippets.refreshed(page)
+
+
+def test_code_on_a_page_that_fails_is_an_error() -> None:
+    with pytest.raises(ZeroDivisionError):
+        snippets.refreshed("```python\n1 / 0\n```\n")
+
+
+def test_a_block_that_nobody_makes_is_an_error() -> None:
+    with pytest.raises(KeyError, match="accuracies"):
+        blocks.filled("<!-- generated:accuracies -->\n<!-- end -->")
+
+
+@pytest.mark.parametrize(
+    ("exact", "printed", "agree"),
+    [
+        (385_814_752, "0.39B", True),
+        (686_802_832, "0.70B", False),
+        (12_233_232, "12M", True),
+        (9_109_994, "9.2M", False),
+    ],
+)
+def test_a_printed_figure_is_met_when_the_exact_one_rounds_to_it(exact: int, printed: str, agree: bool) -> None:
+    assert blocks.rounds_to(exact, printed) is agree
+
+
+def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
+    path = tmp_path / "new/page.md"
+    write(path, "first\n")
+    with pytest.raises(UnicodeEncodeError):
+        write(path, "\ud800")
+    assert path.read_text() == "first\n"
+
+
+def test_the_documentation_builds_without_a_warning(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "sphinx", "-W", "-q", "-b", "html", str(ROOT / "docs"), str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert compoundnet.CONVENTION.split(";")[0] in (tmp_path / "costs.html").read_text()

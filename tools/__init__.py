@@ -1,0 +1,1 @@
+"""What makes results/, docs/figures/ and the generated blocks; see ``python -m tools --help``."""

@@ -1,0 +1,38 @@
+"""Make results/, the figure, and the generated parts and outputs of the pages: ``python -m tools [--check]``."""
+
+import argparse
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from tools import blocks, figure, records, snippets
+from tools.files import FIGURE, PAGES, RESULTS, ROOT, is_up_to_date, write
+
+
+def made() -> Iterator[tuple[Path, str]]:
+    """Every made file with its text; later ones are made from earlier ones."""
+    for name in records.MAKERS:
+        yield RESULTS / name, records.text(name)
+    yield FIGURE, figure.text()
+    for page in PAGES:
+        yield page, snippets.refreshed(blocks.filled(page.read_text(encoding="utf-8")))
+
+
+def main() -> int:
+    """Write what is out of date, or with --check only name it. Returns 1 when something was stale in a check."""
+    parser = argparse.ArgumentParser(prog="python -m tools", description=__doc__)
+    parser.add_argument("--check", action="store_true", help="write nothing; fail when a file is out of date")
+    check: bool = parser.parse_args().check
+    stale = []
+    for path, text in made():
+        if not is_up_to_date(path, text):
+            stale.append(path)
+            if not check:
+                write(path, text)
+    for path in stale:
+        print(f"{path.relative_to(ROOT)}: {'out of date; run: make records' if check else 'written'}")
+    return int(check and bool(stale))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

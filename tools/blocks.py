@@ -1,0 +1,102 @@
+"""Tables of README.md and docs/ made from results/: what stands between two markers.
+
+A block begins with ``<!-- generated:NAME -->`` and ends with ``<!-- end -->``.
+"""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
+from types import MappingProxyType
+
+import compoundnet as c
+from tools.files import published, records
+
+_BLOCK = re.compile(r"(<!-- generated:(\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
+_UNITS = {"M": 10**6, "B": 10**9}
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]], words: int = 1) -> str:
+    """A Markdown table, the first ``words`` columns left, the others right."""
+    rule = ["---"] * words + ["---:"] * (len(head) - words)
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in (head, rule, *rows))
+
+
+def rounds_to(exact: int, printed: str) -> bool:
+    """Whether the exact count, rounded to the printed digits, is what is printed ("0.39B", "12M")."""
+    number = Decimal(printed[:-1])
+    return round(Decimal(exact) / _UNITS[printed[-1]], -int(number.as_tuple().exponent)) == number
+
+
+def compared(exact: int, printed: str | None) -> list[str]:
+    """Three cells: what is printed, the exact count, and their verdict."""
+    if printed is None:
+        return ["-", f"{exact:,}", "-"]
+    value = float(printed[:-1]) * _UNITS[printed[-1]]
+    return [printed, f"{exact:,}", "yes" if rounds_to(exact, printed) else f"no, {100 * (value / exact - 1):+.1f} %"]
+
+
+def reproduced() -> str:
+    """The paper's printed costs beside ours, and which of them the exact counts do not round to."""
+    costs = {row["network"]: row for row in records("family_costs.jsonl")}
+    rows: list[list[str]] = []
+    missed: list[str] = []
+    for row in published():
+        name, exact = row["network"], costs[row["network"]]
+        params, macs = compared(exact["params"], row["params"]), compared(exact["macs"], row["flops"])
+        rows.append([f"`{name}`", *params, *macs])
+        missed += [f"{row['params']} parameters of {name}"] if params[2].startswith("no") else []
+        missed += [f"{row['flops']} FLOPS of {name}"] if macs[2].startswith("no") else []
+    head = [
+        "Network",
+        "Parameters: paper",
+        "exact",
+        "rounds to the print",
+        "FLOPS: paper",
+        "exact",
+        "rounds to the print",
+    ]
+    return f"{table(head, rows)}\n\nPrinted figures that the exact count does not round to: {', '.join(missed)}."
+
+
+def other_counts() -> str:
+    """Multiply-adds of B0 by counting rule."""
+    rows = [[row["tool"], row["rule"], f"{row['count']:,}"] for row in records("other_counts.jsonl")]
+    return table(["Tool", "What it counts", "B0"], rows, words=2)
+
+
+def formula_gap() -> str:
+    """Estimate and exact cost at whole phi, and the extremes over all phi recorded."""
+    lines = records("formula_gap.jsonl")
+    rows = [
+        [f"{row['phi']:g}", str(row["resolution"]), str(row["blocks"]), f"{row['macs']:,}",
+         f"{row['estimate']:.3f}", f"{row['exact']:.3f}", f"{100 * (row['exact'] / row['estimate'] - 1):+.0f} %"]
+        for row in lines
+        if row["phi"] == int(row["phi"])
+    ]  # fmt: skip
+    head = ["phi", "Pixels", "Blocks", "Multiply-adds", "Estimated ratio", "Exact ratio", "Missed by"]
+    least, most = (pick(lines, key=lambda row: row["exact"] / row["estimate"]) for pick in (min, max))
+    return (
+        f"{table(head, rows)}\n\nOver all {len(lines)} steps recorded, the exact cost is "
+        f"{least['exact'] / least['estimate']:.2f} (phi {least['phi']:g}) to "
+        f"{most['exact'] / most['estimate']:.2f} (phi {most['phi']:g}) times the estimate."
+    )
+
+
+def convention() -> str:
+    """The line that is printed beside every cost."""
+    return f"> {c.CONVENTION}"
+
+
+BLOCKS: Mapping[str, Callable[[], str]] = MappingProxyType(
+    {
+        "reproduced": reproduced,
+        "other_counts": other_counts,
+        "formula_gap": formula_gap,
+        "convention": convention,
+    }
+)
+
+
+def filled(page: str) -> str:
+    """The page with every generated block as the records have it. Raises KeyError for an unknown block."""
+    return _BLOCK.sub(lambda match: f"{match[1]}\n{BLOCKS[match[2]]()}\n\n{match[3]}", page)

@@ -1,0 +1,33 @@
+"""Where made files live, and writing them whole or not at all."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parent.parent
+RESULTS = ROOT / "results"
+FIGURE = ROOT / "docs/figures/accuracy_cost.svg"
+PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
+
+
+def is_up_to_date(path: Path, text: str) -> bool:
+    """Whether the file holds exactly this text."""
+    return path.is_file() and path.read_text(encoding="utf-8") == text
+
+
+def write(path: Path, text: str) -> None:
+    """Write beside, then rename: a reader sees the old file or the new one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f".{path.name}.new")
+    beside.write_text(text, encoding="utf-8")
+    beside.replace(path)
+
+
+def records(name: str) -> list[dict[str, Any]]:
+    """The lines of a JSON-lines file in results/."""
+    return [json.loads(line) for line in (RESULTS / name).read_text(encoding="utf-8").splitlines()]
+
+
+def published() -> list[dict[str, Any]]:
+    """What the paper prints, by network: results/published_top1.json."""
+    return json.loads((RESULTS / "published_top1.json").read_text(encoding="utf-8"))["rows"]
