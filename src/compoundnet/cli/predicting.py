@@ -58,6 +58,8 @@ def _predicted(paths: list[str], model: str, top: int, batch: int, exact: bool) 
     require_count(top, "top")
     require_count(batch, "batch")
     pretrained = load(model)
+    for note in pretrained.report.assumed:
+        sys.stderr.write(f"compoundnet: {model}: assumed: {note}\n")
     with progress("pictures") as on_done, warnings.catch_warnings():
         warnings.filterwarnings("ignore", module="PIL")  # of odd metadata in pictures that are fine
         return predict(paths, pretrained, top=top, batch=batch, exact=exact, on_done=on_done)

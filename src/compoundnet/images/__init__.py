@@ -3,6 +3,7 @@
 from .arrays import DRAFT_MARGIN as DRAFT_MARGIN
 from .arrays import DRAFT_MAX as DRAFT_MAX
 from .arrays import DRAFT_MEAN as DRAFT_MEAN
+from .arrays import DRAFT_PROBABILITY as DRAFT_PROBABILITY
 from .arrays import read as read
 from .arrays import to_array as to_array
 from .decoding import FORMATS as FORMATS

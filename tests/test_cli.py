@@ -1,0 +1,519 @@
+"""The command line: its options, its JSON, its exit codes, and one clear line for every mistake."""
+
+import csv
+import json
+import os
+import pty
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from compoundnet import MEMBERS, RULES, Network, Rounding, Scaling, by_stage, cost, named, scale
+from compoundnet.cli import main
+from compoundnet.cli.parser import COMMANDS, build
+from compoundnet.cli.progress import EVERY_SECONDS, _lines
+from compoundnet.cost import CONVENTION
+from compoundnet.schema import encode
+from tests.pictures import CHELSEA, COFFEE, ROCKET, png_header
+
+SURFACE = {
+    "show": ["net", "--json"],
+    "cost": ["net", "--by", "--json", "--size"],
+    "scale": [
+        *["net", "--depth", "--divisor", "--json", "--layers", "--out", "--phi", "--resolution", "--rule", "--width"],
+    ],
+    "models": ["pattern", "--json"],
+    "predict": ["paths", "--batch", "--csv", "--exact", "--json", "--model", "--top"],
+}
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Run:
+    """Run a command in this process: exit code, standard output, standard error."""
+
+    def run(*argv: object) -> tuple[int, str, str]:
+        code = main([str(word) for word in argv])
+        out, err = capsys.readouterr()
+        return code, out, err
+
+    return run
+
+
+def answer(run: Run, *argv: object) -> Any:
+    """What a command writes as JSON, nothing else."""
+    code, out, err = run(*argv, "--json")
+    assert (code, err) == (0, "")
+    return json.loads(out)
+
+
+def installed(*argv: str, **options: Any) -> subprocess.CompletedProcess[str]:
+    """Run the installed command."""
+    command = [str(Path(sys.executable).with_name("compoundnet")), *argv]
+    return subprocess.run(command, capture_output=True, text=True, timeout=100, check=False, **options)
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+# The surface
+
+
+def test_the_commands_and_their_options_are_these() -> None:
+    _, commands = build()
+    found = {
+        name: sorted(
+            (action.option_strings[-1] if action.option_strings else action.dest for action in parser._actions),
+            key=lambda text: (text.startswith("-"), text),
+        )
+        for name, parser in commands.items()
+    }
+    for name, options in found.items():
+        assert options == [SURFACE[name][0], *sorted([*SURFACE[name][1:], "--help"])], name
+    assert list(found) == list(SURFACE) == list(COMMANDS)
+
+
+def test_every_option_is_explained(run: Run) -> None:
+    for name, options in SURFACE.items():
+        code, out, err = run(name, "--help")
+        assert (code, err) == (0, "")
+        for option in options:
+            lines = [line.split() for line in out.splitlines() if line.startswith(f"  {option}")]
+            follows = out.split(f"\n  {option}", 1)[1].split("\n  -")[0].split()
+            assert lines, option
+            assert len(follows) > 4, f"{name} {option}"
+
+
+def test_the_help_is_light_and_quick() -> None:
+    script = (
+        "import sys, time; t = time.perf_counter(); from compoundnet.cli import main; code = main(['--help'])\n"
+        "print(time.perf_counter() - t, code, {'torch', 'numpy', 'PIL', 'rich'} & sys.modules.keys(), file=sys.stderr)"
+    )
+    seconds, code, heavy = min(
+        subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stderr.split(" ", 2)
+        for _ in range(3)
+    )
+    assert (code, heavy.strip()) == ("0", "set()")
+    assert float(seconds) < 0.5
+
+
+@pytest.mark.parametrize(
+    "argv", [["show", "tiny"], ["cost", "tiny"], ["scale", "tiny", "--phi", "1", "--json"], ["models"]]
+)
+def test_the_commands_on_values_never_import_torch(argv: list[str]) -> None:
+    script = (
+        f"import sys; from compoundnet.cli import main; code = main({argv!r})\n"
+        "sys.exit(code or bool({'torch', 'numpy'} & sys.modules.keys()))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_the_version_is_one_line(run: Run) -> None:
+    assert run("--version") == (0, "compoundnet 0.1.0\n", "")
+
+
+# show, cost, scale, models
+
+
+def test_show_prints_table_1_and_the_counting_convention(run: Run) -> None:
+    code, out, err = run("show", "efficientnet_b0")
+    assert (code, err) == (0, "")
+    assert str(named("efficientnet_b0")) in out
+    assert "5,288,548 params" in out
+    assert CONVENTION in out
+
+
+def test_show_json_is_the_network_that_every_command_reads(run: Run, tmp_path: Path) -> None:
+    data = answer(run, "show", "efficientnet_lite2")
+    assert Network.from_dict(data) == named("efficientnet_lite2")
+    (tmp_path / "net.json").write_text(json.dumps(data))
+    assert answer(run, "show", tmp_path / "net.json") == data
+
+
+def test_cost_json_is_integers(run: Run) -> None:
+    data = answer(run, "cost", "efficientnet_b0")
+    assert (data["params"], data["macs"], data["flops"]) == (5_288_548, 385_814_752, 771_629_504)
+    for name in ("params", "macs", "flops", "activations", "peak_activations", "training_activations"):
+        assert type(data[name]) is int
+    assert data["convention"] == CONVENTION
+    assert data["size"] == [224, 224]
+
+
+def test_cost_takes_a_size_and_goes_by_stage_or_layer(run: Run) -> None:
+    net = named("efficientnet_b0")
+    data = answer(run, "cost", "efficientnet_b0", "--size", "128x320", "--by", "stage")
+    assert data["macs"] == cost(net, (128, 320)).macs
+    assert data["stages"] == [{"name": name, **part.to_dict()} for name, part in by_stage(net, (128, 320))]
+    layers = answer(run, "cost", "efficientnet_b0", "--by", "layer")["layers"]
+    assert sum(layer["params"] for layer in layers) == 5_288_548
+
+
+def test_the_tables_are_whole_when_piped(run: Run) -> None:
+    code, out, _ = run("cost", "efficientnet_b7", "--by", "stage")
+    assert code == 0
+    assert f"{cost(named('efficientnet_b7')).training_activations:,}" in out
+    assert CONVENTION in out
+    assert "\x1b" not in out
+    lines = [line for line in out.splitlines() if line.startswith(("stem", "stages", "head", "total"))]
+    assert len({len(line) for line in lines}) == 1
+
+
+def test_the_tables_are_whole_on_a_narrow_terminal() -> None:
+    ours, theirs = pty.openpty()
+    environment = {**os.environ, "COLUMNS": "30", "TERM": "xterm"}
+    command = [sys.executable, "-m", "compoundnet.cli", "models", "efficientnet_b*"]
+    process = subprocess.Popen(command, stdout=theirs, stderr=theirs, env=environment)
+    assert process.wait(60) == 0
+    os.close(theirs)
+    text = os.read(ours, 100_000).decode()
+    os.close(ours)
+    for name in ("efficientnet_b0", "5,288,548", "385,814,752", "66,347,960", "600 x 600"):
+        assert name in text
+
+
+def test_scale_json_holds_the_network_the_scaling_and_both_costs(run: Run) -> None:
+    data = answer(run, "scale", "efficientnet_b0", "--phi", "1.5")
+    scaling = RULES["compound"] ** 1.5
+    expected = scale(named("efficientnet_b0"), scaling)
+    assert Network.from_dict(data["network"]) == expected
+    assert data["scaling"] == encode(scaling)
+    assert data["cost"] == cost(expected).to_dict()
+    assert data["before"] == cost(named("efficientnet_b0")).to_dict()
+    assert data["formula"] == pytest.approx((1.2 * 1.1**2 * 1.15**2) ** 1.5)
+    assert data["ratio"] == data["cost"]["macs"] / data["before"]["macs"]
+
+
+@pytest.mark.parametrize("rule", list(RULES))
+def test_scale_follows_the_rule(run: Run, rule: str) -> None:
+    data = answer(run, "scale", "mobilenet_v1", "--phi", "1", "--rule", rule)
+    assert data["scaling"] == encode(RULES[rule])
+
+
+def test_scale_by_factors_leaves_the_others_at_one(run: Run) -> None:
+    data = answer(run, "scale", "resnet50", "--width", "1.5", "--depth", "2")
+    assert data["scaling"] == {"depth": 2.0, "width": 1.5, "resolution": 1.0}
+    assert Network.from_dict(data["network"]) == scale(named("resnet50"), Scaling(2.0, 1.5))
+
+
+def test_scale_rounds_as_the_family_does_unless_told_otherwise(run: Run) -> None:
+    lite = named("efficientnet_lite0")
+    scaling = RULES["compound"] ** 2
+    data = answer(run, "scale", "efficientnet_lite0", "--phi", "2")
+    assert Network.from_dict(data["network"]) == scale(lite, scaling, MEMBERS["efficientnet_lite0"].rounding)
+    assert data["network"]["stem"]["channels"] == 32
+    data = answer(run, "scale", "efficientnet_b0", "--phi", "2", "--divisor", "4", "--layers", "nearest")
+    rounding = Rounding(divisor=4, layers="nearest")
+    assert Network.from_dict(data["network"]) == scale(named("efficientnet_b0"), scaling, rounding)
+
+
+def test_scale_prints_the_rounding_and_the_estimate_beside_the_truth(run: Run) -> None:
+    code, out, _ = run("scale", "efficientnet_b0", "--phi", "1")
+    after = cost(scale(named("efficientnet_b0"), RULES["compound"]))
+    assert code == 0
+    for text in ("divisor 8", "layers ceil", "385,814,752", f"{after.macs:,}", "1.920", CONVENTION):
+        assert text in out
+    assert f"{after.macs / 385_814_752:.3f} times" in out
+
+
+def test_scale_writes_a_network_that_cost_reads(run: Run, tmp_path: Path) -> None:
+    out = tmp_path / "bigger.json"
+    data = answer(run, "scale", "tiny", "--phi", "3", "--out", out)
+    assert json.loads(out.read_text()) == data["network"]
+    assert answer(run, "cost", out)["macs"] == data["cost"]["macs"]
+    assert names(tmp_path) == ["bigger.json"]
+
+
+def test_a_network_comes_through_a_pipe() -> None:
+    scaled = installed("scale", "tiny", "--phi", "1", "--json")
+    piped = installed("cost", "-", "--json", input=scaled.stdout)
+    assert piped.returncode == 0
+    figures = json.loads(piped.stdout)
+    assert {name: figures[name] for name in json.loads(scaled.stdout)["cost"]} == json.loads(scaled.stdout)["cost"]
+
+
+def test_models_lists_every_member_and_which_have_weights(run: Run) -> None:
+    rows = {row["name"]: row for row in answer(run, "models")}
+    assert list(rows) == list(MEMBERS)
+    assert rows["efficientnet_b0"] == {
+        "name": "efficientnet_b0",
+        "params": 5_288_548,
+        "macs": 385_814_752,
+        "resolution": 224,
+        "weights": False,
+    }
+    assert [name for name, row in rows.items() if row["weights"]] == [f"efficientnet_lite{i}" for i in range(3)]
+    assert [row["name"] for row in answer(run, "models", "resnet1*")] == ["resnet18", "resnet101", "resnet152"]
+
+
+# predict
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> Path:
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    (folder / "cut2.jpg").write_bytes(ROCKET.read_bytes()[:9000])
+    (folder / "coffee10.png").write_bytes(COFFEE.read_bytes())
+    (folder / "bomb.png").write_bytes(png_header(50_000, 50_000))
+    return folder
+
+
+def test_predict_does_the_rest_and_counts_both(run: Run, pictures: Path, tmp_path: Path) -> None:
+    table = tmp_path / "out.csv"
+    code, out, err = run("predict", CHELSEA, pictures, "missing.jpg", "--top", 2, "--csv", table, "--json")
+    assert code == 1
+    data = json.loads(out)
+    assert [row["path"] for row in data] == [
+        *[str(CHELSEA), f"{pictures}/bomb.png", f"{pictures}/coffee10.png", f"{pictures}/cut2.jpg", "missing.jpg"]
+    ]
+    assert [row["error"] is None for row in data] == [True, False, True, False, False]
+    assert [[label["label"] for label in row["top"]][:1] for row in data] == [["tiger cat"], [], ["espresso"], [], []]
+    assert all(list(row) == ["path", "top", "error"] for row in data)
+    assert all(list(label) == ["label", "index", "probability"] for row in data for label in row["top"])
+    assert err == "compoundnet: error: 3 of 5 pictures failed, 2 done\n"
+    with table.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert list(rows[0]) == ["path", "rank", "label", "index", "probability", "error"]
+    assert [(row["path"], row["rank"]) for row in rows] == [
+        *[(str(CHELSEA), "1"), (str(CHELSEA), "2"), (f"{pictures}/bomb.png", "")],
+        *[(f"{pictures}/coffee10.png", "1"), (f"{pictures}/coffee10.png", "2")],
+        *[(f"{pictures}/cut2.jpg", ""), ("missing.jpg", "")],
+    ]
+    assert rows[0]["probability"] == str(data[0]["top"][0]["probability"])
+    assert rows[2]["error"] == data[1]["error"]
+    assert names(tmp_path) == ["out.csv", "pictures"]
+
+
+def test_predict_prints_labels_and_one_line_for_each_bad_file(run: Run, pictures: Path) -> None:
+    code, out, err = run("predict", f"{pictures}/c*", "--top", 1)
+    assert code == 1
+    assert out.splitlines()[0] == f"{pictures}/coffee10.png"
+    assert "espresso (967)" in out
+    first, last = err.splitlines()
+    assert first.startswith(f"compoundnet: error: {pictures}/cut2.jpg: damaged or cut off")
+    assert last == "compoundnet: error: 1 of 2 pictures failed, 1 done"
+
+
+def test_predict_exact_decodes_every_pixel(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "large.jpg"
+    with Image.open(COFFEE) as image:
+        image.convert("RGB").resize((3000, 2000)).save(path)
+    fast, exact = (answer(run, "predict", path, *more)[0]["top"][0] for more in ((), ("--exact",)))
+    assert fast["label"] == exact["label"] == "espresso"
+    assert 0 < abs(fast["probability"] - exact["probability"]) < 0.05
+
+
+def test_what_was_assumed_about_a_bare_file_is_said(run: Run, tmp_path: Path) -> None:
+    from compoundnet.weights.catalogue import PACKAGED, locate
+
+    bare = tmp_path / "bare.pth"
+    bare.symlink_to(locate(PACKAGED["efficientnet_lite0"]))
+    code, out, err = run("predict", COFFEE, "--model", bare, "--json")
+    assert code == 0
+    assert json.loads(out)[0]["top"][0]["label"] == "espresso"
+    assert err.splitlines()
+    assert all(line.startswith(f"compoundnet: {bare}: assumed: ") for line in err.splitlines())
+
+
+def test_odd_metadata_in_a_good_picture_is_no_warning(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "odd.jpg"
+    Image.new("RGB", (40, 40)).save(path, exif=b"Exif\0\0II*\0\x08\0\0\0\x05\0\x12\x01\x03\0")
+    code, _, err = run("predict", path)
+    assert (code, err) == (0, "")
+
+
+def test_an_interruption_is_130_and_leaves_nothing(run: Run, tmp_path: Path) -> None:
+    import _thread
+
+    timer = threading.Timer(1.0, _thread.interrupt_main)
+    timer.start()
+    code, out, err = run("predict", *[CHELSEA] * 3000, "--csv", tmp_path / "out.csv", "--json")
+    timer.cancel()
+    assert (code, out, err) == (130, "", "compoundnet: error: interrupted\n")
+    assert names(tmp_path) == []
+
+
+def test_progress_is_a_line_every_few_seconds(capsys: pytest.CaptureFixture[str]) -> None:
+    now = [0.0]
+    on_done = _lines("pictures", lambda: now[0])
+    for done in range(1, 31):
+        now[0] = float(done)
+        on_done(done, 30)
+    assert capsys.readouterr().err.splitlines() == [
+        f"compoundnet: {done} of 30 pictures, about {30 - done} s left"
+        for done in range(int(EVERY_SECONDS), 30, int(EVERY_SECONDS))
+    ]
+
+
+# Mistakes
+
+
+@pytest.mark.parametrize(
+    ("argv", "problem"),
+    [
+        ("show efficientnet-b0", "unknown network 'efficientnet-b0'; did you mean efficientnet_b0 or"),
+        ("cost nothing.json", "nothing.json: no such file"),
+        ("cost .", ".: a folder"),
+        ("cost tiny --size 8x8", "size: 8 is below the total stride 32; use at least 32"),
+        ("cost tiny --size 224x", "--size: '224x' is not a height and width in pixels; write it as 224x320 or 224"),
+        ("cost tiny --by stag", "--by: expected one of 'stage', 'layer', got 'stag'"),
+        ("cost tiny --siz 64", "unknown argument --siz; did you mean --size"),
+        ("cost", "NET is missing; try --help"),
+        ("predict", "PATHS is missing; try --help"),
+        ("", "no command; try --help"),
+        ("cst tiny", "unknown command 'cst'; did you mean cost?"),
+        ("--json cost tiny", "unknown argument --json; give it after the command"),
+        ("scale tiny", "no factor to scale by; give --phi, or --depth, --width or --resolution"),
+        ("scale tiny --phi 1 --depth 2", "--phi together with --depth; give one or the other"),
+        ("scale tiny --rule width", "--rule says what phi applies to; give --phi too"),
+        ("scale tiny --phi 1 --rule wide", "--rule: unknown rule 'wide'; did you mean width?"),
+        ("scale tiny --phi x", "--phi: expected a number, got 'x'"),
+        ("scale tiny --phi nan", "--phi: expected a number, got 'nan'"),
+        ("scale tiny --phi 1e400", "phi: inf is not a finite number"),
+        ("scale tiny --width -1", "width: -1.0 is not a positive number"),
+        ("scale tiny --resolution 0.5", "resolution: 16 is below the total stride 32; use at least 32"),
+        ("scale tiny --phi 1 --divisor 0", "divisor: 0 is not a whole number of at least 1"),
+        ("scale tiny --phi 1 --out .", ".: a folder; name a file to write"),
+        (
+            "scale tiny --phi 1 --out no/such/net.json",
+            "no/such/net.json: cannot be written (No such file or directory)",
+        ),
+        ("models *_b9", "no network matches '*_b9'"),
+        ("predict x.jpg --top 0", "top: 0 is not a whole number of at least 1"),
+        ("predict x.jpg --batch 1.5", "--batch: expected a whole number, got '1.5'"),
+        ("predict x.jpg --model efficientnet_lite9", "'efficientnet_lite9' is neither a file nor a name with weights"),
+        ("predict x.jpg --model efficientnet_b0", "no weights come with efficientnet_b0"),
+        ("predict x.jpg --csv no/such/out.csv", "no/such/out.csv: cannot be written (No such file or directory)"),
+        ("predict x.jpg --csv /dev/null", "/dev/null: not a regular file; name a file to write"),
+    ],
+)
+def test_a_mistake_is_one_clear_line_and_exit_code_2(run: Run, argv: str, problem: str) -> None:
+    code, out, err = run(*argv.split())
+    assert (code, out) == (2, "")
+    assert err.startswith(f"compoundnet: error: {problem}")
+    assert err.count("\n") == 1
+
+
+def network(**changes: Any) -> str:
+    return json.dumps({**named("tiny").to_dict(), **changes})
+
+
+def stages(**changes: Any) -> str:
+    first, *rest = named("tiny").to_dict()["stages"]
+    return network(stages=[{**first, **changes}, *rest])
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("", "empty; a network is a JSON object, as show --json writes it"),
+        ('{"stem": {\n  "channels" 8}}', "malformed JSON: Expecting ':' delimiter"),
+        ("[" * 100_000, "nested too deeply to be a network"),
+        ('{"version": NaN}', "malformed JSON: NaN is not a JSON number"),
+        ("[1, 2]", "a network is an object with stem, stages, ...; got [1, 2]"),
+        ("{}", "version: None is not supported; this compoundnet reads 1"),
+        ('{"version": 1}', "stem: missing; Network needs it"),
+        ('{"network": {"version": 2}}', "network.version: 2 is not supported"),
+        (network(classes=0), "classes: 0 is not a whole number of at least 1"),
+        (network(resolution=31), "resolution: 31 is below the total stride 32; use at least 32"),
+        (network(stages=[]), "stages: a network needs at least one stage"),
+        (network(activation="swish"), "activation: 'swish' is not one of 'silu'"),
+        (network(stagse=[]), "stagse: unknown field of Network; did you mean stages"),
+        (stages(channels=-8), "stages[0].channels: -8 is not a whole number of at least 1"),
+        (stages(layers="two"), "stages[0].layers: expected an integer, got 'two'"),
+        (
+            stages(operator={"type": "MBConf"}),
+            "stages[0].operator.type: unknown operator 'MBConf'; did you mean MBConv",
+        ),
+        (stages(operator={"type": "MBConv", "kernel": 4}), "stages[0].operator.kernel: 4 is even"),
+    ],
+)
+def test_a_malformed_network_is_one_line_with_the_file_and_the_path_to_the_field(
+    run: Run, tmp_path: Path, text: str, problem: str
+) -> None:
+    path = tmp_path / "net.json"
+    path.write_text(text)
+    for command in (["show"], ["cost"], ["scale", "--phi", "1"]):
+        code, out, err = run(command[0], path, *command[1:])
+        assert (code, out) == (2, "")
+        where = f"{path}:2:14" if "':' delimiter" in problem else str(path)
+        assert err.startswith(f"compoundnet: error: {where}: {problem}")
+        assert err.count("\n") == 1
+
+
+def test_a_file_that_is_no_text_is_no_network(run: Run) -> None:
+    code, _, err = run("show", COFFEE)
+    assert (code, err) == (2, f"compoundnet: error: {COFFEE}: not a text file; a network is JSON in UTF-8\n")
+
+
+def test_an_unwritable_target_is_found_before_the_work_starts(run: Run, tmp_path: Path) -> None:
+    started = time.perf_counter()
+    code, out, err = run("predict", *[CHELSEA] * 2000, "--csv", tmp_path)
+    assert time.perf_counter() - started < 2
+    assert (code, out) == (2, "")
+    assert err == f"compoundnet: error: {tmp_path}: a folder; name a file to write\n"
+
+
+def test_a_failed_run_keeps_the_old_file(run: Run, tmp_path: Path) -> None:
+    table = tmp_path / "out.csv"
+    table.write_text("old")
+    assert run("predict", CHELSEA, "--csv", table, "--model", "nope")[0] == 2
+    assert table.read_text() == "old"
+    assert names(tmp_path) == ["out.csv"]
+
+
+def test_an_empty_folder_is_a_failed_input(run: Run, tmp_path: Path) -> None:
+    code, out, err = run("predict", tmp_path)
+    assert (code, out) == (1, "")
+    assert err.splitlines() == [
+        f"compoundnet: error: {tmp_path}: no picture in this folder; it needs files such as .jpg or .png",
+        "compoundnet: error: 1 of 1 pictures failed, 0 done",
+    ]
+
+
+# The process
+
+
+def test_the_installed_command_exits_with_the_code() -> None:
+    assert installed("show", "tiny").returncode == 0
+    wrong = installed("show", "tyni")
+    assert (wrong.returncode, wrong.stdout) == (2, "")
+    assert wrong.stderr == "compoundnet: error: unknown network 'tyni'; did you mean tiny? a JSON file is read too\n"
+
+
+def test_a_reader_that_leaves_causes_no_traceback() -> None:
+    command = [sys.executable, "-m", "compoundnet.cli", "cost", "efficientnet_l2", "--by", "layer"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert process.stdout is not None
+    assert process.stderr is not None
+    process.stdout.read(10)
+    process.stdout.close()
+    with process.stderr as file:
+        assert file.read() == b""
+    assert process.wait(60) == 141
+
+
+def test_a_full_disk_is_one_line() -> None:
+    with Path("/dev/full").open("w") as full:
+        command = [sys.executable, "-m", "compoundnet.cli", "cost", "tiny"]
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode != 0
+    assert done.stderr.startswith("compoundnet: error: No space left on device\n")
+    assert "Traceback" not in done.stderr
+
+
+def test_a_network_of_a_file_scales_with_the_released_rounding(run: Run, tmp_path: Path) -> None:
+    net = replace(named("efficientnet_lite0"), classes=7)
+    (tmp_path / "net.json").write_text(json.dumps(net.to_dict()))
+    data = answer(run, "scale", tmp_path / "net.json", "--phi", "1")
+    assert Network.from_dict(data["network"]) == scale(net, RULES["compound"])

@@ -1,0 +1,251 @@
+"""Predictions: in the order given, the same however they are batched, bad files beside good ones."""
+
+import json
+import os
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+import torch
+from PIL import Image
+from torch import nn
+
+from compoundnet.building import build
+from compoundnet.families import named
+from compoundnet.images import read
+from compoundnet.prediction import Entry, Label, Prediction, _ahead, expand, predict
+from compoundnet.preprocess import Preprocess
+from compoundnet.schema import FieldError
+from compoundnet.weights import LoadReport, Pretrained, Weights, load
+from tests.pictures import CHELSEA, COFFEE, HUBBLE, ROCKET, png_header
+
+PHOTOS = [CHELSEA, COFFEE, ROCKET, HUBBLE]
+
+
+@pytest.fixture(scope="module")
+def lite0() -> Pretrained:
+    return load("efficientnet_lite0")
+
+
+def tiny(classes: tuple[str, ...] = (), count: int = 3) -> Pretrained:
+    network = replace(named("tiny"), classes=count)
+    weights = Weights(name="tiny", network=network, preprocess=Preprocess(size=(32, 32)), classes=classes)
+    model = build(network, generator=torch.Generator().manual_seed(0)).eval()
+    return Pretrained(model, weights, LoadReport(loaded=0, ecosystem="compoundnet"))
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """img1, img2 and img10 with subfolders, hidden files and files that are no pictures."""
+    for name in ("img10.png", "img2.PNG", "img1.jpg", "sub/b.gif", "sub/.hidden.png", ".hid/c.png", ".d.png"):
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        Image.new("RGB", (40, 40), "red").save(path)
+    (tmp_path / "notes.txt").write_text("not a picture")
+    return tmp_path
+
+
+# What is to be predicted
+
+
+def names(entries: list[Entry], folder: Path) -> list[str]:
+    return [os.path.relpath(entry.path, folder) for entry in entries]
+
+
+def test_a_folder_gives_its_pictures_in_natural_order_without_hidden_files(folder: Path) -> None:
+    assert names(expand([folder]), folder) == ["img1.jpg", "img2.PNG", "img10.png", "sub/b.gif"]
+
+
+def test_a_glob_gives_what_it_matches_in_natural_order(folder: Path) -> None:
+    assert names(expand([f"{folder}/img*"]), folder) == ["img1.jpg", "img2.PNG", "img10.png"]
+    assert names(expand([f"{folder}/**/*.gif"]), folder) == ["sub/b.gif"]
+
+
+def test_duplicates_and_the_order_of_the_arguments_stay(folder: Path) -> None:
+    paths = [folder / "img2.PNG", folder / "img1.jpg", folder / "img2.PNG"]
+    assert [entry.path for entry in expand(paths)] == [str(path) for path in paths]
+
+
+def test_a_file_whose_name_looks_like_a_glob_is_that_file(tmp_path: Path) -> None:
+    path = tmp_path / "cat[1].png"
+    path.write_bytes(b"x")
+    assert expand([path]) == [Entry(str(path))]
+
+
+def test_an_empty_folder_and_a_glob_without_match_are_errors(tmp_path: Path) -> None:
+    (tmp_path / ".hidden.png").write_bytes(b"x")
+    (tmp_path / "notes.txt").write_bytes(b"x")
+    empty, nothing = expand([tmp_path, f"{tmp_path}/*.jpg"])
+    assert empty.error == f"{tmp_path}: no picture in this folder; it needs files such as .jpg or .png"
+    assert nothing.error == f"{tmp_path}/*.jpg: no file matches; check the glob"
+
+
+def test_a_link_to_its_own_folder_does_not_turn_in_circles(folder: Path) -> None:
+    (folder / "sub" / "again").symlink_to(folder)
+    assert len(expand([folder])) == 4
+
+
+# Answers
+
+
+def test_photographs_are_recognised_in_the_order_given(lite0: Pretrained) -> None:
+    predictions = predict([COFFEE, ROCKET, CHELSEA, COFFEE], lite0, top=3)
+    assert [p.path for p in predictions] == [str(path) for path in (COFFEE, ROCKET, CHELSEA, COFFEE)]
+    assert [p.top[0].label for p in predictions] == ["espresso", "missile", "tiger cat", "espresso"]
+    assert predictions[0].top[0].index == 967
+    for prediction in predictions:
+        probabilities = [label.probability for label in prediction.top]
+        assert len(probabilities) == 3
+        assert probabilities == sorted(probabilities, reverse=True)
+
+
+def test_the_answer_is_the_models_softmax(lite0: Pretrained) -> None:
+    [prediction] = predict([HUBBLE], lite0, top=1000)
+    with torch.inference_mode():
+        logits = lite0.model(torch.from_numpy(read(HUBBLE, lite0.weights.preprocess))[None])
+    expected = torch.softmax(logits[0].double(), 0)
+    assert sum(label.probability for label in prediction.top) == pytest.approx(1.0)
+    for label in prediction.top:
+        assert label.probability == pytest.approx(float(expected[label.index]), abs=1e-6)
+
+
+@pytest.mark.parametrize(("batch", "threads"), [(1, 1), (2, 3), (5, 2), (64, 4)])
+def test_neither_batches_nor_threads_change_the_answer(lite0: Pretrained, batch: int, threads: int) -> None:
+    paths = [*PHOTOS, "missing.jpg", CHELSEA]
+    expected = predict(paths, lite0, batch=3)
+    for one, two in zip(predict(paths, lite0, batch=batch, threads=threads), expected, strict=True):
+        assert (one.path, one.error) == (two.path, two.error)
+        assert [label.index for label in one.top] == [label.index for label in two.top]
+        for mine, theirs in zip(one.top, two.top, strict=True):
+            assert mine.probability == pytest.approx(theirs.probability, abs=1e-5)
+
+
+def test_a_truncated_file_is_reported_and_the_rest_is_done(lite0: Pretrained, tmp_path: Path) -> None:
+    bad = {
+        "cut.jpg": ROCKET.read_bytes()[:9000],
+        "empty.png": b"",
+        "text.jpg": b"hello, this is text",
+        "bomb.png": png_header(50_000, 50_000),
+    }
+    for name, data in bad.items():
+        (tmp_path / name).write_bytes(data)
+    paths = [
+        tmp_path / "cut.jpg",
+        CHELSEA,
+        tmp_path / "empty.png",
+        tmp_path / "text.jpg",
+        tmp_path / "bomb.png",
+        COFFEE,
+    ]
+    predictions = predict(paths, lite0, batch=2)
+    assert [p.error is None for p in predictions] == [False, True, False, False, False, True]
+    assert [p.top == () for p in predictions] == [True, False, True, True, True, False]
+    for prediction, problem in zip(
+        [p for p in predictions if p.error], ["cut off", "empty", "known format", "50,000 x 50,000"], strict=True
+    ):
+        assert problem in (prediction.error or "")
+        assert "\n" not in (prediction.error or "")
+
+
+def test_the_model_answers_in_eval_mode_and_keeps_its_statistics() -> None:
+    pretrained = tiny()
+    expected = predict([CHELSEA], pretrained)
+    pretrained.model.train()
+    before = {key: value.clone() for key, value in pretrained.model.state_dict().items()}
+    assert predict([CHELSEA], pretrained) == expected
+    assert all(torch.equal(value, before[key]) for key, value in pretrained.model.state_dict().items())
+
+
+def test_labels_are_the_weights_own_names_or_the_index() -> None:
+    assert {label.label for label in predict([CHELSEA], tiny(("cat", "dog", "bird")))[0].top} == {"cat", "dog", "bird"}
+    assert {label.label for label in predict([CHELSEA], tiny())[0].top} == {"0", "1", "2"}
+
+
+def test_a_model_of_one_class_answers_with_certainty() -> None:
+    assert predict([CHELSEA], tiny(("cat",), 1))[0].top == (Label("cat", 0, 1.0),)
+
+
+def test_an_answer_that_is_no_number_is_an_error() -> None:
+    pretrained = tiny()
+    classifier = pretrained.model.classifier
+    assert isinstance(classifier, nn.Linear)
+    nn.init.constant_(classifier.weight, float("nan"))
+    [prediction] = predict([CHELSEA], pretrained)
+    assert prediction.error == f"{CHELSEA}: the model's answer is not a number; check the weights"
+    assert prediction.top == ()
+
+
+def test_to_dict_is_the_json_contract() -> None:
+    good = Prediction("a.jpg", (Label("cat", 3, 0.5),))
+    assert json.loads(json.dumps(good.to_dict())) == {
+        "path": "a.jpg",
+        "top": [{"label": "cat", "index": 3, "probability": 0.5}],
+        "error": None,
+    }
+    assert Prediction("b.jpg", error="b.jpg: no").to_dict() == {"path": "b.jpg", "top": [], "error": "b.jpg: no"}
+
+
+@pytest.mark.parametrize("name", ["top", "batch", "threads"])
+@pytest.mark.parametrize("value", [0, -1, True])
+def test_impossible_counts_are_refused(name: str, value: int) -> None:
+    with pytest.raises(FieldError, match=f"{name}: {value} is not a whole number of at least 1"):
+        predict([CHELSEA], tiny(), **cast("dict[str, Any]", {name: value}))
+
+
+def test_a_model_of_other_channels_is_refused() -> None:
+    network = replace(named("tiny"), in_channels=4)
+    weights = Weights(name="tiny", network=network, preprocess=Preprocess(size=(32, 32)))
+    pretrained = Pretrained(build(network), weights, LoadReport(loaded=0, ecosystem="compoundnet"))
+    with pytest.raises(FieldError, match="the model takes 4 channels; pictures have 3"):
+        predict([CHELSEA], pretrained)
+
+
+# Running
+
+
+def test_progress_is_told_after_every_batch_and_counts_bad_files() -> None:
+    told: list[tuple[int, int]] = []
+    predict(
+        [CHELSEA, "missing.jpg", CHELSEA, CHELSEA, CHELSEA],
+        tiny(),
+        batch=2,
+        on_done=lambda done, total: told.append((done, total)),
+    )
+    assert told == [(2, 5), (4, 5), (5, 5)]
+
+
+def test_nothing_to_predict_is_no_prediction() -> None:
+    assert predict([], tiny()) == []
+
+
+def test_decoding_never_runs_further_ahead_than_its_bound() -> None:
+    """What is decoded and not yet taken, with the one just handed over, never exceeds the bound."""
+    lock, started, most = threading.Lock(), 0, 0
+
+    def decode(entry: Entry) -> tuple[Entry, None]:
+        nonlocal started
+        with lock:
+            started += 1
+        return entry, None
+
+    entries = [Entry(str(i)) for i in range(100)]
+    for taken, (entry, _) in enumerate(_ahead(entries, decode, threads=3, ahead=5), 1):
+        assert entry.path == str(taken - 1)
+        most = max(most, started - taken)
+    assert most <= 5
+
+
+def test_an_interruption_ends_the_decoding_threads() -> None:
+    def interrupt(done: int, total: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        predict([CHELSEA] * 20, tiny(), batch=2, threads=2, on_done=interrupt)
+    assert not list(_decoding())
+
+
+def _decoding() -> Iterator[threading.Thread]:
+    return (thread for thread in threading.enumerate() if thread.name.startswith("decode"))
