@@ -1,6 +1,7 @@
 """The records, the figure and the pages are what the code makes now, and name only what exists."""
 
 import ast
+import inspect
 import json
 import re
 import subprocess
@@ -14,6 +15,7 @@ from tools import blocks, figure, records, snippets
 from tools.files import FIGURE, PAGES, RESULTS, ROOT, is_up_to_date, write
 
 import compoundnet
+from compoundnet.cli.parser import COMMANDS
 
 from .published import PUBLISHED, rows
 from .test_surface import PUBLIC
@@ -112,6 +114,15 @@ def test_every_public_name_is_documented() -> None:
     text = (ROOT / "docs/api.md").read_text()
     documented = set(re.findall(r"\.\. auto\w+:: compoundnet\.(\w+)$", text, re.MULTILINE))
     assert documented == set(PUBLIC)
+
+
+def test_every_command_and_every_option_named_exists() -> None:
+    text = (ROOT / "docs/index.md").read_text()
+    rows = re.findall(r"^\| `compoundnet (\w+).*$", text, re.MULTILINE)
+    assert sorted(rows) == sorted(COMMANDS)
+    for row in re.finditer(r"^\| `compoundnet (\w+).*$", text, re.MULTILINE):
+        for option in re.findall(r"--(\w+)", row[0]):
+            assert option in inspect.signature(COMMANDS[row[1]]).parameters, row[0]
 
 
 def test_every_equation_and_table_of_the_paper_is_on_its_page() -> None:

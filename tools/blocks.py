@@ -68,11 +68,18 @@ def formula_gap() -> str:
     """Estimate and exact cost at whole phi, and the extremes over all phi recorded."""
     lines = records("formula_gap.jsonl")
     rows = [
-        [f"{row['phi']:g}", str(row["resolution"]), str(row["blocks"]), f"{row['macs']:,}",
-         f"{row['estimate']:.3f}", f"{row['exact']:.3f}", f"{100 * (row['exact'] / row['estimate'] - 1):+.0f} %"]
+        [
+            f"{row['phi']:g}",
+            str(row["resolution"]),
+            str(row["blocks"]),
+            f"{row['macs']:,}",
+            f"{row['estimate']:.3f}",
+            f"{row['exact']:.3f}",
+            f"{100 * (row['exact'] / row['estimate'] - 1):+.0f} %",
+        ]
         for row in lines
         if row["phi"] == int(row["phi"])
-    ]  # fmt: skip
+    ]
     head = ["phi", "Pixels", "Blocks", "Multiply-adds", "Estimated ratio", "Exact ratio", "Missed by"]
     least, most = (pick(lines, key=lambda row: row["exact"] / row["estimate"]) for pick in (min, max))
     return (

@@ -46,7 +46,8 @@ def draw() -> Figure:
     """Both panels."""
     data = plotted()
     with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(10, 4.3), layout="constrained", facecolor="white")
+        figure = Figure(figsize=(10, 4.3), facecolor="white")
+        figure.set_layout_engine("constrained", w_pad=0.12, h_pad=0.08)
         left, right = figure.subplots(1, 2, gridspec_kw={"wspace": 0.06})
         accuracy_panel(left, data["accuracy"])
         gap_panel(right, data["gap"])
@@ -59,13 +60,12 @@ def accuracy_panel(axes: Axes, points: dict[str, list[float]]) -> None:
     xs, ys = ([points[name][k] / (1e9, 1)[k] for name in family] for k in (0, 1))
     axes.plot(xs, ys, "o-", color=BLUE)
     for name, x, y in zip(family, xs, ys, strict=True):
-        axes.annotate(name.removeprefix("efficientnet_").upper(), (x, y), (-5, 7), textcoords="offset points",
-                      ha="right", color=BLUE)  # fmt: skip
+        label(axes, name.removeprefix("efficientnet_").upper(), (x, y), (-5, 7), BLUE, ha="right")
     axes.text(2.0, 79.4, "EfficientNet", color=BLUE, weight="bold")
-    for name, label in SHOWN.items():
+    for name, title in SHOWN.items():
         x, y = points[name][0] / 1e9, points[name][1]
         axes.plot(x, y, "s", color=ORANGE)
-        axes.annotate(label, (x, y), (8, -4), textcoords="offset points", color=ORANGE)
+        label(axes, title, (x, y), (8, -4), ORANGE)
     axes.set_xscale("log")
     axes.set(xlim=(0.2, 60), ylim=(69.5, 86))
     axes.set_xticks([0.3, 1, 3, 10, 30], ["0.3", "1", "3", "10", "30"])
@@ -82,13 +82,20 @@ def gap_panel(axes: Axes, gap: list[list[float]]) -> None:
     axes.text(8, 0.93, "the formula: depth · width² · resolution²", color=GREY, ha="right", va="top")
     axes.plot(phis, ratios, color=BLUE)
     top = max(range(len(gap)), key=ratios.__getitem__)
-    axes.annotate(f"{ratios[top]:.2f} times the estimate\nat φ = {phis[top]:g}", (phis[top], ratios[top]), (12, -22),
-                  textcoords="offset points", color=BLUE)  # fmt: skip
+    most = f"{ratios[top]:.2f} times the estimate\nat φ = {phis[top]:g}".replace("-", "\N{MINUS SIGN}")
+    label(axes, most, (phis[top], ratios[top]), (12, -22), BLUE)
     axes.text(8, 1.5, "exact cost of the scaled B0,\nlayers and widths rounded", color=BLUE, ha="right")
     axes.set(xlim=(-4.2, 8.2), ylim=(0.8, 2.5))
     axes.set_xlabel("compound coefficient φ")
     axes.set_ylabel("exact multiply-adds / estimate")
     axes.set_title("What the formula misses")
+
+
+def label(
+    axes: Axes, words: str, at: tuple[float, float], beside: tuple[int, int], color: str, ha: str = "left"
+) -> None:
+    """Words ``beside`` a data point, in points of the page."""
+    axes.annotate(words, at, beside, textcoords="offset points", color=color, ha=ha)
 
 
 def text() -> str:
