@@ -14,7 +14,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +38,7 @@ def refreshed(page: str) -> str:
 
 
 @contextlib.contextmanager
-def folder_with_a_cat() -> Iterator[None]:
+def folder_with_a_cat() -> Generator[None]:
     """Work in a temporary folder with scikit-image's photograph chelsea as cat.png."""
     spec = importlib.util.find_spec("skimage")
     if spec is None or spec.origin is None:
