@@ -241,6 +241,11 @@ def test_a_network_comes_through_a_pipe() -> None:
     assert {name: figures[name] for name in json.loads(scaled.stdout)["cost"]} == json.loads(scaled.stdout)["cost"]
 
 
+def test_every_table_of_numbers_says_how_they_are_counted(run: Run) -> None:
+    for argv in (["show", "tiny"], ["cost", "tiny"], ["scale", "tiny", "--phi", "1"], ["models", "tiny"]):
+        assert CONVENTION in run(*argv)[1]
+
+
 def test_models_lists_every_member_and_which_have_weights(run: Run) -> None:
     rows = {row["name"]: row for row in answer(run, "models")}
     assert list(rows) == list(MEMBERS)

@@ -76,7 +76,7 @@ def predict(
 
     ``batch`` pictures go through the model at once, decoded by ``threads`` threads (default: one a
     core, at most 4); neither changes the answer beyond float noise. ``exact`` is explained at
-    ``images.read``. ``on_done(done, total)`` is called after every batch.
+    ``images.read``. ``on_done(done, total)`` is called after every batch. The model is put in eval mode.
     Raises FieldError for counts below 1 and for a model that does not take 3 channels.
 
     >>> from compoundnet.weights import load

@@ -128,6 +128,7 @@ def models(pattern: str = "*", json: bool = False) -> int:
         for name, net, c, has in figures
     ]
     write_table(("Name", "Params", "Multiply-adds", "Resolution", "Weights"), lines)
+    write(COUNTED)
     return 0
 
 

@@ -30,10 +30,12 @@ def read(net: str) -> Source:
     if net == "-":
         return Source("standard input", _network("standard input", sys.stdin.read(MAX_BYTES + 1)))
     path = Path(net)
-    if path.is_file():
+    if path.is_dir():
+        raise ValueError(f"{net}: a folder; name a network's JSON file")
+    if path.exists():
         return Source(net, _network(net, _text(path)))
-    if path.suffix == ".json" or path.is_dir():
-        raise ValueError(f"{net}: {'a folder' if path.is_dir() else 'no such file'}; name a network's JSON file")
+    if path.suffix == ".json":
+        raise ValueError(f"{net}: no such file; name a network's JSON file")
     raise ValueError(f"unknown network {net!r}; {near(net, MEMBERS)} a JSON file is read too")
 
 
