@@ -78,11 +78,11 @@ class Network:
     >>> tiny = Network(stem=Stem(channels=8), stages=(Stage(operator=OPERATORS["SeparableConv"](),
     ...                layers=1, channels=16),), resolution=32, classes=10)
     >>> print(tiny)
-    Stage i | Operator F_i       | Resolution H_i x W_i | #Channels C_i | #Layers L_i
-    --------+--------------------+----------------------+---------------+------------
-          1 | Conv3x3            |              32 x 32 |             8 |           1
+    Stage i | Operator F_i        | Resolution H_i x W_i | #Channels C_i | #Layers L_i
+    --------+---------------------+----------------------+---------------+------------
+          1 | Conv3x3             |              32 x 32 |             8 |           1
           2 | SeparableConv, k3x3 |              16 x 16 |            16 |           1
-          3 | Pooling & FC       |              16 x 16 |            16 |           1
+          3 | Pooling & FC        |              16 x 16 |            16 |           1
     """
 
     stem: Stem
