@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from tools import blocks, figure, records, snippets
+from tools.__main__ import settled
 from tools.files import FIGURE, PAGES, RESULTS, ROOT, is_up_to_date, write
 
 import compoundnet
@@ -168,6 +169,17 @@ def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
     with pytest.raises(UnicodeEncodeError):
         write(path, "\ud800")
     assert path.read_text() == "first\n"
+
+
+def test_a_check_names_what_is_out_of_date_and_writes_nothing(tmp_path: Path) -> None:
+    fresh, old = tmp_path / "fresh", tmp_path / "old"
+    files = [(fresh, "as it is\n"), (old, "new\n")]
+    fresh.write_text("as it is\n")
+    old.write_text("old\n")
+    assert settled(files, check=True) == [old]
+    assert old.read_text() == "old\n"
+    assert settled(files, check=False) == [old]
+    assert settled(files, check=True) == []
 
 
 def test_the_documentation_builds_without_a_warning(tmp_path: Path) -> None:

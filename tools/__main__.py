@@ -2,7 +2,7 @@
 
 import argparse
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from tools import blocks, figure, records, snippets
@@ -18,17 +18,23 @@ def made() -> Iterator[tuple[Path, str]]:
         yield page, snippets.refreshed(blocks.filled(page.read_text(encoding="utf-8")))
 
 
+def settled(files: Iterable[tuple[Path, str]], check: bool) -> list[Path]:
+    """The files that were out of date; they are written unless this is only a check."""
+    stale = []
+    for path, text in files:
+        if not is_up_to_date(path, text):
+            stale.append(path)
+            if not check:
+                write(path, text)
+    return stale
+
+
 def main() -> int:
     """Write what is out of date, or with --check only name it. Returns 1 when something was stale in a check."""
     parser = argparse.ArgumentParser(prog="python -m tools", description=__doc__)
     parser.add_argument("--check", action="store_true", help="write nothing; fail when a file is out of date")
     check: bool = parser.parse_args().check
-    stale = []
-    for path, text in made():
-        if not is_up_to_date(path, text):
-            stale.append(path)
-            if not check:
-                write(path, text)
+    stale = settled(made(), check)
     for path in stale:
         print(f"{path.relative_to(ROOT)}: {'out of date; run: make records' if check else 'written'}")
     return int(check and bool(stale))
