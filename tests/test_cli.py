@@ -171,7 +171,7 @@ def test_the_tables_are_whole_when_piped(run: Run) -> None:
 def test_the_tables_are_whole_on_a_narrow_terminal() -> None:
     ours, theirs = pty.openpty()
     environment = {**os.environ, "COLUMNS": "30", "TERM": "xterm"}
-    command = [sys.executable, "-m", "compoundnet.cli", "models", "efficientnet_b*"]
+    command = [sys.executable, "-m", "compoundnet", "models", "efficientnet_b*"]
     process = subprocess.Popen(command, stdout=theirs, stderr=theirs, env=environment)
     assert process.wait(60) == 0
     os.close(theirs)
@@ -497,7 +497,7 @@ def test_the_installed_command_exits_with_the_code() -> None:
 
 
 def test_a_reader_that_leaves_causes_no_traceback() -> None:
-    command = [sys.executable, "-m", "compoundnet.cli", "cost", "efficientnet_l2", "--by", "layer"]
+    command = [sys.executable, "-m", "compoundnet", "cost", "efficientnet_l2", "--by", "layer"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     assert process.stdout is not None
     assert process.stderr is not None
@@ -510,7 +510,7 @@ def test_a_reader_that_leaves_causes_no_traceback() -> None:
 
 def test_a_full_disk_is_one_line() -> None:
     with Path("/dev/full").open("w") as full:
-        command = [sys.executable, "-m", "compoundnet.cli", "cost", "tiny"]
+        command = [sys.executable, "-m", "compoundnet", "cost", "tiny"]
         done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
     assert done.returncode != 0
     assert done.stderr.startswith("compoundnet: error: No space left on device\n")

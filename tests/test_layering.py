@@ -20,7 +20,7 @@ LAYERS = [
     {"cli", "__main__"},
 ]
 VALUES_MAY_IMPORT = set(sys.stdlib_module_names)
-MAY_IMPORT_FAMILIES = {"__init__", "weights", "prediction", "cli"}
+MAY_IMPORT_FAMILIES = {"__init__", "weights", "cli"}
 
 
 def files() -> list[Path]:

@@ -99,7 +99,7 @@ class Network:
         for name in ("classes", "in_channels", "resolution"):
             require_count(getattr(self, name), name)
         require(len(self.stages) > 0, "stages", "a network needs at least one stage")
-        require(self.blocks <= MAX_BLOCKS, "stages", f"{self.blocks:,} layers in all; at most {MAX_BLOCKS:,} are allowed")
+        require(self.blocks <= MAX_BLOCKS, "stages", f"{self.blocks:,} layers in all; at most {MAX_BLOCKS:,} fit")
         require(self.norm_eps > 0, "norm_eps", f"{self.norm_eps!r} is not positive")
         require(self.padding in get_args(Padding), "padding", f"{self.padding!r} is not one of {get_args(Padding)}")
         known = get_args(Activation)
