@@ -7,9 +7,10 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from types import MappingProxyType
+from typing import Any
 
 import compoundnet as c
-from tools.files import published, records
+from tools.files import newest_benchmarks, published, records
 
 _BLOCK = re.compile(r"(<!-- generated:(\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 _UNITS = {"M": 10**6, "B": 10**9}
@@ -94,12 +95,41 @@ def convention() -> str:
     return f"> {c.CONVENTION}"
 
 
+def speed() -> str:
+    """Times of the latest benchmark run, each with n and spread, and the machine they were taken on."""
+    lines = newest_benchmarks()
+    rows = [row for line in lines for row in _timed(line)]
+    machine = lines[0]["machine"]
+    versions = ", ".join(f"{name} {machine[name]}" for name in ("python", "torch", "torchvision", "pillow"))
+    note = f"`{lines[0]['command']}` on {lines[0]['date']}: {machine['cpu']}, {machine['cores']} cores; {versions}."
+    return f"{table(['What', 'n', 'Median', 'Least', 'Most'], rows)}\n\n{note}"
+
+
+def _timed(line: Mapping[str, Any]) -> list[list[str]]:
+    parts = [
+        line["what"],
+        line.get("network", line.get("image", "")),
+        f"batch {line['batch']}" if "batch" in line else "",
+    ]
+    what = ", ".join(filter(None, parts))
+    if "ms" in line:
+        return [_row(f"{what} (ms)", line["ms"])]
+    other = "torchvision" if "network" in line else "every pixel"
+    pairs = [("ours", "ours_ms", "ms"), (other, "theirs_ms", "ms"), (f"ours / {other}", "ratio", "ratio")]
+    return [_row(f"{what}: {who} ({unit})", line[key]) for who, key, unit in pairs]
+
+
+def _row(what: str, figures: Mapping[str, Any]) -> list[str]:
+    return [what, str(figures["n"]), *(f"{figures[key]:g}" for key in ("median", "min", "max"))]
+
+
 BLOCKS: Mapping[str, Callable[[], str]] = MappingProxyType(
     {
         "reproduced": reproduced,
         "other_counts": other_counts,
         "formula_gap": formula_gap,
         "convention": convention,
+        "speed": speed,
     }
 )
 

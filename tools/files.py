@@ -28,6 +28,12 @@ def records(name: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (RESULTS / name).read_text(encoding="utf-8").splitlines()]
 
 
+def newest_benchmarks() -> list[dict[str, Any]]:
+    """The lines of the latest record of ``python -m benchmarks`` (the date ends the file's name)."""
+    latest = max((RESULTS / "benchmarks").glob("*.jsonl"), key=lambda path: path.stem.rpartition("_")[2])
+    return records(f"benchmarks/{latest.name}")
+
+
 def published() -> list[dict[str, Any]]:
     """What the paper prints, by network: results/published_top1.json."""
     return json.loads((RESULTS / "published_top1.json").read_text(encoding="utf-8"))["rows"]
