@@ -22,6 +22,7 @@ from .schema import encode, require, require_count
 
 if TYPE_CHECKING:
     import numpy as np
+    import torch
     from numpy.typing import NDArray
 
     from .weights import Pretrained
@@ -189,16 +190,22 @@ def _answers(decoded: "list[tuple[Entry, Pixels | None]]", pretrained: "Pretrain
         weight = next(model.parameters())
         x_NCHW = torch.from_numpy(np.stack(arrays)).to(weight.device, weight.dtype)
         with torch.inference_mode():
-            answers = iter(torch.softmax(model(x_NCHW).double(), dim=1).tolist())
+            answers = iter(probabilities(model(x_NCHW)))
     return [
         Prediction(entry.path, error=entry.error)
         if pixels is None
-        else _best(entry.path, next(answers), pretrained.weights.classes, top)
+        else best(entry.path, next(answers), pretrained.weights.classes, top)
         for entry, pixels in decoded
     ]
 
 
-def _best(path: str, probabilities: list[float], classes: tuple[str, ...], top: int) -> Prediction:
+def probabilities(logits_NK: "torch.Tensor") -> list[list[float]]:
+    """The softmax of each row, in double precision."""
+    return logits_NK.double().softmax(dim=1).tolist()
+
+
+def best(path: str, probabilities: list[float], classes: tuple[str, ...], top: int) -> Prediction:
+    """The ``top`` classes of one picture's probabilities; an error where they are not numbers."""
     if not all(map(math.isfinite, probabilities)):
         return Prediction(path, error=f"{path}: the model's answer is not a number; check the weights")
     order = sorted(range(len(probabilities)), key=lambda index: -probabilities[index])[:top]

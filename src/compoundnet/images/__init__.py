@@ -4,9 +4,13 @@ from .arrays import DRAFT_MARGIN as DRAFT_MARGIN
 from .arrays import DRAFT_MAX as DRAFT_MAX
 from .arrays import DRAFT_MEAN as DRAFT_MEAN
 from .arrays import DRAFT_PROBABILITY as DRAFT_PROBABILITY
+from .arrays import decoded_for as decoded_for
+from .arrays import prepared as prepared
 from .arrays import read as read
 from .arrays import to_array as to_array
+from .arrays import window as window
 from .decoding import FORMATS as FORMATS
 from .decoding import MAX_PIXELS as MAX_PIXELS
+from .decoding import Decoded as Decoded
 from .decoding import ImageError as ImageError
 from .decoding import decode as decode

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from compoundnet.preprocess import Preprocess
 
-from .decoding import Decoded, Source, decoded, to_rgb
+from .decoding import MAX_PIXELS, Decoded, Source, decoded, to_rgb
 
 if TYPE_CHECKING:
     import numpy as np
@@ -35,8 +35,15 @@ def read(source: Source, preprocess: Preprocess, *, exact: bool = False) -> "NDA
     than DRAFT_MAX and DRAFT_MEAN say (measured on photographs); ``exact`` always decodes every
     pixel. Raises ImageError.
     """
+    return prepared(decoded_for(source, preprocess, exact=exact), preprocess)
+
+
+def decoded_for(
+    source: Source, preprocess: Preprocess, *, exact: bool = False, max_pixels: int = MAX_PIXELS
+) -> Decoded:
+    """The first half of ``read``: the picture decoded, at a fraction of its size where that is enough."""
     at_least = None if exact else math.ceil(DRAFT_MARGIN * max(preprocess.size) / preprocess.crop)
-    return _array(decoded(source, at_least), preprocess)
+    return decoded(source, at_least, max_pixels)
 
 
 def to_array(image: "Image.Image", preprocess: Preprocess) -> "NDArray[np.float32]":
@@ -48,19 +55,20 @@ def to_array(image: "Image.Image", preprocess: Preprocess) -> "NDArray[np.float3
     round((h - size) / 2). Raises ImageError for pixels that ``decode`` would refuse too.
     """
     rgb = image if image.mode == "RGB" else to_rgb(image, "picture")
-    return _array(Decoded(rgb, image.size), preprocess)
+    return prepared(Decoded(rgb, image.size), preprocess)
 
 
-def _array(picture: Decoded, preprocess: Preprocess) -> "NDArray[np.float32]":
+def prepared(picture: Decoded, preprocess: Preprocess) -> "NDArray[np.float32]":
+    """The second half of ``read``: cropped, resized, normalised; float32 of shape (3, height, width)."""
     import numpy as np
 
-    pixels = np.asarray(_resized(picture, preprocess), np.float32).transpose(2, 0, 1) / np.float32(255)
+    pixels = np.asarray(window(picture, preprocess), np.float32).transpose(2, 0, 1) / np.float32(255)
     mean, std = (np.array(triple, np.float32)[:, None, None] for triple in (preprocess.mean, preprocess.std))
     return np.ascontiguousarray((pixels - mean) / std, np.float32)
 
 
-def _resized(picture: Decoded, preprocess: Preprocess) -> "Image.Image":
-    """The window that the network sees, at ``preprocess.size``."""
+def window(picture: Decoded, preprocess: Preprocess) -> "Image.Image":
+    """The part of the picture that the network sees, as RGB at ``preprocess.size``."""
     from PIL import Image
 
     resample = {"bicubic": Image.Resampling.BICUBIC, "bilinear": Image.Resampling.BILINEAR}[preprocess.interpolation]
