@@ -1,0 +1,63 @@
+"""What a server accepts, and the answer to what it does not."""
+
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from compoundnet.images import MAX_PIXELS
+from compoundnet.schema import require, require_count
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """The bounds of one server; with them its memory is bounded too.
+
+    ``queue`` counts the requests at work at once, from the first byte read to the answer. ``batch``
+    pictures at most go through the model together; a picture waits at most ``wait_ms`` for others,
+    and only while others are on their way. ``body_seconds`` is the time to send a body in.
+    Raises FieldError for impossible values.
+    """
+
+    max_bytes: int = 16_000_000
+    max_pixels: int = MAX_PIXELS
+    queue: int = 64
+    batch: int = 8
+    wait_ms: float = 5.0
+    body_seconds: float = 30.0
+    retry_seconds: int = 1
+
+    def __post_init__(self) -> None:
+        for name in ("max_bytes", "max_pixels", "queue", "batch", "retry_seconds"):
+            require_count(getattr(self, name), name)
+        require(0 <= self.wait_ms <= 10_000, "wait_ms", f"{self.wait_ms!r} is not between 0 and 10,000 milliseconds")
+        require(self.body_seconds > 0, "body_seconds", f"{self.body_seconds!r} is not positive")
+
+
+class RequestError(Exception):
+    """A request that gets no answer but an error: the HTTP status and one line."""
+
+    def __init__(self, status: int, text: str, retry_seconds: int | None = None) -> None:
+        super().__init__(text)
+        self.status = status
+        self.text = text
+        self.retry_seconds = retry_seconds
+
+
+class Gate:
+    """Counts the requests at work and refuses one too many at once, before anything of it is read."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self.inside = 0
+
+    @contextmanager
+    def entered(self) -> Generator[None]:
+        """One place, given back at the end. Raises RequestError 503 when all are taken."""
+        if self.inside >= self._limits.queue:
+            text = f"{self.inside} requests are at work; the limit is {self._limits.queue}; try again later"
+            raise RequestError(503, text, self._limits.retry_seconds)
+        self.inside += 1
+        try:
+            yield
+        finally:
+            self.inside -= 1

@@ -1,0 +1,70 @@
+"""The process: a port of our own, the model ready before the first answer, and a quiet end on SIGTERM."""
+
+import asyncio
+import signal
+import socket
+from collections.abc import Callable
+
+import uvicorn
+
+from compoundnet.weights import Pretrained
+
+from . import app as app_
+from .batching import Runner
+from .limits import Limits
+from .metrics import Metrics
+from .port import BACKLOG
+from .service import Service
+
+DRAIN_SECONDS = 30
+
+
+def run(
+    sock: socket.socket, pretrained: Pretrained, call: Runner, engine: str, limits: Limits, on_ready: Callable[[], None]
+) -> None:
+    """Serve until SIGTERM or SIGINT, then finish what is at work (at most DRAIN_SECONDS) and return.
+
+    Raises ValueError when the engine's logits for the golden images are not the plain model's.
+    """
+    service = Service(pretrained, call, limits)
+    metrics = Metrics()
+    proved = asyncio.Event()
+    application = app_.create(service, metrics, lambda: proved.is_set() and not server.should_exit, engine)
+    config = uvicorn.Config(
+        application,
+        log_config=None,
+        log_level="error",
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        ws="none",
+        backlog=BACKLOG,
+        timeout_graceful_shutdown=DRAIN_SECONDS,
+    )
+    server = uvicorn.Server(config)
+    # uvicorn raises the signal again when it is done; a stop that was asked for is no failure.
+    before = signal.signal(signal.SIGTERM, lambda *_: None)
+    try:
+        asyncio.run(_served(server, service, sock, proved, on_ready))
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+async def _served(
+    server: uvicorn.Server, service: Service, sock: socket.socket, proved: asyncio.Event, on_ready: Callable[[], None]
+) -> None:
+    serving = asyncio.create_task(server.serve([sock]))
+    while not server.started and not serving.done():
+        await asyncio.sleep(0.01)
+    if server.started:
+        verdict = await service.selftest()
+        if not verdict.passed:
+            server.should_exit = True
+            await serving
+            raise ValueError(
+                f"the engine's logits differ by {verdict.difference:.2g} of the largest from PyTorch's; "
+                "choose another with --engine"
+            )
+        proved.set()
+        on_ready()
+    await serving

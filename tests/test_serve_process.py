@@ -1,0 +1,227 @@
+"""The command as a process: the port, overload, odd bodies, many bad requests, a quiet end."""
+
+import asyncio
+import json
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Generator
+
+import pytest
+
+from .pictures import COFFEE, png_header
+from .served import FORM, MODEL, Reply, Server, answered, form, head, serving, until
+
+GOOD = form(COFFEE.read_bytes(), "coffee.png")
+
+
+@pytest.fixture(scope="module")
+def server() -> Generator[Server]:
+    with serving("--megabytes", "1") as running:
+        yield running
+
+
+def test_the_first_line_says_what_is_served_and_where(server: Server) -> None:
+    expected = f"compoundnet: serving {MODEL} on torch, 1 thread, one picture at a time: http://127.0.0.1:"
+    assert server.line == f"{expected}{server.port}\n"
+    assert server.get("/readyz").status == 200
+
+
+def test_it_listens_on_this_machine_only(server: Server) -> None:
+    with socket.socket() as sock:
+        sock.settimeout(5)
+        assert sock.connect_ex(("127.0.0.2", server.port)) != 0
+
+
+def test_a_port_in_use_is_one_line_and_exit_code_2(server: Server) -> None:
+    command = [sys.executable, "-m", "compoundnet", "serve", MODEL, "--port", str(server.port)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    remedy = "choose another with --port, or 0 for any free one"
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == f"compoundnet: error: port {server.port} on 127.0.0.1 is in use; {remedy}\n"
+
+
+@pytest.mark.parametrize("declared", [True, False], ids=["with a length", "chunked"])
+def test_a_body_over_the_limit_is_refused_while_it_arrives(server: Server, declared: bool) -> None:
+    """The limit is 1 MB; of 40 MB sent in 64 kB pieces the server must not keep what is over it."""
+    size, piece = 40_000_000, bytes(65536)
+    before = server.memory_mb()
+    with server.connect() as sock:
+        sock.sendall(head("/predict", size if declared else None))
+        for _ in range(size // len(piece)):
+            sock.sendall(piece if declared else b"10000\r\n" + piece + b"\r\n")
+        sock.sendall(bytes(size % len(piece)) if declared else b"0\r\n\r\n")
+        reply = answered(sock)
+    assert reply.status == 413
+    assert "the limit is 1,000,000 bytes" in reply.json["error"]
+    assert server.memory_mb() - before < 20
+
+
+def test_a_chunked_body_within_the_limit_is_answered(server: Server) -> None:
+    with server.connect() as sock:
+        sock.sendall(head("/predict?top=1", None))
+        for start in range(0, len(GOOD), 10_000):
+            piece = GOOD[start : start + 10_000]
+            sock.sendall(f"{len(piece):x}\r\n".encode() + piece + b"\r\n")
+        sock.sendall(b"0\r\n\r\n")
+        assert answered(sock).json["top"][0]["label"] == "espresso"
+
+
+@pytest.mark.parametrize("kind", ["cut in the body", "cut in a chunk", "cut in the head"])
+def test_a_client_that_breaks_off_leaves_nothing_behind(server: Server, kind: str) -> None:
+    start = head("/predict", 1000 if kind == "cut in the body" else None)
+    with server.connect() as sock:
+        sock.sendall(start[:30] if kind == "cut in the head" else start + b"ff\r\nabc")
+    until(lambda: b"compoundnet_requests_at_work 0.0" in server.get("/metrics").body)
+    assert server.post("/predict", GOOD).status == 200
+
+
+def test_no_http_at_all_is_refused(server: Server) -> None:
+    with server.connect() as sock:
+        sock.sendall(b"\x16\x03\x01 hello\r\n\r\n")
+        assert answered(sock).status == 400
+    assert server.get("/healthz").status == 200
+
+
+BAD = (
+    head("/predict", 5) + b"hello",
+    head("/predict", len(form(b"no picture"))) + form(b"no picture"),
+    head("/predict", len(form(png_header(60_000, 60_000)))) + form(png_header(60_000, 60_000)),
+    head("/predict", 3, "application/json") + b"[1,",
+    head("/predict", 3, "text/plain") + b"abc",
+    head("/explain", None) + b"zz\r\n",
+    head("/predict", 2_000_000) + b"far too little",
+)
+
+
+async def bad_requests(port: int, count: int) -> list[Reply]:
+    """All of them connected and sent before the first answer is read."""
+    pairs = await asyncio.gather(*(asyncio.open_connection("127.0.0.1", port) for _ in range(count)))
+    for index, (_, writer) in enumerate(pairs):
+        writer.write(BAD[index % len(BAD)])
+    replies: list[Reply] = []
+    for reader, writer in pairs:
+        lines = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
+        headers = dict(line.lower().split(": ", 1) for line in lines[1:] if line)
+        body = await reader.readexactly(int(headers["content-length"])) if "content-length" in headers else b""
+        replies.append(Reply(int(lines[0].split()[1]), headers, body))
+        writer.close()
+    return replies
+
+
+def test_a_thousand_bad_requests_at_once_get_errors_and_cost_no_memory(server: Server) -> None:
+    asyncio.run(bad_requests(server.port, 1000))
+    assert server.post("/predict", GOOD).status == 200
+    before = server.memory_mb()
+    replies = asyncio.run(bad_requests(server.port, 1000))
+    assert len(replies) == 1000
+    for index, reply in enumerate(replies):
+        if BAD[index % len(BAD)].endswith(b"zz\r\n"):  # broken HTTP is answered below the application
+            assert reply.status == 400
+            continue
+        assert reply.status in (400, 413, 415, 503), reply
+        assert list(reply.json) == ["error"]
+        assert ("retry-after" in reply.headers) == (reply.status == 503)
+    assert {400, 413, 415} <= {reply.status for reply in replies}
+    good = server.post("/predict", GOOD)
+    assert (good.status, good.json["top"][0]["label"]) == (200, "espresso")
+    assert server.memory_mb() - before < 15
+    assert b"compoundnet_requests_at_work 0.0" in server.get("/metrics").body
+
+
+def test_too_many_requests_are_told_when_to_come_again_and_sigterm_finishes_what_was_begun() -> None:
+    with serving("--queue", "1") as server, server.connect() as first:
+        first.sendall(head("/predict?top=1", len(GOOD)) + GOOD[:1000])
+        until(lambda: b"compoundnet_requests_at_work 1.0" in server.get("/metrics").body)
+
+        refused = server.post("/predict", GOOD)
+        assert (refused.status, refused.headers["retry-after"]) == (503, "1")
+        assert refused.json == {"error": "1 requests are at work; the limit is 1; try again later"}
+        assert server.get("/selftest").status == 503
+        assert server.get("/healthz").status == 200
+
+        server.process.terminate()
+        until(lambda: not connects(server.port))
+        first.sendall(GOOD[1000:])
+        reply = answered(first)
+        assert (reply.status, reply.json["top"][0]["label"]) == (200, "espresso")
+        assert server.process.wait(20) == 0
+        assert server.process.stderr is not None
+        assert server.process.stderr.read() == ""
+
+
+def connects(port: int) -> bool:
+    with socket.socket() as sock:
+        return sock.connect_ex(("127.0.0.1", port)) == 0
+
+
+def test_an_idle_server_stops_at_once_and_an_interrupted_one_says_so() -> None:
+    import signal
+
+    with serving() as server, server.connect():
+        started = time.monotonic()
+        server.process.send_signal(signal.SIGINT)
+        assert server.process.wait(20) == 130
+        assert time.monotonic() - started < 5
+        assert server.process.stderr is not None
+        assert server.process.stderr.read() == "compoundnet: error: interrupted\n"
+
+
+@pytest.mark.parametrize(
+    ("options", "problem"),
+    [
+        (["--port", "99999"], "--port: 99999 is not a port; use 1 to 65535, or 0 for any free one"),
+        (["--port", "x"], "--port: expected a whole number, got 'x'"),
+        (["--host", "no.such.host.invalid"], "--host: 'no.such.host.invalid' is no address of this machine"),
+        (["--host", "203.0.113.1", "--port", "0"], "cannot listen on 203.0.113.1 port 0: Cannot assign requested"),
+        (["--port", "0", "--engine", "fast"], "unknown engine 'fast'"),
+        (["--port", "0", "--queue", "0"], "queue: 0 is not a whole number of at least 1"),
+        (["--port", "0", "--threads", "0"], "threads: 0 is not a whole number of at least 1"),
+        (["--port", "0", "--wait", "-1"], "wait_ms: -1.0 is not between 0 and 10,000 milliseconds"),
+    ],
+)
+def test_a_mistake_on_the_command_line_is_one_line(
+    capsys: pytest.CaptureFixture[str], options: list[str], problem: str
+) -> None:
+    from compoundnet.cli import main
+
+    assert main(["serve", MODEL, *options]) == 2
+    out, err = capsys.readouterr()
+    assert (out, err.count("\n")) == ("", 1)
+    assert err.startswith(f"compoundnet: error: {problem}")
+
+
+def test_a_model_that_does_not_exist_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    from compoundnet.cli import main
+
+    assert main(["serve", "efficientnet_b0", "--port", "0"]) == 2
+    assert capsys.readouterr().err.startswith("compoundnet: error: no weights come with efficientnet_b0")
+
+
+def test_a_missing_extra_is_one_line_with_the_command_that_installs_it() -> None:
+    script = (
+        "import sys, importlib.util as u; find = u.find_spec\n"
+        "u.find_spec = lambda name, *rest: None if name == 'uvicorn' else find(name, *rest)\n"
+        f"from compoundnet.cli import main; sys.exit(main(['serve', {MODEL!r}]))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False)
+    remedy = "install it with: pip install 'compoundnet[serve]'"
+    assert done.returncode == 2
+    assert done.stderr == f"compoundnet: error: serving needs uvicorn, which is not installed; {remedy}\n"
+
+
+def test_the_help_of_serve_loads_nothing_heavy() -> None:
+    script = (
+        "import sys; from compoundnet.cli import main; main(['serve', '--help'])\n"
+        "sys.exit(bool({'torch', 'numpy', 'fastapi', 'uvicorn', 'PIL'} & sys.modules.keys()))"
+    )
+    assert subprocess.run([sys.executable, "-c", script], capture_output=True, timeout=60, check=False).returncode == 0
+
+
+def test_json_is_served_too(server: Server) -> None:
+    import base64
+
+    body = json.dumps({"image": base64.b64encode(COFFEE.read_bytes()).decode()}).encode()
+    assert server.post("/predict", body, "application/json").json["top"][0]["label"] == "espresso"
+    assert server.post("/predict", GOOD, FORM).json["top"][0]["label"] == "espresso"
