@@ -33,7 +33,7 @@ operators: st.SearchStrategy[Operator] = st.one_of(
 )
 
 stages = st.builds(
-    Stage, operator=operators, layers=st.integers(1, 3), channels=st.integers(1, 24), stride=st.integers(1, 2)
+    Stage, operator=operators, layers=st.integers(1, 3), channels=st.integers(1, 24), stride=st.integers(1, 3)
 )
 stems = st.builds(Stem, channels=st.integers(1, 24), kernel=kernels, stride=st.integers(1, 3), max_pool=st.booleans())
 

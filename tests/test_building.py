@@ -2,16 +2,32 @@
 
 import copy
 import math
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
 
 import pytest
 import torch
 from hypothesis import given, settings
 from torch import nn
+from torch.nn import functional as F
 
-from compoundnet import MEMBERS, Network, build, named, reset_classifier, unfold
+from compoundnet import (
+    MEMBERS,
+    Network,
+    Scaling,
+    Site,
+    Stage,
+    Stem,
+    build,
+    cost,
+    named,
+    reset_classifier,
+    scale,
+    unfold,
+)
 from compoundnet.building import drop_rates, initialise, to_module
-from compoundnet.layers import Conv
+from compoundnet.layers import Act, Activation, Conv, Gate, GlobalPool, Node, Residual, seq
 from compoundnet.modules import DropPath, SameConv2d
 from compoundnet.schema import FieldError
 
@@ -172,7 +188,37 @@ def test_channels_last_gives_the_same_logits_in_its_own_strides() -> None:
         assert torch.allclose(model(last), expected, atol=1e-4)
 
 
-def _step(model: nn.Module, images: torch.Tensor) -> tuple[torch.Tensor, list[torch.Tensor], list[torch.Tensor]]:
+@dataclass(frozen=True)
+class PreActivation:
+    """A user's operator whose branch begins with an activation of its input (He et al. 2016b)."""
+
+    def unfold(self, site: Site) -> Node:
+        gate = Gate((("act", Act("relu")), ("pool", GlobalPool()), ("sigmoid", Act("sigmoid"))))
+        branch = Residual((("act", Act(site.activation)), ("conv", Conv(site.outputs, site.outputs))))
+        return seq(widen=Conv(site.inputs, site.outputs, stride=site.stride), branch=branch, gate=gate)
+
+
+@pytest.mark.parametrize("activation", ["silu", "relu", "relu6", "hardswish", "gelu"])
+def test_an_activation_never_overwrites_what_is_still_needed(activation: Activation) -> None:
+    stage = Stage(operator=PreActivation(), layers=2, channels=6, stride=2)
+    network = Network(stem=Stem(channels=4), stages=(stage, stage), resolution=32, classes=3, activation=activation)
+    model = build(network, generator=seeded()).eval()
+    images = torch.randn(2, 3, 32, 32)
+    functions = {"silu": F.silu, "relu": F.relu, "relu6": F.relu6, "hardswish": F.hardswish, "gelu": F.gelu}
+    function, before = functions[activation], images.clone()
+    maps = model.feature_maps(images)
+    x = maps["stem"]
+    for block in model.get_submodule("stages.0").children():
+        x = block.get_submodule("widen")(x)
+        x = x + block.get_submodule("branch.conv")(function(x))
+        x = x * torch.sigmoid(F.relu(x).mean((2, 3), keepdim=True))
+    assert torch.allclose(maps["stages.0"], x, atol=1e-5)
+    assert torch.allclose(model(images), model.head(model.top(maps["stages.1"])), atol=1e-6)
+    assert torch.equal(images, before)
+    model.train()(images).sum().backward()
+
+
+def _step(model: Any, images: torch.Tensor) -> tuple[torch.Tensor, list[torch.Tensor], list[torch.Tensor]]:
     torch.manual_seed(7)
     loss = model(images).square().mean()
     loss.backward()
@@ -192,6 +238,43 @@ def test_checkpointing_changes_nothing_to_the_last_bit(name: str) -> None:
     assert torch.equal(one[0], two[0])
     for a, b in zip([*one[1], *one[2]], [*two[1], *two[2]], strict=True):
         assert torch.equal(a, b)
+
+
+def test_a_checkpointed_graph_can_be_walked_back_twice(tiny: Network) -> None:
+    model = build(tiny, generator=seeded()).train()
+    model.checkpointing = True
+    loss = model(torch.randn(2, 3, 32, 32)).square().mean()
+    loss.backward(retain_graph=True)
+    weight = model.get_parameter("stem.conv.weight")
+    assert weight.grad is not None
+    once = weight.grad.clone()
+    loss.backward()
+    assert torch.allclose(weight.grad, 2 * once)
+
+
+def test_checkpointing_compiles_and_stays_the_same(tiny: Network) -> None:
+    plain = build(tiny, generator=seeded()).train()
+    recomputed = copy.deepcopy(plain)
+    recomputed.checkpointing = True
+    images = torch.randn(4, 3, 32, 32)
+    compiled = (torch.compile(model, backend="aot_eager", fullgraph=True) for model in (plain, recomputed))
+    one, two = (_step(model, images) for model in compiled)
+    for a, b in zip([one[0], *one[1], *one[2]], [two[0], *two[1], *two[2]], strict=True):
+        assert torch.allclose(a, b, atol=1e-6)
+
+
+def test_images_of_another_shape_are_one_line(tiny: Network) -> None:
+    model = build(tiny).eval()
+    for shape in ((3, 32, 32), (1, 1, 32, 32)):
+        with pytest.raises(ValueError, match=r"this network takes \[N, 3, H, W\]"):
+            model(torch.zeros(shape))
+
+
+def test_a_name_is_not_a_network() -> None:
+    name: Any = "tiny"
+    for call in (build, cost, unfold, partial(scale, scaling=Scaling())):
+        with pytest.raises(ValueError, match=r"'tiny' is not a Network; use compoundnet.named\('tiny'\)"):
+            call(name)
 
 
 def test_checkpointing_keeps_less_for_the_backward_pass(tiny: Network) -> None:

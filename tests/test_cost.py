@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -112,6 +113,12 @@ def test_the_convention_says_what_is_counted() -> None:
 @pytest.mark.parametrize("size", [(31, 224), (224, 31), (1, 1)])
 def test_an_image_below_the_total_stride_is_refused(size: tuple[int, int]) -> None:
     with pytest.raises(FieldError, match=f"size: {min(size)} is below the total stride 32; use at least 32"):
+        cost(named("efficientnet_b0"), size)
+
+
+@pytest.mark.parametrize("size", [(64.0, 64.0), 64, (64, 64, 3), "64", (True, 64), (10**12, 64)])
+def test_a_size_is_two_whole_numbers(size: Any) -> None:
+    with pytest.raises(FieldError, match=r"^size: "):
         cost(named("efficientnet_b0"), size)
 
 

@@ -1,13 +1,16 @@
 """A network is a value: equality, JSON both ways, Table 1, and errors that name the field."""
 
 import json
+import math
+import pickle
+from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from hypothesis import given
 
-from compoundnet import MEMBERS, Head, MBConv, Network, Stage, Stem, named, unfold
+from compoundnet import MEMBERS, FusedMBConv, Head, MBConv, Network, Stage, Stem, named, unfold
 from compoundnet.layers import Seq, text
 from compoundnet.schema import FieldError
 
@@ -127,6 +130,48 @@ def test_an_impossible_description_is_one_line_that_leads_to_the_field(data: dic
 def test_what_is_no_object_is_refused(data: Any) -> None:
     with pytest.raises(FieldError, match="a network is an object"):
         Network.from_dict(data)
+
+
+def test_hostile_values_are_shown_short_and_in_ascii() -> None:
+    for data in (_with(["stages"], "a" * 10**6), {**_b0(), "\x1b[31m\n" * 9: 1}, _with(["stem", "channels"], 10**400)):
+        with pytest.raises(FieldError) as caught:
+            Network.from_dict(data)
+        assert len(str(caught.value)) < 400
+        assert str(caught.value).isprintable()
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [(["norm_eps"], math.inf), (["norm_eps"], math.nan), (["norm_eps"], 10**400), (["classes"], 10**14)],
+)
+def test_numbers_out_of_all_range_are_refused(path: list[str | int], value: float) -> None:
+    with pytest.raises(FieldError, match=f"^{path[0]}: "):
+        Network.from_dict(_with(path, value))
+
+
+def test_a_field_error_survives_a_process_boundary() -> None:
+    error = pickle.loads(pickle.dumps(FieldError("stages[2].channels", "is wrong")))
+    assert (str(error), error.path) == ("stages[2].channels: is wrong", "stages[2].channels")
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: MBConv(se_activation=cast("Any", "swish")), "se_activation: 'swish' is not one of None, 'silu'"),
+        (lambda: MBConv(skip=cast("Any", "false")), "skip: 'false' is not a bool"),
+        (lambda: FusedMBConv(expand_from=cast("Any", "outputs")), "expand_from: 'outputs' is not one of"),
+        (lambda: Stem(channels=8, max_pool=cast("Any", "no")), "max_pool: 'no' is not a bool"),
+        (lambda: Stage(operator=cast("Any", MBConv), layers=1, channels=8), "give an instance"),
+        (lambda: replace(named("tiny"), stem=cast("Any", None)), "stem: None is not a Stem"),
+        (lambda: replace(named("tiny"), stages=cast("Any", [])), "stages: [] is not a tuple"),
+        (lambda: replace(named("tiny"), stages=cast("Any", (1,))), "stages[0]: 1 is not a Stage"),
+        (lambda: replace(named("tiny"), norm_eps=cast("Any", "x")), "norm_eps: 'x' is not positive"),
+    ],
+)
+def test_a_wrong_type_in_python_names_the_field(call: Callable[[], object], message: str) -> None:
+    with pytest.raises(FieldError) as caught:
+        call()
+    assert message in str(caught.value)
 
 
 def test_values_are_checked_in_python_too() -> None:

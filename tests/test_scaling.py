@@ -124,6 +124,12 @@ def test_an_impossible_phi_is_refused() -> None:
         COMPOUND**-1e300
 
 
+@pytest.mark.parametrize("name", ["depth", "width", "resolution"])
+def test_a_factor_beyond_all_range_is_refused_by_name(name: str) -> None:
+    with pytest.raises(FieldError, match=f"^{name}: .* is too large a factor"):
+        scale(named("efficientnet_b0"), Scaling(**{name: 1e308}))
+
+
 def test_scaling_below_the_total_stride_is_refused() -> None:
     with pytest.raises(FieldError, match="resolution: 22 is below the total stride 32; use at least 32"):
         scale(named("efficientnet_b0"), Scaling(resolution=0.1))

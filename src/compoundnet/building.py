@@ -1,7 +1,7 @@
 """build(): the second fold over the layer tree, into PyTorch modules."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 import torch
@@ -9,15 +9,20 @@ from torch import nn
 
 from . import layers
 from .modules import ConvNet, DropPath, Gate, GlobalPool, Projected, Residual, SameConv2d, SameMaxPool2d
-from .network import Network, unfold
-from .schema import require, require_count
+from .network import Network, require_network, unfold
+from .schema import require_count, require_number
 
 _ACTIVATIONS: dict[str, type[nn.Module]] = {
     "silu": nn.SiLU,
     "relu": nn.ReLU,
     "relu6": nn.ReLU6,
     "hardswish": nn.Hardswish,
+    "gelu": nn.GELU,
+    "sigmoid": nn.Sigmoid,
 }
+_IN_PLACE = (nn.SiLU, nn.ReLU, nn.ReLU6, nn.Hardswish)
+# After these an activation may be written over its input: they made it, and nothing else reads it.
+_FRESH = (layers.Conv, layers.Norm, layers.Residual)
 
 
 def build(
@@ -41,19 +46,20 @@ def build(
     >>> tuple(model(torch.zeros(2, 3, 32, 32)).shape)
     (2, 1000)
     """
-    for name, rate in (("dropout", dropout), ("drop_path", drop_path)):
-        require(0 <= rate < 1, name, f"{rate!r} is not a rate in [0, 1)")
-    require(0 < norm_momentum <= 1, "norm_momentum", f"{norm_momentum!r} is not in (0, 1]")
+    require_network(network)
+    require_number(dropout, "dropout", "a rate in [0, 1)", least=0, below=1)
+    require_number(drop_path, "drop_path", "a rate in [0, 1)", least=0, below=1)
+    require_number(norm_momentum, "norm_momentum", "in (0, 1]", above=0, most=1)
     tree = dict(unfold(network).children)
     stages = tree.pop("stages")
     assert isinstance(stages, layers.Seq)
     rates = iter(drop_rates(network.blocks, drop_path))
     parts: dict[str, nn.Module] = {name: to_module(node, norm_momentum) for name, node in tree.items()}
-    built = _sequential(
-        (name, _sequential((i, to_module(block, norm_momentum, next(rates))) for i, block in stage.children))
-        for name, stage in stages.children
-        if isinstance(stage, layers.Seq)
-    )
+    built = nn.Sequential()
+    for name, stage in stages.children:
+        assert isinstance(stage, layers.Seq)
+        blocks = ((i, to_module(block, norm_momentum, next(rates))) for i, block in stage.children)
+        built.add_module(name, _filled(nn.Sequential(), blocks))
     model = ConvNet(network, built, parts, dropout)
     initialise(model, generator)
     return model
@@ -74,21 +80,21 @@ def to_module(node: layers.Node, norm_momentum: float = 0.01, drop_path: float =
     """The module of any layer tree; ``drop_path`` is the rate on each residual branch in it."""
     match node:
         case layers.Seq(children):
-            return _sequential((name, to_module(child, norm_momentum, drop_path)) for name, child in children)
+            return _filled(nn.Sequential(), _named(children, norm_momentum, drop_path))
         case layers.Residual(children, shortcut):
-            named = [(name, to_module(child, norm_momentum, drop_path)) for name, child in children]
+            named = [*_named(children, norm_momentum, drop_path)]
             named += [("drop_path", DropPath(drop_path))] if drop_path else []
             if shortcut is None:
                 return _filled(Residual(), named)
             return _filled(Projected(), [("shortcut", to_module(shortcut, norm_momentum)), *named])
         case layers.Gate(children):
-            return _filled(Gate(), [(name, to_module(child, norm_momentum)) for name, child in children])
+            return _filled(Gate(), _named(children, norm_momentum, 0.0))
         case layers.Conv():
             return _conv(node)
         case layers.Norm(channels, eps):
             return nn.BatchNorm2d(channels, eps=eps, momentum=norm_momentum)
         case layers.Act(kind):
-            return _activation(kind)
+            return _ACTIVATIONS[kind]()
         case layers.GlobalPool():
             return GlobalPool()
         case layers.MaxPool(kernel, stride):
@@ -97,21 +103,23 @@ def to_module(node: layers.Node, norm_momentum: float = 0.01, drop_path: float =
             return nn.Linear(inputs, outputs)
 
 
+def _named(
+    children: Iterable[tuple[str, layers.Node]], norm_momentum: float, drop_path: float
+) -> Iterator[tuple[str, nn.Module]]:
+    """The children of a combinator as modules; the input of the first is never written over."""
+    before: layers.Node | None = None
+    for name, child in children:
+        module = to_module(child, norm_momentum, drop_path)
+        if isinstance(before, _FRESH) and isinstance(module, _IN_PLACE):
+            module.inplace = True
+        yield name, module
+        before = child
+
+
 def _conv(conv: layers.Conv) -> nn.Conv2d:
     kind = SameConv2d if conv.pads_a_copy else nn.Conv2d
     padding = 0 if conv.pads_a_copy else conv.kernel // 2
     return kind(conv.inputs, conv.outputs, conv.kernel, conv.stride, padding, groups=conv.groups, bias=conv.bias)
-
-
-def _activation(kind: layers.Activation) -> nn.Module:
-    # In place where torch offers it: at inference a map is written over its normed self.
-    if kind in _ACTIVATIONS:
-        return _ACTIVATIONS[kind](inplace=True)
-    return nn.GELU() if kind == "gelu" else nn.Sigmoid()
-
-
-def _sequential(children: Iterable[tuple[str, nn.Module]]) -> nn.Sequential:
-    return _filled(nn.Sequential(), children)
 
 
 def _filled(container: nn.Sequential, children: Iterable[tuple[str, nn.Module]]) -> nn.Sequential:

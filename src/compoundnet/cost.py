@@ -6,14 +6,14 @@ CONVENTION is printed beside every number. Multiply-adds are what the paper call
 from dataclasses import dataclass
 
 from .layers import Act, Conv, Gate, GlobalPool, Leaf, Linear, MaxPool, Node, Norm, Residual, Seq, same_padding
-from .network import Network, below_stride, unfold
-from .schema import FieldError
+from .network import Network, below_stride, require_network, unfold
+from .schema import FieldError, require, require_count, shown
 
 CONVENTION = (
     "one image; multiply-adds of convolutions (squeeze-and-excite too) and the classifier, biases, norms, "
     "activations, pools and additions not counted; FLOPs = 2 x multiply-adds; activations = outputs of "
-    "convolutions and classifier; peak = most elements alive at once at inference (norms and activations in "
-    "place, one layer at a time); training = elements kept for the backward pass"
+    "convolutions and classifier; peak = most elements alive at once at inference (norms, activations, products "
+    "and sums in place, one layer at a time); training = elements kept for the backward pass"
 )
 
 # Which tensor autograd keeps for an activation applied in place: what it read or what it wrote.
@@ -93,8 +93,13 @@ def by_stage(network: Network, size: tuple[int, int] | None = None) -> list[tupl
 
 def by_layer(network: Network, size: tuple[int, int] | None = None) -> list[LayerCost]:
     """The cost of every layer in the order of execution; see ``cost``."""
-    height, width = size or (network.resolution, network.resolution)
+    require_network(network)
+    size = (network.resolution, network.resolution) if size is None else size
+    pair = isinstance(size, (tuple, list)) and len(size) == 2
+    require(pair, "size", f"{shown(size)} is not (height, width) in pixels")
+    height, width = size
     for side in (height, width):
+        require_count(side, "size")
         if side < network.total_stride:
             raise FieldError("size", below_stride(side, network.total_stride))
     return trace(unfold(network), (network.in_channels, height, width))

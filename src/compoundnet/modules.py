@@ -4,7 +4,7 @@ Shapes: x_NCHW is a batch of maps. All modules script, export and compile.
 """
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import torch
@@ -124,6 +124,7 @@ class ConvNet(nn.Module):
     def __init__(self, network: Network, stages: nn.Sequential, parts: Mapping[str, nn.Module], dropout: float) -> None:
         super().__init__()
         self.network = network
+        self.in_channels = network.in_channels
         self.stem = parts["stem"]
         self.stages = stages
         self.top = parts["top"]
@@ -134,6 +135,8 @@ class ConvNet(nn.Module):
 
     def features(self, x_NCHW: Tensor) -> Tensor:
         """Images N x C x H x W to the map that is pooled: N x features x H/stride x W/stride."""
+        if x_NCHW.dim() != 4 or x_NCHW.shape[1] != self.in_channels:
+            raise ValueError(f"images of shape {list(x_NCHW.shape)}; this network takes [N, {self.in_channels}, H, W]")
         x = self.stem(x_NCHW)
         for stage in self.stages:
             x = stage(x) if torch.jit.is_scripting() or not self.checkpointing else self._recomputed(stage, x)
@@ -167,24 +170,29 @@ class ConvNet(nn.Module):
         for block in stage.children():
             if not (self.training and torch.is_grad_enabled()):
                 x = block(x)
-                continue
-            contexts = (contextlib.nullcontext(), frozen_statistics(block))
-            x = checkpoint(block, x, use_reentrant=False, context_fn=lambda pair=contexts: pair)
+            elif torch.compiler.is_compiling():  # the compiler replays the graph without its side effects
+                x = checkpoint(block, x, use_reentrant=False)
+            else:
+                contexts = (contextlib.nullcontext(), FrozenStatistics(block))
+                x = checkpoint(block, x, use_reentrant=False, context_fn=lambda pair=contexts: pair)
         return x
 
 
-@contextlib.contextmanager
-def frozen_statistics(module: nn.Module) -> Iterator[None]:
-    """Batch norms normalise by the batch as ever, but their running statistics stay as they are.
+class FrozenStatistics:
+    """A context in which batch norms normalise by the batch as ever, but their running statistics stay.
 
-    They update copies meanwhile: leaving the statistics out would change what autograd keeps.
+    They update copies meanwhile: leaving the statistics out would change what autograd keeps. It can
+    be entered again, since a graph that is kept may be walked back more than once.
     """
-    norms = [m for m in module.modules() if isinstance(m, nn.BatchNorm2d)]
-    originals = [(norm, name, buffer) for norm in norms for name, buffer in norm.named_buffers(recurse=False)]
-    for norm, name, buffer in originals:
-        setattr(norm, name, buffer.clone())
-    try:
-        yield
-    finally:
-        for norm, name, buffer in originals:
+
+    def __init__(self, module: nn.Module) -> None:
+        norms = [m for m in module.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
+        self.originals = [(norm, name, buffer) for norm in norms for name, buffer in norm.named_buffers(recurse=False)]
+
+    def __enter__(self) -> None:
+        for norm, name, buffer in self.originals:
+            setattr(norm, name, buffer.clone())
+
+    def __exit__(self, *error: object) -> None:
+        for norm, name, buffer in self.originals:
             setattr(norm, name, buffer)

@@ -10,7 +10,17 @@ from typing import Any, get_args
 
 from .layers import Act, Activation, Conv, GlobalPool, Linear, MaxPool, Node, Norm, Padding, Seq, seq
 from .operators import OPERATORS, Operator, Site
-from .schema import FieldError, decode, encode, require, require_count
+from .schema import (
+    FieldError,
+    decode,
+    encode,
+    require,
+    require_choice,
+    require_count,
+    require_kind,
+    require_number,
+    shown,
+)
 
 SCHEMA_VERSION = 1
 MAX_BLOCKS = 10_000  # far above any network; keeps a hostile file from filling the memory
@@ -29,6 +39,7 @@ class Stem:
         for name in ("channels", "kernel", "stride"):
             require_count(getattr(self, name), name)
         require(self.kernel % 2 == 1, "kernel", f"{self.kernel} is even; padding needs an odd kernel")
+        require_kind(self.max_pool, bool, "max_pool")
 
     def __str__(self) -> str:
         return f"Conv{self.kernel}x{self.kernel}{' & MaxPool' if self.max_pool else ''}"
@@ -49,8 +60,8 @@ class Stage:
     def __post_init__(self) -> None:
         for name in ("layers", "channels", "stride"):
             require_count(getattr(self, name), name)
-        if not isinstance(self.operator, Operator):
-            raise FieldError("operator", f"{self.operator!r} has no unfold(site) method")
+        if isinstance(self.operator, type) or not isinstance(self.operator, Operator):
+            raise FieldError("operator", f"{shown(self.operator)} has no unfold(site) method; give an instance")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,12 +109,16 @@ class Network:
     def __post_init__(self) -> None:
         for name in ("classes", "in_channels", "resolution"):
             require_count(getattr(self, name), name)
+        require_kind(self.stem, Stem, "stem")
+        require_kind(self.head, Head, "head")
+        require_kind(self.stages, tuple, "stages")
+        for index, stage in enumerate(self.stages):
+            require_kind(stage, Stage, f"stages[{index}]")
         require(len(self.stages) > 0, "stages", "a network needs at least one stage")
         require(self.blocks <= MAX_BLOCKS, "stages", f"{self.blocks:,} layers in all; at most {MAX_BLOCKS:,} fit")
-        require(self.norm_eps > 0, "norm_eps", f"{self.norm_eps!r} is not positive")
-        require(self.padding in get_args(Padding), "padding", f"{self.padding!r} is not one of {get_args(Padding)}")
-        known = get_args(Activation)
-        require(self.activation in known, "activation", f"{self.activation!r} is not one of {known}")
+        require_number(self.norm_eps, "norm_eps", "positive", above=0)
+        require_choice(self.padding, get_args(Padding), "padding")
+        require_choice(self.activation, get_args(Activation), "activation")
         if self.resolution < self.total_stride:
             raise FieldError("resolution", below_stride(self.resolution, self.total_stride))
 
@@ -135,10 +150,10 @@ class Network:
 
         Raises FieldError with the path to the field that does not fit.
         """
-        require(isinstance(data, Mapping), "", f"a network is an object with stem, stages, ...; got {data!r:.60}")
+        require(isinstance(data, Mapping), "", f"a network is an object with stem, stages, ...; got {shown(data)}")
         version = data.get("version")
         if version != SCHEMA_VERSION:
-            raise FieldError("version", f"{version!r} is not supported; this compoundnet reads {SCHEMA_VERSION}")
+            raise FieldError("version", f"{shown(version)} is not supported; this compoundnet reads {SCHEMA_VERSION}")
         return decode(Network, {k: v for k, v in data.items() if k != "version"}, operators)
 
     def __str__(self) -> str:
@@ -150,11 +165,20 @@ def below_stride(side: int, stride: int) -> str:
     return f"{side} is below the total stride {stride}; use at least {stride}"
 
 
+def require_network(value: object) -> None:
+    """Raise ValueError, with the remedy, unless ``value`` is a Network: names and files come first to mind."""
+    if isinstance(value, Network):
+        return
+    remedy = f"use compoundnet.named({value!r})" if isinstance(value, str) else "make one with Network(...) or named()"
+    raise ValueError(f"{shown(value)} is not a Network; {remedy}")
+
+
 def unfold(network: Network) -> Seq:
     """The layer tree of a network: stem, stages, top (the head's convolution), pool, classifier.
 
     The only place that decides widths inside a network; costs and modules both read the result.
     """
+    require_network(network)
     net, width = network, network.stem.channels
     stages: list[tuple[str, Node]] = []
     for index, stage in enumerate(net.stages):

@@ -8,10 +8,10 @@ exported like the ones here (see examples/own_operator.py).
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Literal, Protocol, runtime_checkable
+from typing import Literal, Protocol, get_args, runtime_checkable
 
 from .layers import Act, Activation, Conv, Gate, GlobalPool, Node, Norm, Padding, Residual, Seq, seq
-from .schema import require, require_count
+from .schema import require, require_choice, require_count, require_kind, require_number
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +81,9 @@ class MBConv:
     def __post_init__(self) -> None:
         _check_kernel(self.kernel)
         require_count(self.expand, "expand")
-        require(0 <= self.se <= 1, "se", f"{self.se!r} is not a share between 0 and 1")
+        require_number(self.se, "se", "a share between 0 and 1", least=0, most=1)
+        require_kind(self.skip, bool, "skip")
+        require_choice(self.se_activation, (None, *get_args(Activation)), "se_activation")
 
     def __str__(self) -> str:
         return f"MBConv{self.expand}, k{self.kernel}x{self.kernel}{'' if self.se else ', no SE'}"
@@ -117,6 +119,8 @@ class FusedMBConv:
     def __post_init__(self) -> None:
         _check_kernel(self.kernel)
         require_count(self.expand, "expand")
+        require_kind(self.skip, bool, "skip")
+        require_choice(self.expand_from, ("input", "output"), "expand_from")
 
     def __str__(self) -> str:
         return f"FusedMBConv{self.expand}, k{self.kernel}x{self.kernel}"

@@ -7,12 +7,13 @@ pictures (compoundnet.images) takes all its numbers from here.
 from dataclasses import dataclass
 from typing import Literal, TypeAlias, get_args
 
-from .schema import require, require_count
+from .schema import require, require_choice, require_count, require_number, shown
 
 Interpolation: TypeAlias = Literal["bicubic", "bilinear"]
 Order: TypeAlias = Literal["crop_then_resize", "resize_then_crop"]
 Triple: TypeAlias = tuple[float, float, float]
 
+MAX_AREA = 4096 * 4096
 IMAGENET_MEAN: Triple = (0.485, 0.456, 0.406)
 IMAGENET_STD: Triple = (0.229, 0.224, 0.225)
 
@@ -36,14 +37,20 @@ class Preprocess:
     std: Triple = IMAGENET_STD
 
     def __post_init__(self) -> None:
+        require(len(self.size) == 2, "size", f"{shown(self.size)} is not (height, width)")
         for index, side in enumerate(self.size):
             require_count(side, f"size[{index}]")
-        require(0 < self.crop <= 1, "crop", f"{self.crop!r} is not a share in (0, 1]")
-        require(self.order in get_args(Order), "order", f"{self.order!r} is not one of {get_args(Order)}")
-        known = get_args(Interpolation)
-        require(self.interpolation in known, "interpolation", f"{self.interpolation!r} is not one of {known}")
-        for index, std in enumerate(self.std):
-            require(std > 0, f"std[{index}]", f"{std!r} is not positive")
+        area = self.size[0] * self.size[1]
+        require(area <= MAX_AREA, "size", f"{area:,} pixels; at most {MAX_AREA:,} go into a network")
+        require_number(self.crop, "crop", "a share in (0, 1]", above=0, most=1)
+        require_choice(self.order, get_args(Order), "order")
+        require_choice(self.interpolation, get_args(Interpolation), "interpolation")
+        for name, triple in (("mean", self.mean), ("std", self.std)):
+            require(len(triple) == 3, name, f"{shown(triple)} is not three numbers, one a channel")
+            for index, value in enumerate(triple):
+                require_number(value, f"{name}[{index}]", "a finite number")
+        for index, value in enumerate(self.std):
+            require(value > 0, f"std[{index}]", f"{value!r} is not positive")
 
 
 def released_crop(resolution: int) -> float:

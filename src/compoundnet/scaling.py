@@ -4,8 +4,8 @@ import math
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from .network import Network
-from .schema import FieldError, require, require_count
+from .network import Network, require_network
+from .schema import MAX_COUNT, FieldError, require, require_choice, require_count, require_kind, require_number
 
 # 2.2 * 25 is 55.00000000000001 and 1.4 * 180 + 4 is 255.99999999999997 in floating point; without
 # the slack, ceil would buy a layer and floor lose eight channels. No released network is affected.
@@ -29,9 +29,7 @@ class Scaling:
 
     def __post_init__(self) -> None:
         for name in ("depth", "width", "resolution"):
-            value = getattr(self, name)
-            good = isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < math.inf
-            require(good, name, f"{value!r} is not a positive number")
+            require_number(getattr(self, name), name, "a positive number", above=0)
 
     def __pow__(self, phi: float) -> "Scaling":
         """Eq. 3: d = alpha^phi, w = beta^phi, r = gamma^phi; phi may be any real number."""
@@ -49,7 +47,10 @@ class Scaling:
 
 @dataclass(frozen=True, kw_only=True)
 class Rounding:
-    """How real numbers become sizes. The defaults are the released code's.
+    """How real numbers become sizes. The defaults are the released code's rule, in exact arithmetic.
+
+    (The released code computes in floating point; 120 * 4.1 comes out as 488 there and as 496 here.
+    No released network has such a width.)
 
     Widths go to the nearest multiple of ``divisor`` and never below the share ``keep`` of what was
     asked; repeats are rounded by ``layers``; the resolution to a multiple of ``resolution_multiple``.
@@ -68,11 +69,11 @@ class Rounding:
     def __post_init__(self) -> None:
         require_count(self.divisor, "divisor")
         require_count(self.resolution_multiple, "resolution_multiple")
-        require(0 <= self.keep <= 1, "keep", f"{self.keep!r} is not a share between 0 and 1")
-        require(self.layers in ("ceil", "nearest"), "layers", f"{self.layers!r} is neither 'ceil' nor 'nearest'")
-        require(self.stem in ("scale", "fixed"), "stem", f"{self.stem!r} is neither 'scale' nor 'fixed'")
-        known = ("scale", "fixed", "grow")
-        require(self.head in known, "head", f"{self.head!r} is not one of {', '.join(known)}")
+        require_number(self.keep, "keep", "a share between 0 and 1", least=0, most=1)
+        require_choice(self.layers, ("ceil", "nearest"), "layers")
+        require_choice(self.stem, ("scale", "fixed"), "stem")
+        require_choice(self.head, ("scale", "fixed", "grow"), "head")
+        require_kind(self.fixed_ends, bool, "fixed_ends")
 
     def channels(self, channels: int, width: float) -> int:
         """``channels * width``, rounded (round_filters in efficientnet_model.py)."""
@@ -108,6 +109,11 @@ def scale(network: Network, scaling: Scaling, rounding: Rounding = RELEASED) -> 
     >>> scale(named("efficientnet_b0"), Scaling(1.2, 1.1, 260 / 224)) == named("efficientnet_b2")
     True
     """
+    require_network(network)
+    require_kind(scaling, Scaling, "scaling")
+    require_kind(rounding, Rounding, "rounding")
+    for name in ("depth", "width", "resolution"):
+        require(getattr(scaling, name) <= MAX_COUNT, name, f"{getattr(scaling, name):g} is too large a factor")
     last = len(network.stages) - 1
     stages = tuple(
         replace(

@@ -7,12 +7,16 @@ and what was expected.
 
 import dataclasses
 import difflib
+import math
+import sys
 import types
 import typing
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin
 
 T = TypeVar("T")
+MAX_COUNT = 10**9  # of anything a network has; what is larger is a slip or an attack
+_SHOWN = 60
 NO_TYPES: Mapping[str, type] = types.MappingProxyType({})
 
 
@@ -22,7 +26,10 @@ class FieldError(ValueError):
     def __init__(self, path: str, problem: str) -> None:
         self.path = path
         self.problem = problem
-        super().__init__(f"{path}: {problem}" if path else problem)
+        super().__init__(path, problem)
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.problem}" if self.path else self.problem
 
     def under(self, prefix: str) -> "FieldError":
         """The same error seen from a record that holds this one at ``prefix``."""
@@ -30,9 +37,15 @@ class FieldError(ValueError):
         return FieldError(f"{prefix}{joint}{self.path}", self.problem)
 
 
+def shown(value: object) -> str:
+    """A value as it stands in an error: on one line, in ASCII, and short."""
+    text = ascii(value)
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
+
+
 def near(name: str, known: Iterable[str]) -> str:
     """A hint that lists up to three known names close to ``name``, or all when none is close."""
-    names = list(known)
+    names, name = list(known), str(name)[:_SHOWN]
     close = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
     if close:
         return f"did you mean {' or '.join(close)}?"
@@ -66,7 +79,7 @@ def _decode(hint: Any, data: object, kinds: Mapping[str, type]) -> object:
         return data
     if origin is Literal:
         if data not in args:
-            raise FieldError("", f"{data!r} is not one of {', '.join(map(repr, args))}")
+            raise FieldError("", f"{shown(data)} is not one of {', '.join(map(repr, args))}")
         return data
     if origin in (Union, types.UnionType):
         return _decode_optional(args, data, kinds)
@@ -83,11 +96,23 @@ def _decode(hint: Any, data: object, kinds: Mapping[str, type]) -> object:
 
 def _decode_plain(hint: type, data: object) -> object:
     if hint is float and type(data) is int:
-        return float(data)
+        return _float(data)
     if type(data) is not hint:
         names = {int: "an integer", float: "a number", str: "a text", bool: "true or false"}
-        raise FieldError("", f"expected {names[hint]}, got {data!r}")
+        raise FieldError("", f"expected {names[hint]}, got {shown(data)}")
     return data
+
+
+def _float(data: int) -> float:
+    try:
+        return float(data)
+    except OverflowError:
+        raise FieldError("", f"{shown(data)} is too large for a number") from None
+
+
+def _key(key: object) -> str:
+    """A key of the data as part of a path: as it is when it is a plain word, else as a literal."""
+    return key if isinstance(key, str) and key.isidentifier() and len(key) <= _SHOWN else shown(key)
 
 
 def _decode_optional(args: tuple[Any, ...], data: object, kinds: Mapping[str, type]) -> object:
@@ -101,7 +126,7 @@ def _decode_optional(args: tuple[Any, ...], data: object, kinds: Mapping[str, ty
 
 def _decode_tuple(args: tuple[Any, ...], data: object, kinds: Mapping[str, type]) -> object:
     if not isinstance(data, (list, tuple)):
-        raise FieldError("", f"expected a list, got {data!r}")
+        raise FieldError("", f"expected a list, got {shown(data)}")
     hints = [args[0]] * len(data) if args[-1] is Ellipsis else list(args)
     if len(hints) != len(data):
         raise FieldError("", f"expected {len(hints)} values, got {len(data)}")
@@ -110,8 +135,8 @@ def _decode_tuple(args: tuple[Any, ...], data: object, kinds: Mapping[str, type]
 
 def _decode_mapping(args: tuple[Any, ...], data: object, kinds: Mapping[str, type]) -> object:
     if not isinstance(data, Mapping):
-        raise FieldError("", f"expected an object, got {data!r}")
-    return {str(key): _within(str(key), args[1], item, kinds) for key, item in data.items()}
+        raise FieldError("", f"expected an object, got {shown(data)}")
+    return {str(key): _within(_key(key), args[1], item, kinds) for key, item in data.items()}
 
 
 def _within(path: str, hint: Any, data: object, kinds: Mapping[str, type]) -> object:
@@ -123,12 +148,12 @@ def _within(path: str, hint: Any, data: object, kinds: Mapping[str, type]) -> ob
 
 def _decode_record(kind: type, data: object, kinds: Mapping[str, type]) -> object:
     if not isinstance(data, Mapping):
-        raise FieldError("", f"expected an object with {kind.__name__}'s fields, got {data!r}")
+        raise FieldError("", f"expected an object with {kind.__name__}'s fields, got {shown(data)}")
     hints = typing.get_type_hints(kind)
     fields = {f.name: f for f in dataclasses.fields(kind)}
     for key in data:
         if key not in fields:
-            raise FieldError(str(key), f"unknown field of {kind.__name__}; {near(str(key), fields)}")
+            raise FieldError(_key(key), f"unknown field of {kind.__name__}; {near(str(key), fields)}")
     for name, field in fields.items():
         required = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
         if required and name not in data:
@@ -138,10 +163,10 @@ def _decode_record(kind: type, data: object, kinds: Mapping[str, type]) -> objec
 
 def _decode_tagged(data: object, kinds: Mapping[str, type]) -> object:
     if not isinstance(data, Mapping) or not isinstance(data.get("type"), str):
-        raise FieldError("", f"expected an object with a 'type', got {data!r}")
+        raise FieldError("", f"expected an object with a 'type', got {shown(data)}")
     name = data["type"]
     if name not in kinds:
-        raise FieldError("type", f"unknown operator {name!r}; {near(name, kinds)}")
+        raise FieldError("type", f"unknown operator {shown(name)}; {near(name, kinds)}")
     return _decode_record(kinds[name], {k: v for k, v in data.items() if k != "type"}, kinds)
 
 
@@ -152,6 +177,37 @@ def require(holds: bool, path: str, problem: str) -> None:
 
 
 def require_count(value: object, path: str) -> None:
-    """Raise FieldError unless ``value`` is a whole number of at least 1 (bool is not a number)."""
+    """Raise FieldError unless ``value`` is a whole number from 1 to MAX_COUNT (bool is not a number)."""
     if type(value) is not int or value < 1:
-        raise FieldError(path, f"{value!r} is not a whole number of at least 1")
+        raise FieldError(path, f"{shown(value)} is not a whole number of at least 1")
+    if value > MAX_COUNT:
+        raise FieldError(path, f"{shown(value)} is too large; at most {MAX_COUNT:,}")
+
+
+def require_number(
+    value: object,
+    path: str,
+    what: str,
+    *,
+    least: float = -sys.float_info.max,
+    above: float = -math.inf,
+    most: float = sys.float_info.max,
+    below: float = math.inf,
+) -> None:
+    """Raise FieldError, "value is not ``what``", unless it is a finite number within the bounds."""
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not (number and least <= value <= most and above < value < below):
+        raise FieldError(path, f"{shown(value)} is not {what}")
+
+
+def require_kind(value: object, kind: type, path: str) -> None:
+    """Raise FieldError unless ``value`` is an instance of ``kind``."""
+    if not isinstance(value, kind):
+        article = "an" if kind.__name__[0] in "AEIO" else "a"
+        raise FieldError(path, f"{shown(value)} is not {article} {kind.__name__}")
+
+
+def require_choice(value: object, choices: tuple[object, ...], path: str) -> None:
+    """Raise FieldError, with the choices, unless ``value`` is one of them."""
+    if not any(type(value) is type(choice) and value == choice for choice in choices):
+        raise FieldError(path, f"{shown(value)} is not one of {', '.join(map(repr, choices))}")
