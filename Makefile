@@ -19,7 +19,10 @@ demo: $(DEMO)
 	@$(BIN)/compoundnet scale efficientnet_b0 --phi 1
 
 test: $(DEV)
-	$(BIN)/python -m pytest -n 2 --dist worksteal
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m 'not slow'
+
+test-slow: $(DEV)
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m slow
 
 check: format lint types test docs
 

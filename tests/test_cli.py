@@ -32,6 +32,13 @@ SURFACE = {
     ],
     "models": ["pattern", "--json"],
     "predict": ["paths", "--batch", "--csv", "--exact", "--json", "--model", "--top"],
+    "time": [
+        *["nets", "--batch", "--engine", "--json", "--patient", "--rounds", "--threads", "--why", "--with-preprocess"],
+    ],
+    "serve": [
+        *["weights", "--batch", "--engine", "--host", "--megabytes", "--megapixels", "--port", "--queue", "--threads"],
+        *["--wait"],
+    ],
 }
 Run = Callable[..., tuple[int, str, str]]
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tools import blocks, figure, records, snippets
+from tools import blocks, figure, files, records, snippets
 from tools.__main__ import settled
 from tools.files import FIGURE, PAGES, RESULTS, ROOT, is_up_to_date, write
 
@@ -145,6 +145,20 @@ def test_a_wrong_output_on_a_page_is_put_right() -> None:
 def test_code_on_a_page_that_fails_is_an_error() -> None:
     with pytest.raises(ZeroDivisionError):
         snippets.refreshed("```python\n1 / 0\n```\n")
+
+
+def test_the_newest_record_of_each_kind_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "benchmarks"
+    folder.mkdir()
+    for name in (
+        "cpu_torch2.1_float32_2026-01-02",
+        "cpu_torch2.0_float32_2026-03-01",
+        "engines_cpu_torch2.1_2026-12-31",
+    ):
+        (folder / f"{name}.jsonl").write_text(f'{{"name": "{name}"}}\n')
+    monkeypatch.setattr(files, "RESULTS", tmp_path)
+    assert files.newest_benchmarks() == [{"name": "cpu_torch2.0_float32_2026-03-01"}]
+    assert files.newest_benchmarks("engines_") == [{"name": "engines_cpu_torch2.1_2026-12-31"}]
 
 
 def test_a_block_that_nobody_makes_is_an_error() -> None:

@@ -16,8 +16,8 @@ ROOT = Path(__file__).parent.parent
 LAYERS = [
     {"schema", "layers", "operators", "network", "scaling", "cost", "families", "preprocess"},
     {"modules", "building", "weights"},
-    {"images", "prediction"},
-    {"cli", "__main__"},
+    {"images", "prediction", "cam", "engines", "export", "measuring"},
+    {"serve", "cli", "__main__"},
 ]
 VALUES_MAY_IMPORT = set(sys.stdlib_module_names)
 MAY_IMPORT_FAMILIES = {"__init__", "weights", "cli"}

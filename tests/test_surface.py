@@ -10,8 +10,9 @@ PUBLIC = [
     *VALUES,
     *["Basic", "Bottleneck", "FusedMBConv", "MBConv", "Operator", "SeparableConv", "Site"],
     *["Head", "Network", "Stage", "Stem", "Cost", "Rounding", "Scaling"],
-    *["Preprocess", "Pretrained", "Weights"],
-    *["build", "by_layer", "by_stage", "cost", "load", "member", "named", "predict", "reset_classifier"],
+    *["Preprocess", "Pretrained", "Weights", "Measurement", "Prepared", "Setting"],
+    *["build", "by_layer", "by_stage", "cost", "load", "measure", "member", "named", "predict", "prepare"],
+    "reset_classifier",
     *["save", "scale", "unfold"],
 ]
 

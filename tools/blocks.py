@@ -99,10 +99,15 @@ def speed() -> str:
     """Times of the latest benchmark run, each with n and spread, and the machine they were taken on."""
     lines = newest_benchmarks()
     rows = [row for line in lines for row in _timed(line)]
-    machine = lines[0]["machine"]
-    versions = ", ".join(f"{name} {machine[name]}" for name in ("python", "torch", "torchvision", "pillow"))
-    note = f"`{lines[0]['command']}` on {lines[0]['date']}: {machine['cpu']}, {machine['cores']} cores; {versions}."
+    note = taken(lines, "python", "torch", "torchvision", "pillow")
     return f"{table(['What', 'n', 'Median', 'Least', 'Most'], rows)}\n\n{note}"
+
+
+def taken(lines: Sequence[Mapping[str, Any]], *names: str) -> str:
+    """One line: the command, the date, the machine and the versions that a record names."""
+    machine = lines[0]["machine"]
+    versions = ", ".join(f"{name} {machine[name]}" for name in names)
+    return f"`{lines[0]['command']}` on {lines[0]['date']}: {machine['cpu']}, {machine['cores']} cores; {versions}."
 
 
 def _timed(line: Mapping[str, Any]) -> list[list[str]]:
@@ -123,6 +128,52 @@ def _row(what: str, figures: Mapping[str, Any]) -> list[str]:
     return [what, str(figures["n"]), *(f"{figures[key]:g}" for key in ("median", "min", "max"))]
 
 
+def engines() -> str:
+    """Every engine's time by network, batch and threads; auto against the best; B0 against other eager models."""
+    lines = newest_benchmarks("engines_")
+    settings = [line for line in lines if line["what"] == "auto"]
+    names = list(settings[0]["engines"])
+    rows = [_setting(line, names) for line in settings]
+    head = ["Network", "Batch", "Threads", *(f"{name}, low" for name in names), "auto took", "Ratio", "Share"]
+    worst = max(line["ratio"] for line in settings)
+    faster = [
+        f"{line['times_faster']:.2f} times faster than {line['other']}'s eager model "
+        f"({line['ours_ms']['median_ms']:.1f} against {line['theirs_ms']['median_ms']:.1f} ms)"
+        for line in lines
+        if line["what"] == "against eager"
+    ]
+    note = taken(lines, "python", "torch", "torchvision", "timm", "onnxruntime", "openvino")
+    return (
+        f"{table(head, rows)}\n\nThe largest ratio is {worst:.3f}. "
+        f"B0, one image, one thread, medians of one run: {' and '.join(faster)}.\n\n{note}"
+    )
+
+
+def _setting(line: Mapping[str, Any], names: Sequence[str]) -> list[str]:
+    where = [f"`{line['network']}`", str(line["batch"]), str(line["threads"])]
+    times = [f"{line['engines'][name]['low_ms']:.2f}" for name in names]
+    return [
+        *where,
+        *times,
+        line["auto"],
+        f"{line['ratio']:.3f}",
+        f"{100 * line['engines'][line['best']]['share']:.0f} %",
+    ]
+
+
+def table4() -> str:
+    """B1 against ResNet-152 by engine, beside the paper's factor."""
+    lines = newest_benchmarks("table4_")
+    rows = [["the paper", "554", "98", "5.7"]]
+    for line in lines:
+        took = " and ".join(dict.fromkeys(line["took"].values()))
+        what = line["engine"] if took == line["engine"] else f"{line['engine']} ({took})"
+        figures = [f"{line[f'{name}_ms']:.1f}" for name in ("resnet152", "efficientnet_b1")]
+        rows.append([what, *figures, f"{line['times_faster']:.1f}"])
+    note = taken(lines, "python", "torch", "onnxruntime", "openvino")
+    return f"{table(['Engine', 'ResNet-152 (ms)', 'B1 (ms)', 'Factor'], rows)}\n\n{note}"
+
+
 BLOCKS: Mapping[str, Callable[[], str]] = MappingProxyType(
     {
         "reproduced": reproduced,
@@ -130,6 +181,8 @@ BLOCKS: Mapping[str, Callable[[], str]] = MappingProxyType(
         "formula_gap": formula_gap,
         "convention": convention,
         "speed": speed,
+        "engines": engines,
+        "table4": table4,
     }
 )
 

@@ -28,9 +28,10 @@ def records(name: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (RESULTS / name).read_text(encoding="utf-8").splitlines()]
 
 
-def newest_benchmarks() -> list[dict[str, Any]]:
-    """The lines of the latest record of ``python -m benchmarks`` (the date ends the file's name)."""
-    latest = max((RESULTS / "benchmarks").glob("*.jsonl"), key=lambda path: path.stem.rpartition("_")[2])
+def newest_benchmarks(kind: str = "") -> list[dict[str, Any]]:
+    """The lines of the latest record of one kind: "" is ``python -m benchmarks``; the date ends the file's name."""
+    paths = (RESULTS / "benchmarks").glob(f"{kind}cpu_*.jsonl")
+    latest = max(paths, key=lambda path: path.stem.rpartition("_")[2])
     return records(f"benchmarks/{latest.name}")
 
 

@@ -37,6 +37,11 @@ from .scaling import scale as scale
 if TYPE_CHECKING:
     from .building import build as build
     from .building import reset_classifier as reset_classifier
+    from .engines import Prepared as Prepared
+    from .engines import Setting as Setting
+    from .engines import prepare as prepare
+    from .measuring import Measurement as Measurement
+    from .measuring import measure as measure
     from .prediction import predict as predict
     from .weights import Pretrained as Pretrained
     from .weights import Weights as Weights
@@ -47,6 +52,11 @@ if TYPE_CHECKING:
 _LAZY = {
     "build": "building",
     "reset_classifier": "building",
+    "Prepared": "engines",
+    "Setting": "engines",
+    "prepare": "engines",
+    "Measurement": "measuring",
+    "measure": "measuring",
     "predict": "prediction",
     "Pretrained": "weights",
     "Weights": "weights",

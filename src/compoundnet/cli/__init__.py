@@ -1,4 +1,4 @@
-"""The command line: ``compoundnet show | cost | scale | models | predict``.
+"""The command line: ``compoundnet show | cost | scale | models | predict | time``.
 
 Exit codes: 0 fine; 1 some inputs failed and the rest is done; 2 wrong usage or nothing could be
 done; 130 interrupted; 141 the reader of the output left. Errors are one line on stderr.

@@ -14,22 +14,37 @@ from compoundnet.schema import near
 
 from .networks import cost, models, scale, show
 from .predicting import predict
+from .serving import serve
+from .timing import time
 
 Command: TypeAlias = Callable[..., int]
 
 COMMANDS: Mapping[str, Command] = MappingProxyType(
-    {"show": show, "cost": cost, "scale": scale, "models": models, "predict": predict}
+    {
+        "show": show,
+        "cost": cost,
+        "scale": scale,
+        "models": models,
+        "predict": predict,
+        "time": time,
+        "serve": serve,
+    }
 )
 _POSITIONAL: Mapping[str, tuple[str, str | None]] = MappingProxyType(
     {
+        "nets": ("names of networks (see models), JSON files or weights files, timed in turn", "+"),
         "net": ("a network's name (see models), a JSON file, or - for standard input", None),
         "pattern": ("only the names that match, such as 'efficientnet_*'", "?"),
         "paths": ("picture files, folders or globs", "+"),
+        "weights": ("a name with weights (see models) or a weights file", None),
     }
 )
 _FLAGS = MappingProxyType(
     {
         "json": "write JSON to standard output and nothing else",
+        "with_preprocess": "put decoding and resizing of a JPEG of 500 x 375 pixels on the clock too",
+        "patient": "let auto try the engines that compile for minutes too",
+        "why": "also list the stages by time, and say what bounds each",
         "exact": "decode every pixel of large JPEGs, more slowly",
     }
 )
@@ -77,7 +92,7 @@ def _command(command: Command) -> ArgumentParser:
             else:
                 parser.add_argument(name, type=str, nargs=count, help=text)
         elif name in _FLAGS:
-            parser.add_argument(f"--{name}", action="store_true", help=_FLAGS[name])
+            parser.add_argument(_option(name), action="store_true", help=_FLAGS[name])
     by_hand: set[int | str] = {name for name in parameters if name in _POSITIONAL or name in _FLAGS}
     parser.add_function_arguments(command, skip=by_hand, as_group=False)
     return parser
@@ -109,4 +124,8 @@ def _options(commands: Mapping[str, ArgumentParser], command: str | None) -> lis
     """The options of a command, or those of all when none was named."""
     chosen = [COMMANDS[command]] if command else list(COMMANDS.values())
     names = {name for function in chosen for name in inspect.signature(function).parameters}
-    return ["--help", *(f"--{name}" for name in sorted(names - _POSITIONAL.keys()))]
+    return ["--help", *map(_option, sorted(names - _POSITIONAL.keys()))]
+
+
+def _option(parameter: str) -> str:
+    return f"--{parameter.replace('_', '-')}"

@@ -1,0 +1,160 @@
+"""The fastest engine for a network and a setting: measured once, remembered in the cache."""
+
+import hashlib
+import json
+import logging
+import os
+import platform
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from compoundnet.measuring.rounds import measure
+from compoundnet.modules import ConvNet
+from compoundnet.schema import FieldError, decode, encode
+
+from .forms import Forms
+from .pytorch import Runner
+from .setting import Setting
+from .table import ENGINES, installed, version
+
+_log = logging.getLogger(__name__)
+CHOICE_SECONDS = 4.0
+_FIRST_ROUNDS = 3
+_LEAD = 1
+_HOPELESS = 1.5  # times the fastest after the first rounds: not measured further
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The engine that was fastest, and each one's milliseconds; ``failed`` could not run the network.
+
+    The times are tenth percentiles, as other work on the machine moves them least.
+    """
+
+    engine: str
+    ms: Mapping[str, float]
+    failed: Mapping[str, str] = field(default_factory=dict)
+    from_cache: bool = False
+
+    def __str__(self) -> str:
+        times = ", ".join(f"{name} {ms:.2f} ms" for name, ms in sorted(self.ms.items(), key=lambda item: item[1]))
+        failed = "".join(f"; {name} failed: {problem}" for name, problem in self.failed.items())
+        when = "measured before" if self.from_cache else "measured now"
+        return f"{self.engine} is the fastest ({times}{failed}; {when})"
+
+
+def choose(model: ConvNet, setting: Setting, *, seconds: float = CHOICE_SECONDS, patient: bool = False) -> Choice:
+    """The fastest installed engine, from the cache or measured for about ``seconds`` after all have started.
+
+    ``patient`` tries also the engines that compile for minutes. The cache's key is the network, the setting,
+    the engines' versions and the CPU; it lies in $COMPOUNDNET_CACHE or the user's cache folder.
+    Raises ValueError when no engine can run the network.
+    """
+    return chosen(model, setting, Forms(model, setting.shape(model.network)), seconds, patient)[0]
+
+
+def chosen(
+    model: ConvNet, setting: Setting, forms: Forms, seconds: float, patient: bool
+) -> tuple[Choice, dict[str, Runner]]:
+    """``choose``, and the engines that were started for it: the chosen one at least."""
+    names = [name for name, engine in ENGINES.items() if installed(name) and (patient or not engine.patient)]
+    key = _key(model, setting, names)
+    found = _read(key, names)
+    if found is not None:
+        return found, {found.engine: ENGINES[found.engine].start(forms, setting.threads)}
+    runners, failed = _started(forms, setting.threads, names)
+    ms = _raced(runners, forms, seconds)
+    choice = Choice(min(ms, key=lambda name: ms[name]), ms, failed)
+    _write(key, choice)
+    return choice, runners
+
+
+def _started(forms: Forms, threads: int, names: list[str]) -> tuple[dict[str, Runner], dict[str, str]]:
+    runners: dict[str, Runner] = {}
+    failed: dict[str, str] = {}
+    for name in names:
+        try:
+            runners[name] = ENGINES[name].start(forms, threads)
+        except Exception as error:  # whatever a runtime raises for a network it cannot take
+            failed[name] = f"{type(error).__name__}: {' '.join(str(error).split()):.200}"
+    if not runners:
+        raise ValueError(f"no engine can run this network: {failed}")
+    return runners, failed
+
+
+def _raced(runners: Mapping[str, Runner], forms: Forms, seconds: float) -> dict[str, float]:
+    """Each engine's tenth percentile in milliseconds; those far behind after the first rounds are left behind."""
+    images = forms.images.numpy()
+    calls = {name: (lambda run=run: run(images)) for name, run in runners.items()}
+    ms = {name: found.low_ms for name, found in measure(calls, _FIRST_ROUNDS, warmup=1).items()}
+    near_best = {name: call for name, call in calls.items() if ms[name] <= _HOPELESS * min(ms.values())}
+    if len(near_best) > 1:
+        rounds = max(_FIRST_ROUNDS, min(200, int(1e3 * seconds / ((_LEAD + 1) * sum(ms[name] for name in near_best)))))
+        again = measure(near_best, rounds, warmup=0, lead=_LEAD)
+        behind = {name: value for name, value in ms.items() if name not in near_best}
+        ms = {name: found.low_ms for name, found in again.items()} | behind
+    return ms
+
+
+def _key(model: ConvNet, setting: Setting, names: list[str]) -> dict[str, Any]:
+    return {
+        "network": hashlib.sha256(json.dumps(encode(model.network), sort_keys=True).encode()).hexdigest(),
+        "setting": encode(setting),
+        "engines": {name: version(name) for name in names},
+        "cpu": cpu(),
+    }
+
+
+def cpu() -> str:
+    """The processor's model as the system names it, and how many cores this process may use."""
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text().splitlines() if info.is_file() else []
+    model = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "")
+    return f"{model or platform.processor() or platform.machine()}, {os.cpu_count()} cores"
+
+
+def _file(key: Mapping[str, Any]) -> Path:
+    given = os.environ.get("COMPOUNDNET_CACHE")
+    user = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    folder = Path(given) if given else user / "compoundnet"
+    name = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:32]
+    return folder / "engines" / f"{name}.json"
+
+
+def _read(key: Mapping[str, Any], names: list[str]) -> Choice | None:
+    path = _file(key)
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+        choice = decode(_Remembered, data)
+        if choice.engine not in names:
+            raise FieldError("engine", f"{choice.engine!r} is not one of {names}")
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, RecursionError) as error:
+        _log.warning("%s: ignored, and measured again: %s", path, " ".join(str(error).split()))
+        return None
+    return Choice(choice.engine, choice.ms, choice.failed, from_cache=True)
+
+
+@dataclass(frozen=True)
+class _Remembered:
+    """A cache file; ``key`` is for people who wonder what it is."""
+
+    key: Mapping[str, Any]
+    engine: str
+    ms: Mapping[str, float]
+    failed: Mapping[str, str]
+
+
+def _write(key: Mapping[str, Any], choice: Choice) -> None:
+    path = _file(key)
+    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    data = encode(_Remembered(key, choice.engine, choice.ms, choice.failed))
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        beside.write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
+        beside.replace(path)
+    except OSError as error:  # a choice that cannot be kept is still a choice
+        _log.warning("%s: the choice of engine is not kept: %s", path, error.strerror)

@@ -1,0 +1,48 @@
+"""The engines that are other runtimes: ONNX Runtime and OpenVINO, both in float32."""
+
+import numpy as np
+
+from .forms import Forms, quiet
+from .pytorch import Array, Runner
+
+_ERRORS_ONLY = 3
+
+
+def onnxruntime(forms: Forms, threads: int) -> Runner:
+    """ONNX Runtime on the CPU, with all graph optimisations (the default)."""
+    import onnxruntime as ort
+
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = _ERRORS_ONLY
+    # Its threads would go on spinning after a run and slow down whatever runs next.
+    options.add_session_config_entry("session.force_spinning_stop", "1")
+    session = ort.InferenceSession(forms.onnx, options, providers=["CPUExecutionProvider"])
+
+    def run(images_NCHW: Array) -> Array:
+        return np.asarray(session.run(None, {"images": images_NCHW})[0])
+
+    return run
+
+
+def openvino(forms: Forms, threads: int) -> Runner:
+    """OpenVINO's CPU plug-in. It would compute in bfloat16 where the CPU can; here it must not."""
+    import openvino as ov
+
+    properties = {
+        "INFERENCE_PRECISION_HINT": "f32",
+        "PERFORMANCE_HINT": "LATENCY",
+        "INFERENCE_NUM_THREADS": threads,
+        "NUM_STREAMS": 1,
+        "ENABLE_CPU_PINNING": False,
+    }
+    with quiet():
+        model = ov.Core().compile_model(ov.convert_model(forms.program), "CPU", properties)
+    request = model.create_infer_request()
+
+    def run(images_NCHW: Array) -> Array:
+        # The output is the request's own memory, which the next call overwrites.
+        return request.infer({0: images_NCHW}, share_inputs=True, share_outputs=True)[0].copy()
+
+    return run
