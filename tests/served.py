@@ -5,7 +5,7 @@ import http.client
 import json
 import os
 import re
-import select
+import selectors
 import signal
 import socket
 import subprocess
@@ -101,8 +101,9 @@ def serving(*options: str) -> Generator[Server]:
     assert process.stderr is not None
     with process.stdout as out, process.stderr as err:
         try:
-            ready, _, _ = select.select([out], [], [], 90)
-            line = out.readline() if ready else ""
+            with selectors.DefaultSelector() as selector:
+                selector.register(out, selectors.EVENT_READ)
+                line = out.readline() if selector.select(90) else ""
             port = re.search(r"http://127\.0\.0\.1:(\d+)$", line.strip())
             assert port, f"no address in {line!r}: {'' if process.poll() is None else err.read()}"
             yield Server(process, line, int(port[1]))
