@@ -13,7 +13,7 @@ import torch
 from PIL import Image
 from torch import nn
 
-from compoundnet.building import build
+from compoundnet.building import build, reset_classifier
 from compoundnet.families import named
 from compoundnet.images import read
 from compoundnet.prediction import Entry, Label, Prediction, _ahead, expand, predict
@@ -249,3 +249,20 @@ def test_an_interruption_ends_the_decoding_threads() -> None:
 
 def _decoding() -> Iterator[threading.Thread]:
     return (thread for thread in threading.enumerate() if thread.name.startswith("decode"))
+
+
+def test_a_single_path_is_one_picture(lite0: Pretrained) -> None:
+    assert [p.path for p in predict(str(CHELSEA), lite0)] == [str(CHELSEA)]
+    assert [p.path for p in predict(Path(CHELSEA), lite0)] == [str(CHELSEA)]
+
+
+def test_class_names_of_another_number_than_the_outputs_are_refused() -> None:
+    pretrained = load("efficientnet_lite0")
+    reset_classifier(pretrained.model, 5)
+    with pytest.raises(FieldError, match="the record names 1000 classes, the model has 5"):
+        predict([CHELSEA], pretrained)
+
+
+def test_a_bare_model_is_not_what_predict_takes(lite0: Pretrained) -> None:
+    with pytest.raises(FieldError, match=r"is not what load\(\) returns"):
+        predict([CHELSEA], cast("Any", lite0.model))

@@ -214,7 +214,7 @@ def test_saving_twice_writes_the_same_bytes_and_over_the_old_file(tmp_path: Path
 
 
 def test_a_record_of_another_network_is_not_saved(tmp_path: Path) -> None:
-    with pytest.raises(CheckpointError, match="'mine' describes another network than the model's"):
+    with pytest.raises(CheckpointError, match="'mine' is of another network than the model's"):
         save(tmp_path / "a.safetensors", build(replace(TINY, norm_eps=1e-5)), RECORD)
     assert list(tmp_path.iterdir()) == []
 

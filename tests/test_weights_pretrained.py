@@ -19,7 +19,9 @@ from safetensors.torch import save_file
 from torch import Tensor
 from torchvision.transforms import InterpolationMode
 
+from compoundnet.building import build
 from compoundnet.families import named
+from compoundnet.network import Head
 from compoundnet.preprocess import Preprocess
 from compoundnet.weights import PACKAGED, CheckpointError, Pretrained, load, load_state, save
 from compoundnet.weights.catalogue import Packaged, habit, locate
@@ -173,7 +175,8 @@ def test_a_bare_torchvision_file_is_recognised_and_the_assumptions_are_stated(tm
     assert got.weights.name == "efficientnet_b2"
     assert got.weights.file == path.name
     assert got.report.assumed == (
-        "padding 'symmetric' and norm epsilon 1e-05, as torchvision runs efficientnet_b2; give network= for another",
+        "padding 'symmetric' and norm epsilon 1e-05, as torchvision runs efficientnet_b2; "
+        "give network= (--network) for another",
         "outputs are ImageNet's 1000 classes in the usual order",
         "preprocessing as torchvision publishes it: 288 pixels, ImageNet's mean and std",
     )
@@ -226,7 +229,9 @@ def test_a_network_that_the_files_ecosystem_cannot_name_is_one_line(tmp_path: Pa
 
 def test_a_file_that_fits_no_known_network_asks_for_it(tmp_path: Path) -> None:
     _saved(tmp_path / "a.pth", timm.create_model("mobilenetv3_small_050"))
-    with pytest.raises(CheckpointError, match=r"its shapes no known network's; give the network with network=$"):
+    with pytest.raises(
+        CheckpointError, match=r"its shapes no known network's; give the network with network= \(--network\)$"
+    ):
         load(tmp_path / "a.pth")
 
 
@@ -279,3 +284,42 @@ def test_timm_files_are_read_with_the_preprocessing_it_publishes(theirs: str, me
     assert ours.size == config.input_size[1:]
     assert ours.crop == pytest.approx(config.crop_pct, abs=0.003)
     assert (ours.mean, ours.std, ours.interpolation) == (config.mean, config.std, config.interpolation)
+
+
+def test_a_file_that_lacks_one_tensor_names_the_closest_network_and_the_tensor(tmp_path: Path) -> None:
+    state = torchvision.models.efficientnet_b0(weights=None).state_dict()
+    del state["features.2.0.block.0.0.weight"]
+    torch.save(state, tmp_path / "a.pth")
+    with pytest.raises(CheckpointError, match=r"closest is efficientnet_b0: 1 missing \(features.2.0.block.0.0.weight"):
+        load(tmp_path / "a.pth")
+
+
+def test_the_names_of_a_compiled_or_parallel_model_are_read(tmp_path: Path) -> None:
+    state = {f"_orig_mod.module.{name}": tensor for name, tensor in build(named("tiny")).state_dict().items()}
+    torch.save(state, tmp_path / "a.pth")
+    got = load(tmp_path / "a.pth", network=named("tiny"))
+    assert got.report.adapted[:2] == ("cut '_orig_mod.' off every name", "cut 'module.' off every name")
+
+
+def test_a_tensor_that_claims_more_than_the_file_holds_is_refused(tmp_path: Path) -> None:
+    state = build(named("tiny")).state_dict()
+    state["classifier.weight"] = torch.zeros(1, 1).expand(10**9, named("tiny").feature_channels)
+    torch.save(state, tmp_path / "a.pth")
+    with pytest.raises(CheckpointError, match="1 entries are not plain tensors"):
+        load(tmp_path / "a.pth", network=named("tiny"))
+
+
+def test_shapes_are_compared_before_a_model_is_made(tmp_path: Path) -> None:
+    network = named("tiny")
+    vast = replace(network, head=Head(channels=10**9))
+    torch.save(build(network).state_dict(), tmp_path / "a.pth")
+    with pytest.raises(CheckpointError, match="misshapen"):
+        load(tmp_path / "a.pth", network=vast)
+
+
+def test_negative_variances_are_a_broken_checkpoint(tmp_path: Path) -> None:
+    state = build(named("tiny")).state_dict()
+    state["stem.norm.running_var"].fill_(-1)
+    torch.save(state, tmp_path / "a.pth")
+    with pytest.raises(CheckpointError, match=r"1 variances are negative \(stem.norm.running_var\)"):
+        load(tmp_path / "a.pth", network=named("tiny"))

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from .images import ImageError, read
-from .schema import encode, require, require_count
+from .schema import encode, require, require_count, shown
 
 if TYPE_CHECKING:
     import numpy as np
@@ -64,7 +64,7 @@ class Entry:
 
 
 def predict(
-    paths: Iterable[str | Path],
+    paths: str | Path | Iterable[str | Path],
     pretrained: "Pretrained",
     *,
     top: int = 5,
@@ -78,7 +78,8 @@ def predict(
     ``batch`` pictures go through the model at once, decoded by ``threads`` threads (default: one a
     core, at most 4); neither changes the answer beyond float noise. ``exact`` is explained at
     ``images.read``. ``on_done(done, total)`` is called after every batch. The model is put in eval mode.
-    Raises FieldError for counts below 1 and for a model that does not take 3 channels.
+    Raises FieldError for counts below 1, for a model that does not take 3 channels, and for a record
+    whose class names are of another number than the model's outputs.
 
     >>> from compoundnet.weights import load
     >>> predict(["no_such.jpg"], load("efficientnet_lite0"))[0].error
@@ -88,6 +89,10 @@ def predict(
     require_count(batch, "batch")
     threads = min(_THREADS, os.cpu_count() or 1) if threads is None else threads
     require_count(threads, "threads")
+    require(hasattr(pretrained, "weights"), "pretrained", f"{shown(pretrained)} is not what load() returns")
+    outputs, named = pretrained.model.network.classes, len(pretrained.weights.classes)
+    remedy = "load with classes=, or replace the record's classes"
+    require(named in (0, outputs), "classes", f"the record names {named} classes, the model has {outputs}; {remedy}")
     channels = pretrained.model.network.in_channels
     require(channels == 3, "in_channels", f"the model takes {channels} channels; pictures have 3")
     entries = expand(paths)
@@ -100,13 +105,14 @@ def predict(
     return done
 
 
-def expand(paths: Iterable[str | Path]) -> list[Entry]:
+def expand(paths: str | Path | Iterable[str | Path]) -> list[Entry]:
     """Files as they are, folders and globs as the files they hold; duplicates stay.
 
     A folder gives every file below it with a picture's suffix, hidden ones left out, a glob every file
     it matches; both in natural order (img2 before img10). What gives nothing is an entry with an error.
     """
-    return [entry for path in paths for entry in _expand(str(path))]
+    each = [paths] if isinstance(paths, str | Path) else paths
+    return [entry for path in each for entry in _expand(str(path))]
 
 
 def _expand(path: str) -> list[Entry]:

@@ -8,7 +8,7 @@ from typing import Literal
 
 from compoundnet.cost import CONVENTION, Cost, LayerCost, by_layer, by_stage
 from compoundnet.cost import cost as cost_of
-from compoundnet.families import MEMBERS, RULES
+from compoundnet.families import MEMBERS, RULES, member
 from compoundnet.network import Network
 from compoundnet.scaling import Rounding, Scaling
 from compoundnet.scaling import scale as scale_network
@@ -43,7 +43,7 @@ def cost(net: str, size: str | None = None, by: Literal["stage", "layer"] | None
 
     Args:
         size: height x width of the image in pixels, as 224x320 or 224; default: the network's own
-        by: one row per stage of Table 1, or per layer
+        by: one row per stage of Table 1 (stage), or per layer (layer)
     """
     source = read(net)
     sides = _sides(size) if size is not None else (source.network.resolution, source.network.resolution)
@@ -72,6 +72,7 @@ def scale(
     resolution: float | None = None,
     divisor: int | None = None,
     layers: Literal["ceil", "nearest"] | None = None,
+    like: str | None = None,
     out: str | None = None,
     json: bool = False,
 ) -> int:
@@ -84,12 +85,14 @@ def scale(
         width: the factor of the number of channels, in place of phi
         resolution: the factor of the input's side, in place of phi
         divisor: round channels to a multiple of it; default: as the network's family does
-        layers: round the number of layers up or to the nearest; default: as the network's family does
+        layers: round the number of layers up (ceil) or to the nearest (nearest); default: as the network's family does
+        like: round as the family of this network does, such as efficientnet_lite0; for JSON files, which name no family
         out: write the scaled network to this JSON file
     """
     source = read(net)
     scaling = _scaling(phi, rule, {"depth": depth, "width": width, "resolution": resolution})
-    rounding = source.rounding if divisor is None else replace(source.rounding, divisor=divisor)
+    rounding = source.rounding if like is None else member(like).rounding
+    rounding = rounding if divisor is None else replace(rounding, divisor=divisor)
     rounding = rounding if layers is None else replace(rounding, layers=layers)
     scaled = scale_network(source.network, scaling, rounding)
     before, after = cost_of(source.network), cost_of(scaled)
@@ -133,7 +136,7 @@ def models(pattern: str = "*", json: bool = False) -> int:
 
 
 def _sides(size: str) -> tuple[int, int]:
-    match = re.fullmatch(r"(\d{1,6})(?:x(\d{1,6}))?", size)
+    match = re.fullmatch(r"(\d{1,6})(?:[xX](\d{1,6}))?", size)
     if match is None:
         raise ValueError(f"--size: {size!r} is not a height and width in pixels; write it as 224x320 or 224")
     return int(match[1]), int(match[2] or match[1])

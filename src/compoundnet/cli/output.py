@@ -65,6 +65,8 @@ def whole(path: str) -> Iterator[TextIO]:
     It is opened beside its target at once, so a target that cannot be written fails before the
     work starts. Raises ValueError, one line.
     """
+    if path in ("", "-"):
+        raise ValueError(f"{path!r} is no file to write; name one, or use --json for standard output")
     target = Path(os.path.realpath(path))
     if target.exists() and not target.is_file():
         raise ValueError(f"{path}: {'a folder' if target.is_dir() else 'not a regular file'}; name a file to write")

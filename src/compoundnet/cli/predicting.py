@@ -5,13 +5,19 @@ import sys
 import warnings
 from collections.abc import Sequence
 from contextlib import nullcontext
-from typing import TYPE_CHECKING, TextIO
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO
+
+from compoundnet.schema import require_count
 
 from .output import whole, write, write_json
 from .progress import progress
+from .sources import read, text
 
 if TYPE_CHECKING:
     from compoundnet.prediction import Prediction
+    from compoundnet.weights import Pretrained
 
 COLUMNS = ("path", "rank", "label", "index", "probability", "error")
 
@@ -22,6 +28,8 @@ def predict(
     top: int = 5,
     csv: str | None = None,
     batch: int = 8,
+    network: str | None = None,
+    labels: str | None = None,
     exact: bool = False,
     json: bool = False,
 ) -> int:
@@ -32,9 +40,14 @@ def predict(
         top: how many classes to name; default: 5
         csv: write the answers to this CSV file too, one row per class
         batch: how many pictures go through the model at once; default: 8
+        network: the network of a bare weights file, by name or JSON file; default: recognised
+        labels: a text file with one class name a line, in the order of the outputs
     """
     with whole(csv) if csv is not None else nullcontext() as file:
-        predictions = _predicted(paths, model, top, batch, exact)
+        pretrained = _loaded(model, network, labels, top, batch)
+        with progress("pictures") as on_done, warnings.catch_warnings():
+            warnings.filterwarnings("ignore", module="PIL")  # of odd metadata in pictures that are fine
+            predictions = _predict(paths, pretrained, top=top, batch=batch, exact=exact, on_done=on_done)
         if file is not None:
             _write_csv(file, predictions)
     if json:
@@ -50,19 +63,26 @@ def predict(
     return 1 if failed else 0
 
 
-def _predicted(paths: list[str], model: str, top: int, batch: int, exact: bool) -> "list[Prediction]":
-    from compoundnet.prediction import predict
-    from compoundnet.schema import require_count
+def _loaded(model: str, network: str | None, labels: str | None, top: int, batch: int) -> "Pretrained":
+    """The weights, with the class names of a file where one is given."""
     from compoundnet.weights import load
 
     require_count(top, "top")
     require_count(batch, "batch")
-    pretrained = load(model)
+    pretrained = load(model, network=None if network is None else read(network).network)
     for note in pretrained.report.assumed:
         sys.stderr.write(f"compoundnet: {model}: assumed: {note}\n")
-    with progress("pictures") as on_done, warnings.catch_warnings():
-        warnings.filterwarnings("ignore", module="PIL")  # of odd metadata in pictures that are fine
-        return predict(paths, pretrained, top=top, batch=batch, exact=exact, on_done=on_done)
+    if labels is None:
+        return pretrained
+    names = tuple(text(Path(labels), "class names").split("\n"))
+    names = names[:-1] if names[-1] == "" else names
+    return replace(pretrained, weights=replace(pretrained.weights, classes=names))
+
+
+def _predict(paths: list[str], pretrained: "Pretrained", **options: Any) -> "list[Prediction]":
+    from compoundnet.prediction import predict
+
+    return predict(paths, pretrained, **options)
 
 
 def _print(prediction: "Prediction") -> None:
@@ -70,8 +90,13 @@ def _print(prediction: "Prediction") -> None:
         sys.stdout.flush()
         sys.stderr.write(f"compoundnet: error: {prediction.error}\n")
         return
-    path = prediction.path if prediction.path.isprintable() else ascii(prediction.path)
-    write("\n".join([path, *(f"  {100 * t.probability:5.1f} %  {t.label} ({t.index})" for t in prediction.top)]))
+    lines = [f"  {100 * t.probability:5.1f} %  {_safe(t.label)} ({t.index})" for t in prediction.top]
+    write("\n".join([_safe(prediction.path), *lines]))
+
+
+def _safe(text: str) -> str:
+    """Names come from files: what would steer the terminal is written out."""
+    return text if text.isprintable() else ascii(text)
 
 
 def _write_csv(file: TextIO, predictions: "Sequence[Prediction]") -> None:

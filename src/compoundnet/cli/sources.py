@@ -2,15 +2,18 @@
 
 import json
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 from compoundnet.families import MEMBERS
 from compoundnet.network import Network
 from compoundnet.scaling import RELEASED, Rounding
-from compoundnet.schema import FieldError, near
+from compoundnet.schema import FieldError, decode, near, shown
 
+T = TypeVar("T")
 MAX_BYTES = 10_000_000
 
 
@@ -28,36 +31,47 @@ def read(net: str) -> Source:
     if net in MEMBERS:
         return Source(net, MEMBERS[net].network, MEMBERS[net].rounding)
     if net == "-":
-        return Source("standard input", _network("standard input", sys.stdin.read(MAX_BYTES + 1)))
+        return _source("standard input", sys.stdin.read(MAX_BYTES + 1))
     path = Path(net)
     if path.is_dir():
-        raise ValueError(f"{net}: a folder; name a network's JSON file")
+        raise ValueError(f"{net or 'no name'}: {'a folder; ' if net else ''}name a network (see models) or a JSON file")
     if path.exists():
-        return Source(net, _network(net, _text(path)))
+        return _source(net, text(path, "a network is JSON"))
     if path.suffix == ".json":
         raise ValueError(f"{net}: no such file; name a network's JSON file")
-    raise ValueError(f"unknown network {net!r}; {near(net, MEMBERS)} a JSON file is read too")
+    raise ValueError(f"unknown network {shown(net)}; {near(net, MEMBERS)} a JSON file is read too")
 
 
-def _text(path: Path) -> str:
+def text(path: Path, what: str) -> str:
+    """The text of a file. Raises ValueError, saying ``what`` was expected, unless it is UTF-8 of at most MAX_BYTES."""
     try:
-        with path.open(encoding="utf-8") as file:
-            return file.read(MAX_BYTES + 1)
+        with path.open(encoding="utf-8-sig") as file:
+            read = file.read(MAX_BYTES + 1)
     except UnicodeDecodeError:
-        raise ValueError(f"{path}: not a text file; a network is JSON in UTF-8") from None
+        raise ValueError(f"{path}: not a text file; {what} in UTF-8") from None
+    if len(read) > MAX_BYTES:
+        raise ValueError(f"{path}: more than {MAX_BYTES:,} characters; {what}, far smaller")
+    return read
 
 
-def _network(name: str, text: str) -> Network:
-    """A network's JSON, or any object that holds one as ``network``, as ``scale --json`` writes it."""
+def _source(name: str, text: str) -> Source:
+    """A network's JSON, or an object with ``network`` and perhaps ``rounding``, as ``scale --json`` writes it."""
     data = _json(name, text)
     inner = isinstance(data, dict) and "network" in data and "stem" not in data
     try:
-        try:
-            return Network.from_dict(data["network"] if inner else data)
-        except FieldError as error:
-            raise error.under("network") if inner else error from None
+        network = _under("network", Network.from_dict, data["network"]) if inner else Network.from_dict(data)
+        if not (inner and "rounding" in data):
+            return Source(name, network)
+        return Source(name, network, _under("rounding", partial(decode, Rounding), data["rounding"]))
     except FieldError as error:
         raise ValueError(f"{name}: {error}") from None
+
+
+def _under(field: str, read: Callable[[Any], T], data: Any) -> T:
+    try:
+        return read(data)
+    except FieldError as error:
+        raise error.under(field) from None
 
 
 def _json(name: str, text: str) -> Any:
@@ -66,7 +80,7 @@ def _json(name: str, text: str) -> Any:
     if not text.strip():
         raise ValueError(f"{name}: empty; a network is a JSON object, as show --json writes it")
     try:
-        return json.loads(text, parse_constant=_refuse)
+        return json.loads(text, parse_constant=_refuse, object_pairs_hook=_unrepeated)
     except json.JSONDecodeError as error:
         raise ValueError(f"{name}:{error.lineno}:{error.colno}: malformed JSON: {error.msg}") from None
     except RecursionError:
@@ -77,3 +91,13 @@ def _json(name: str, text: str) -> Any:
 
 def _refuse(constant: str) -> NoReturn:
     raise ValueError(f"{constant} is not a JSON number")
+
+
+def _unrepeated(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object; of a key that stands in it twice nobody can say which one was meant."""
+    found: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in found:
+            raise ValueError(f"the key {shown(key)} stands twice in one object")
+        found[key] = value
+    return found

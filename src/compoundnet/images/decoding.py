@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 Source: TypeAlias = str | Path | bytes | BinaryIO
 
-MAX_PIXELS = 100_000_000
+MAX_PIXELS = 200_000_000  # the largest cameras in telephones
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "AVIF")
 
 # EXIF orientation: Pillow's name of the turn, and whether the last column and row come first after it.

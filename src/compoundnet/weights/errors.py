@@ -20,7 +20,10 @@ class Mismatch:
     misshapen: tuple[str, ...] = ()
 
     def __bool__(self) -> bool:
-        return bool(self.missing or self.extra or self.misshapen)
+        return len(self) > 0
+
+    def __len__(self) -> int:
+        return len(self.missing) + len(self.extra) + len(self.misshapen)
 
     def __str__(self) -> str:
         parts = (("missing", self.missing), ("extra", self.extra), ("misshapen", self.misshapen))

@@ -20,7 +20,7 @@ from .errors import CheckpointError, first
 PICKLED = (".pth", ".pt", ".bin", ".ckpt")
 RECORD_KEY = "compoundnet"  # where our files keep their Weights record, in safetensors' metadata
 _NESTED = ("state_dict", "model")
-_PARALLEL = "module."
+_WRAPPED = ("module.", "_orig_mod.")  # what DataParallel and torch.compile put before every name
 
 
 @dataclass(frozen=True)
@@ -40,9 +40,10 @@ def load_state(path: str | Path) -> dict[str, Tensor]:
 def read_checkpoint(path: str | Path) -> Checkpoint:
     """Read a weight file on the CPU, running no code that it may hold.
 
-    Tensors nested under "state_dict" or "model" are taken out and a "module." before every name
-    (torch's DataParallel) is cut off; ``notes`` say so. Raises CheckpointError, one line, for a
-    file that is absent, empty, truncated, of another format, or holds anything but tensors.
+    Tensors nested under "state_dict" or "model" are taken out, and a "module." (DataParallel) or
+    "_orig_mod." (torch.compile) before every name is cut off; ``notes`` say so. Raises
+    CheckpointError, one line, for a file that is absent, empty, truncated, of another format, or
+    holds anything but tensors.
     """
     path = Path(path)
     if not path.is_file():
@@ -105,19 +106,23 @@ def _plain(path: Path, data: object) -> Checkpoint:
     if others:
         problem = f"{len(others)} entries are not plain tensors ({first(others)})"
         raise CheckpointError(f"{path}: {problem}; save model.state_dict()")
-    tensors, more = _unparallel(tensors)
+    tensors, more = _unwrapped(tensors)
     return Checkpoint(tensors, None, (*notes, *more))
 
 
 def _is_plain(value: object) -> TypeGuard[Tensor]:
-    return isinstance(value, Tensor) and value.layout == torch.strided and not value.is_meta
+    if not isinstance(value, Tensor) or value.layout != torch.strided or value.is_meta:
+        return False
+    # An expanded tensor claims more elements than the file holds; copying it would fill the memory.
+    return value.numel() * value.element_size() <= value.untyped_storage().nbytes()
 
 
-def _unparallel(tensors: dict[str, Tensor]) -> tuple[dict[str, Tensor], tuple[str, ...]]:
-    if not tensors or not all(name.startswith(_PARALLEL) for name in tensors):
-        return tensors, ()
-    cut = {name.removeprefix(_PARALLEL): tensor for name, tensor in tensors.items()}
-    return cut, (f"cut {_PARALLEL!r} off every name",)
+def _unwrapped(tensors: dict[str, Tensor]) -> tuple[dict[str, Tensor], tuple[str, ...]]:
+    for prefix in _WRAPPED:
+        if tensors and all(name.startswith(prefix) for name in tensors):
+            inner, notes = _unwrapped({name.removeprefix(prefix): tensor for name, tensor in tensors.items()})
+            return inner, (f"cut {prefix!r} off every name", *notes)
+    return tensors, ()
 
 
 def sha256(path: str | Path) -> str:

@@ -17,7 +17,7 @@ from compoundnet.schema import near
 from .catalogue import PACKAGED, habit, known, locate, packaged
 from .errors import CheckpointError
 from .files import PICKLED, Checkpoint, read_checkpoint, sha256, verify, write_safetensors
-from .matching import LoadReport, Recognised, as_stored, load_into, recognise
+from .matching import LoadReport, Recognised, as_stored, fitted, load_into, nearest, recognise
 from .names import OWN, names
 from .records import Weights, imagenet_classes
 
@@ -75,9 +75,10 @@ def load(
         classes=base.classes if classes is None else classes,
         in_channels=base.in_channels if in_channels is None else in_channels,
     )
-    with torch.random.fork_rng(devices=[]):
-        model = build(wanted, dropout=dropout, drop_path=drop_path)
     try:
+        fitted(wanted, source.checkpoint.tensors, source.ecosystem)
+        with torch.random.fork_rng(devices=[]), torch.device("cpu"):
+            model = build(wanted, dropout=dropout, drop_path=drop_path)
         report = load_into(model, source.checkpoint.tensors, ecosystem=source.ecosystem)
     except CheckpointError as error:
         raise CheckpointError(f"{name_or_path}: {error}") from None
@@ -91,8 +92,13 @@ def save(path: str | Path, model: ConvNet, weights: Weights) -> None:
     Raises CheckpointError when the record is of another network, or the file cannot be written.
     """
     if weights.network != model.network:
-        raise CheckpointError(f"{path}: the record {weights.name!r} describes another network than the model's")
-    write_safetensors(path, model.state_dict(), json.dumps(weights.to_dict()))
+        remedy = "give dataclasses.replace(weights, network=model.network, classes=(...))"
+        raise CheckpointError(f"{path}: the record {weights.name!r} is of another network than the model's; {remedy}")
+    try:
+        record = json.dumps(weights.to_dict(), allow_nan=False)
+    except ValueError:
+        raise CheckpointError(f"{path}: a metric of {weights.name!r} is no finite number; leave it out") from None
+    write_safetensors(path, model.state_dict(), record)
 
 
 def _open(name_or_path: str | Path, network: Network | None, operators: Mapping[str, type]) -> _Source:
@@ -132,7 +138,9 @@ def _bare(path: Path, checkpoint: Checkpoint, network: Network | None) -> _Sourc
     """A checkpoint without a record: what it does not say is taken from the ecosystem's habits."""
     seen = recognise(checkpoint.tensors)
     if seen.ecosystem is None or (network is None and not seen.members):
-        raise CheckpointError(f"{path}: {seen}; give the network with network=")
+        close = nearest(checkpoint.tensors, seen.ecosystem) if seen.ecosystem else ""
+        remedy = "give the network with network= (--network)" if network is None and seen.ecosystem else ""
+        raise CheckpointError("; ".join(filter(None, (f"{path}: {seen}", close, remedy))))
     member = seen.members[0] if seen.members else "?"
     row = habit(seen.ecosystem, member, path.name)
     published = row.network(network or known()[member])
@@ -173,7 +181,7 @@ def _network_assumed(given: Network | None, published: Network, seen: Recognised
     twin = f" ({doubt})" if doubt else ""
     if given is None:
         also = [f"{member}; {', '.join(others)} has the same shapes"] if others else []
-        return [*also, f"{habits}, as {seen.ecosystem} runs {member}{twin}; give network= for another"]
+        return [*also, f"{habits}, as {seen.ecosystem} runs {member}{twin}; give network= (--network) for another"]
     if (given.padding, given.norm_eps) == (published.padding, published.norm_eps):
         return []
     own = f"padding {given.padding!r} and norm epsilon {given.norm_eps:g}, as the given network has"

@@ -118,13 +118,7 @@ def load_into(model: ConvNet, state: Mapping[str, Tensor], *, ecosystem: str | N
     if ecosystem is None:
         raise CheckpointError(f"no known ecosystem names tensors like this: {first(list(has)) or 'it is empty'}")
     network = model.network
-    table = names(network, ecosystem)
-    stored = as_stored(network, table, has)
-    needs = {table[ours]: shape for ours, shape in shapes(stored).items()}
-    counters = [name for name in needs if name not in has and name.endswith(_COUNTER)]
-    gap = mismatch(needs, has | dict.fromkeys(counters, ()))
-    if gap:
-        raise CheckpointError(f"{describe(network)} cannot take it: {gap}; {recognise(state)}")
+    table, stored, counters = fitted(network, state, ecosystem)
     complete = dict(state) | {name: torch.zeros((), dtype=torch.long) for name in counters}
     tensors = {ours: complete[theirs] for ours, theirs in table.items()}
     adapted = (f"{len(counters)} absent batch counters set to 0",) if counters else ()
@@ -140,6 +134,38 @@ def load_into(model: ConvNet, state: Mapping[str, Tensor], *, ecosystem: str | N
         unused = tuple(table[f"{CLASSIFIER}.{leaf}"] for leaf in ("weight", "bias"))
     model.load_state_dict(tensors, strict=True)
     return LoadReport(len(state) - len(unused), ecosystem, (*adapted, *converted), initialised, unused)
+
+
+def fitted(
+    network: Network, state: Mapping[str, Tensor], ecosystem: str
+) -> tuple[Mapping[str, str], Network, list[str]]:
+    """Compare names and shapes, before any tensor is made for the network.
+
+    Returns our names to the ecosystem's, the network with the class and channel count that is
+    stored, and the batch counters that are absent. Raises CheckpointError for any other difference.
+    """
+    has, table = _shapes(state), names(network, ecosystem)
+    stored = as_stored(network, table, has)
+    needs = {table[ours]: shape for ours, shape in shapes(stored).items()}
+    counters = [name for name in needs if name not in has and name.endswith(_COUNTER)]
+    gap = mismatch(needs, has | dict.fromkeys(counters, ()))
+    if gap:
+        raise CheckpointError(f"{describe(network)} cannot take it: {gap}; {recognise(state)}")
+    return table, stored, counters
+
+
+def nearest(state: Mapping[str, Tensor], ecosystem: str) -> str:
+    """What the closest known network lacks or finds too much in a checkpoint that fits none; "" if none is close."""
+    has, found = _without_counters(_shapes(state)), []
+    for name, network in known().items():
+        try:
+            table = names(network, ecosystem)
+        except ValueError:
+            continue
+        needs = {table[ours]: shape for ours, shape in shapes(as_stored(network, table, has)).items()}
+        found.append((mismatch(_without_counters(needs), has), name))
+    gap, name = min(found, key=lambda row: len(row[0]), default=(None, ""))
+    return f"the closest is {name}: {gap}" if gap is not None and len(gap) < len(has) / 4 else ""
 
 
 def describe(network: Network) -> str:
@@ -175,6 +201,9 @@ def _dtype(tensor: Tensor) -> str:
 
 
 def _check_finite(tensors: Mapping[str, Tensor]) -> None:
+    negative = [name for name, tensor in tensors.items() if name.endswith("running_var") and bool((tensor < 0).any())]
+    if negative:
+        raise CheckpointError(f"{len(negative)} variances are negative ({first(negative)}); the checkpoint is broken")
     broken = [name for name, tensor in tensors.items() if not bool(torch.isfinite(tensor).all())]
     if broken:
         raise CheckpointError(f"{len(broken)} tensors hold NaN or infinity ({first(broken)}); the checkpoint is broken")

@@ -34,6 +34,7 @@ class Weights:
     metrics: Mapping[str, float] = field(default_factory=dict, hash=False)
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "classes", tuple(self.classes))
         count = len(self.classes)
         problem = f"{count} names for a network with {self.network.classes} outputs"
         require(count in (0, self.network.classes), "classes", problem)
