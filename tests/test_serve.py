@@ -22,7 +22,7 @@ from compoundnet.serve.batching import Batcher, Pixels
 from compoundnet.serve.limits import Limits, RequestError
 from compoundnet.serve.metrics import Metrics
 from compoundnet.serve.service import Service
-from compoundnet.serve.sized import sized
+from compoundnet.serve.sized import Sized
 
 from .pictures import ASTRONAUT, CHELSEA, COFFEE, ROCKET, encoded, jpeg, photo, png_header
 from .served import BOUNDARY, FORM, MODEL, form
@@ -354,25 +354,12 @@ def test_whole_batches_run_together_and_the_rest_one_by_one() -> None:
 
         return run
 
-    runner = sized(prepare, (3, 4, 4), 4, chosen=True)
+    runner = Sized(prepare(1), prepare(4), 4)
     for count, expected in ((4, [4]), (3, [1, 1, 1]), (1, [1])):
         x_NCHW = np.random.default_rng(0).random((count, 3, 4, 4), np.float32)
         seen.clear()
         assert np.allclose(runner(x_NCHW), x_NCHW.mean(axis=(2, 3)))
         assert seen == expected
-
-
-@pytest.mark.parametrize(("cost_of_batch", "batch"), [(4, 1), (1, 4)])
-def test_a_batch_that_saves_no_time_is_given_up_unless_it_was_chosen(cost_of_batch: int, batch: int) -> None:
-    def prepare(count: int) -> Callable[[Pixels], Any]:
-        def run(x_NCHW: Pixels) -> Any:
-            time.sleep(0.01 * (cost_of_batch if count > 1 else 1))
-            return x_NCHW
-
-        return run
-
-    assert sized(prepare, (3, 4, 4), 4, chosen=False).batch == batch
-    assert sized(prepare, (3, 4, 4), 4, chosen=True).batch == 4
 
 
 def test_a_form_in_any_order_gives_up_its_file() -> None:

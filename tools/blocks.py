@@ -174,6 +174,55 @@ def table4() -> str:
     return f"{table(['Engine', 'ResNet-152 (ms)', 'B1 (ms)', 'Factor'], rows)}\n\n{note}"
 
 
+def serving() -> str:
+    """The server under load beside the engine alone, and the soak."""
+    lines = newest_benchmarks("serving_")
+    alone = {line["what"].removesuffix(" alone"): line for line in lines if line["what"].endswith(" alone")}
+    rows = [
+        [
+            *(line["server"], str(line["clients"]), str(line["n"]), str(line["failed"])),
+            *(f"{line['per_second']:.1f}", f"{line['p50_ms']:.1f}", f"{line['p99_ms']:.1f}"),
+            *(f"{100 * line['of_engine']:.0f} %", f"{line['cpu_ms']:.1f}", f"{100 * line['http_cpu_share']:.0f} %"),
+        ]
+        for line in lines
+        if line["what"] == "load"
+    ]
+    head = [
+        *("Server", "Clients", "n", "Failed", "Requests/s", "p50 (ms)", "p99 (ms)"),
+        *("Of the engine's rate", "CPU (ms)", "CPU beyond engine and picture"),
+    ]
+    engine, read = alone["engine"], alone["read"]
+    beside = (
+        f"Alone on one thread, medians: the engine {engine['median_ms']:.2f} ms, reading the picture "
+        f"{read['median_ms']:.2f} ms. The machine's load average was {engine['load_average']:g}."
+    )
+    note = taken(lines, "python", "torch", "onnxruntime", "fastapi", "uvicorn")
+    return f"{table(head, rows)}\n\n{beside}\n\n{_soak(lines[-1])}\n\n{note}"
+
+
+def _soak(line: Mapping[str, Any]) -> str:
+    counts = ", ".join(f"{count:,} times {status}" for status, count in line["statuses"].items())
+    memory = f"{line['before_mb']:.0f} MB before, {line['after_mb']:.0f} MB after, {line['most_mb']:.0f} MB at most"
+    clients = f"{line['clients']} clients and a limit of {line['queue']} requests"
+    return f"Soak of {line['seconds']:g} seconds, {clients}, good and bad requests mixed: {counts}; memory {memory}."
+
+
+def export_parity() -> str:
+    """How far every exported artefact answered from PyTorch."""
+    lines = newest_benchmarks("export_parity_")
+    formats = list(dict.fromkeys(line["format"] for line in lines))
+    rows = []
+    for name in dict.fromkeys(line["network"] for line in lines):
+        here = {line["format"]: line for line in lines if line["network"] == name}
+        first = here[formats[0]]
+        agreed = min(line["agreement"] for line in here.values())
+        figures = [f"{here[kind]['difference']:.1e}" for kind in formats]
+        rows.append([f"`{name}`", first["weights"], str(first["pixels"]), *figures, f"{100 * agreed:g} %"])
+    head = ["Network", "Weights", "Pixels", *formats, "Top-1 agrees"]
+    note = taken(lines, "python", "torch", "onnxruntime", "openvino")
+    return f"{table(head, rows, words=2)}\n\nLargest difference of a logit, by the largest logit. {note}"
+
+
 BLOCKS: Mapping[str, Callable[[], str]] = MappingProxyType(
     {
         "reproduced": reproduced,
@@ -183,6 +232,8 @@ BLOCKS: Mapping[str, Callable[[], str]] = MappingProxyType(
         "speed": speed,
         "engines": engines,
         "table4": table4,
+        "export_parity": export_parity,
+        "serving": serving,
     }
 )
 

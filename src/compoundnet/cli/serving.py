@@ -4,18 +4,15 @@ import importlib.util
 import os
 import sys
 import warnings
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from .output import write
 
 if TYPE_CHECKING:
-    from compoundnet.serve.limits import Limits
     from compoundnet.serve.sized import Sized
     from compoundnet.weights import Pretrained
 
 _NEEDS = ("fastapi", "uvicorn", "python_multipart", "prometheus_client")
-_BATCH = 8
 
 
 def serve(
@@ -24,7 +21,7 @@ def serve(
     port: int = 8000,
     engine: str = "auto",
     threads: int | None = None,
-    batch: int | None = None,
+    batch: int = 8,
     wait: float = 5.0,
     queue: int = 64,
     megabytes: float = 16.0,
@@ -37,7 +34,7 @@ def serve(
         port: the port to listen on, 0 for any free one; default: 8000
         engine: torch, onnxruntime, openvino, compile or aot; default: auto, the fastest of the quick ones
         threads: how many threads run the model; default: one less than there are cores, for the rest of the work
-        batch: how many pictures run together at most; default: 8 where that is faster here than one by one, else 1
+        batch: how many pictures run together at most; default: 8
         wait: how long a picture waits at most for others to run with, in milliseconds; default: 5
         queue: how many requests are at work at most, before others are told to try later; default: 64
         megabytes: the largest request, in millions of bytes; default: 16
@@ -50,9 +47,8 @@ def serve(
 
     threads = max(1, (os.cpu_count() or 1) - 1) if threads is None else threads
     require_count(threads, "threads")
-    size = _BATCH if batch is None else batch
     sizes = {"max_bytes": round(1e6 * megabytes), "max_pixels": round(1e6 * megapixels)}
-    limits = Limits(**sizes, queue=queue, batch=size, wait_ms=wait)
+    limits = Limits(**sizes, queue=queue, batch=batch, wait_ms=wait)
     with listening(host, port) as sock:
         from compoundnet.serve.running import run
         from compoundnet.weights import load
@@ -60,9 +56,9 @@ def serve(
         pretrained = load(weights)
         for note in pretrained.report.assumed:
             sys.stderr.write(f"compoundnet: {weights}: assumed: {note}\n")
-        name, sized = _prepared(pretrained, engine, threads, limits, chosen=batch is not None)
+        name, call = _prepared(pretrained, engine, threads, batch)
         address = f"http://{f'[{host}]' if ':' in host else host}:{sock.getsockname()[1]}"
-        line = f"{pretrained.weights.name} on {name}, {_threads(threads)}, {_batches(sized, size)}: {address}"
+        line = f"{pretrained.weights.name} on {name}, {_threads(threads)}, {_batches(batch)}: {address}"
 
         def on_ready() -> None:
             write(f"compoundnet: serving {line}")
@@ -70,7 +66,7 @@ def serve(
 
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", module="PIL")  # of odd metadata in pictures that are fine
-            run(sock, pretrained, sized, name, replace(limits, batch=sized.batch), on_ready)
+            run(sock, pretrained, call, name, limits, on_ready)
     return 0
 
 
@@ -81,36 +77,27 @@ def _require_extra() -> None:
         raise ValueError(f"serving needs {missing[0]}, which is not installed; {remedy}")
 
 
-def _prepared(
-    pretrained: "Pretrained", engine: str, threads: int, limits: "Limits", chosen: bool
-) -> "tuple[str, Sized]":
+def _prepared(pretrained: "Pretrained", engine: str, threads: int, batch: int) -> "tuple[str, Sized]":
     """The engine's name, and the model on it for one picture and for a batch."""
     import torch
 
-    from compoundnet.engines import Prepared, Setting, prepare
+    from compoundnet.engines import Setting, prepare
     from compoundnet.schema import require
-    from compoundnet.serve.sized import sized
+    from compoundnet.serve.sized import Sized
 
     size, channels = pretrained.weights.preprocess.size, pretrained.model.network.in_channels
     require(channels == 3, "in_channels", f"the model takes {channels} channels; pictures have 3")
     torch.set_num_threads(threads)  # overlays run on PyTorch itself
-    first = prepare(pretrained.model, Setting(size=size, threads=threads), engine)
-
-    def prepared(batch: int) -> Prepared:
-        if batch == 1:
-            return first
-        return prepare(pretrained.model, Setting(size=size, batch=batch, threads=threads), first.engine)
-
-    return first.engine, sized(prepared, (channels, *size), limits.batch, chosen)
+    one = prepare(pretrained.model, Setting(size=size, threads=threads), engine)
+    if batch == 1:
+        return one.engine, Sized(one, one, 1)
+    many = prepare(pretrained.model, Setting(size=size, batch=batch, threads=threads), one.engine)
+    return one.engine, Sized(one, many, batch)
 
 
 def _threads(count: int) -> str:
     return f"{count} thread{'' if count == 1 else 's'}"
 
 
-def _batches(sized: "Sized", asked: int) -> str:
-    if sized.batch > 1:
-        return f"up to {sized.batch} pictures at once"
-    if asked == 1:
-        return "one picture at a time"
-    return f"one picture at a time ({sized.one_ms:.1f} ms each, {sized.many_ms:.1f} in batches of {asked})"
+def _batches(batch: int) -> str:
+    return "one picture at a time" if batch == 1 else f"up to {batch} pictures at once"
