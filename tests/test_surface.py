@@ -1,7 +1,7 @@
 """The public surface: frozen, documented, typed."""
 
 import inspect
-from importlib import metadata
+from importlib import metadata, resources
 
 import compoundnet
 
@@ -12,7 +12,7 @@ PUBLIC = [
     *["Head", "Network", "Stage", "Stem", "Cost", "Rounding", "Scaling"],
     *["Preprocess", "Pretrained", "Weights", "Measurement", "Prepared", "Setting"],
     *["build", "by_layer", "by_stage", "cost", "load", "measure", "member", "named", "predict", "prepare"],
-    "reset_classifier",
+    *["class_activation_map", "reset_classifier"],
     *["save", "scale", "unfold"],
 ]
 
@@ -41,6 +41,10 @@ def test_lazy_names_are_functions_also_after_their_modules_were_imported() -> No
 
 def test_an_unknown_name_is_an_attribute_error() -> None:
     assert not hasattr(compoundnet, "efficientnet")
+
+
+def test_the_package_says_that_it_is_typed() -> None:
+    assert resources.files("compoundnet").joinpath("py.typed").is_file()
 
 
 def test_the_version_is_the_installed_one() -> None:

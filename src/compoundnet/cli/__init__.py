@@ -1,7 +1,7 @@
 """The command line: ``compoundnet show | cost | scale | models | predict | time``.
 
-Exit codes: 0 fine; 1 some inputs failed and the rest is done; 2 wrong usage or nothing could be
-done; 130 interrupted; 141 the reader of the output left. Errors are one line on stderr.
+Exit codes: 0 fine; 1 some inputs failed and the rest is done; 2 wrong usage;
+130 interrupted; 141 the reader of the output left. Errors are one line on stderr.
 """
 
 import os
