@@ -37,6 +37,7 @@ from .scaling import scale as scale
 if TYPE_CHECKING:
     from .building import build as build
     from .building import reset_classifier as reset_classifier
+    from .cam import class_activation_map as class_activation_map
     from .engines import Prepared as Prepared
     from .engines import Setting as Setting
     from .engines import prepare as prepare
@@ -52,6 +53,7 @@ if TYPE_CHECKING:
 _LAZY = {
     "build": "building",
     "reset_classifier": "building",
+    "class_activation_map": "cam",
     "Prepared": "engines",
     "Setting": "engines",
     "prepare": "engines",

@@ -12,6 +12,7 @@ from jsonargparse import ArgumentError, ArgumentParser
 from compoundnet import __version__
 from compoundnet.schema import near
 
+from .exporting import export, verify
 from .networks import cost, models, scale, show
 from .predicting import predict
 from .serving import serve
@@ -28,6 +29,8 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
         "predict": predict,
         "time": time,
         "serve": serve,
+        "export": export,
+        "verify": verify,
     }
 )
 _POSITIONAL: Mapping[str, tuple[str, str | None]] = MappingProxyType(
@@ -36,6 +39,7 @@ _POSITIONAL: Mapping[str, tuple[str, str | None]] = MappingProxyType(
         "net": ("a network's name (see models), a JSON file, or - for standard input", None),
         "pattern": ("only the names that match, such as 'efficientnet_*'", "?"),
         "paths": ("picture files, folders or globs", "+"),
+        "artefact": ("a file that export wrote", None),
         "weights": ("a name with weights (see models) or a weights file", None),
     }
 )
@@ -45,6 +49,9 @@ _FLAGS = MappingProxyType(
         "with_preprocess": "put decoding and resizing of a JPEG of 500 x 375 pixels on the clock too",
         "patient": "let auto try the engines that compile for minutes too",
         "why": "also list the stages by time, and say what bounds each",
+        "include_preprocess": "let the graph take uint8 pictures of any size, and resize, crop and normalise them",
+        "cam": "a second output: class activation maps of every class",
+        "random_weights": "take a network's name or JSON file, with weights that nobody trained",
         "exact": "decode every pixel of large JPEGs, more slowly",
     }
 )
