@@ -19,10 +19,10 @@ demo: $(DEMO)
 	@$(BIN)/compoundnet scale efficientnet_b0 --phi 1
 
 test: $(DEV)
-	$(BIN)/python -m pytest -n 2 --dist worksteal -m 'not slow'
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal -m 'not slow'
 
 test-slow: $(DEV)
-	$(BIN)/python -m pytest -n 2 --dist worksteal -m slow
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal -m slow
 
 check: format lint types test docs
 

@@ -257,10 +257,9 @@ def test_checkpointing_compiles_and_stays_the_same(tiny: Network) -> None:
     recomputed = copy.deepcopy(plain)
     recomputed.checkpointing = True
     images = torch.randn(4, 3, 32, 32)
-    compiled = (torch.compile(model, backend="aot_eager", fullgraph=True) for model in (plain, recomputed))
-    one, two = (_step(model, images) for model in compiled)
+    one, two = _step(plain, images), _step(torch.compile(recomputed, backend="aot_eager", fullgraph=True), images)
     for a, b in zip([one[0], *one[1], *one[2]], [two[0], *two[1], *two[2]], strict=True):
-        assert torch.allclose(a, b, atol=1e-6)
+        assert torch.allclose(a, b, atol=1e-5)
 
 
 def test_images_of_another_shape_are_one_line(tiny: Network) -> None:

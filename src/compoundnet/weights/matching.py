@@ -11,7 +11,7 @@ from compoundnet.modules import ConvNet
 from compoundnet.network import Network
 
 from .catalogue import known
-from .errors import CheckpointError, Shape, first, mismatch
+from .errors import CheckpointError, Mismatch, Shape, first, mismatch
 from .names import CLASSIFIER, ECOSYSTEMS, LAYOUTS, OWN, STEM, names, shapes
 
 _COUNTER = ".num_batches_tracked"
@@ -156,7 +156,8 @@ def fitted(
 
 def nearest(state: Mapping[str, Tensor], ecosystem: str) -> str:
     """What the closest known network lacks or finds too much in a checkpoint that fits none; "" if none is close."""
-    has, found = _without_counters(_shapes(state)), []
+    has = _without_counters(_shapes(state))
+    found: list[tuple[Mismatch, str]] = []
     for name, network in known().items():
         try:
             table = names(network, ecosystem)
@@ -164,8 +165,8 @@ def nearest(state: Mapping[str, Tensor], ecosystem: str) -> str:
             continue
         needs = {table[ours]: shape for ours, shape in shapes(as_stored(network, table, has)).items()}
         found.append((mismatch(_without_counters(needs), has), name))
-    gap, name = min(found, key=lambda row: len(row[0]), default=(None, ""))
-    return f"the closest is {name}: {gap}" if gap is not None and len(gap) < len(has) / 4 else ""
+    gap, name = min(found, key=lambda row: len(row[0]), default=(Mismatch(), ""))
+    return f"the closest is {name}: {gap}" if name and len(gap) < len(has) / 4 else ""
 
 
 def describe(network: Network) -> str:
