@@ -1,7 +1,9 @@
 """The engines that are PyTorch itself: eager, torch.compile, AOTInductor."""
 
 import copy
+import shutil
 import tempfile
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -68,16 +70,15 @@ def ahead_of_time(forms: Forms, threads: int) -> Runner:
     """torch.export and AOTInductor: a compiled library, loaded again. Compiling takes a minute for a large network."""
     from torch._inductor import aoti_compile_and_package, aoti_load_package
 
-    folder = tempfile.TemporaryDirectory(prefix="compoundnet-")
+    folder = tempfile.mkdtemp(prefix="compoundnet-")
     with quiet(), torch.no_grad(), using_threads(threads):
-        target = str(Path(folder.name) / "model.pt2")
+        target = str(Path(folder) / "model.pt2")
         path = aoti_compile_and_package(forms.program, package_path=target, inductor_configs={"freezing": True})
         loaded = aoti_load_package(path)
 
-    def call(images: torch.Tensor, _library: object = folder) -> torch.Tensor:
-        return loaded(images)  # the folder lives as long as the call
-
-    return _runner(call, threads)
+    runner = _runner(loaded, threads)
+    weakref.finalize(runner, shutil.rmtree, folder, ignore_errors=True)  # the library is read from it while it runs
+    return runner
 
 
 def _runner(call: Callable[[torch.Tensor], torch.Tensor], threads: int) -> Runner:
