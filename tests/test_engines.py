@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache, partial
 from pathlib import Path
 from types import MappingProxyType
@@ -90,6 +91,18 @@ def test_on_two_threads_logits_are_the_same_and_stay_and_pytorchs_own_number_is_
         assert torch.get_num_threads() == before
 
 
+@pytest.mark.parametrize("engine", QUICK)
+def test_several_threads_at_once_get_each_their_own_logits(engine: str) -> None:
+    model = model_of("tiny")
+    prepared = prepare(model, Setting(size=(32, 32), streams=3), engine)
+    images = [pictures((1, 3, 32, 32)) * (1 + index) for index in range(12)]
+    with torch.inference_mode():
+        expected = [model(torch.from_numpy(image)).numpy() for image in images]
+    with ThreadPoolExecutor(3) as pool:
+        for got, want in zip(pool.map(prepared, images), expected, strict=True):
+            assert np.abs(got - want).max() < TOLERANCE * np.abs(want).max()
+
+
 @pytest.mark.parametrize("name", ["tiny", "efficientnet_edgetpu_s", "mobilenet_v1", "resnet18", "resnet50"])
 def test_folding_leaves_no_norm_and_the_same_logits_and_the_model_as_it_was(name: str) -> None:
     model = built(named(name), seed=1)
@@ -166,7 +179,7 @@ def fake_engines(monkeypatch: pytest.MonkeyPatch, calls: list[str], broken: str 
     """Engines that take no time to start, so that the choice itself is what is tested."""
 
     def engine(name: str) -> Engine:
-        def start(forms: Forms, threads: int) -> Runner:
+        def start(forms: Forms, threads: int, streams: int = 1) -> Runner:
             calls.append(name)
             if name == broken:
                 raise RuntimeError("no kernel\nfor this operator")
@@ -212,13 +225,13 @@ def test_the_cache_knows_network_size_batch_threads_and_versions(
     fake_engines(monkeypatch, calls)
     raced(monkeypatch, {"torch": 1.0, "onnxruntime": 2.0})
     settings = [Setting(size=(32, 32)), Setting(size=(32, 33)), Setting(size=(32, 32), batch=2)]
-    settings.append(Setting(size=(32, 32), threads=2))
+    settings += [Setting(size=(32, 32), threads=2), Setting(size=(32, 32), streams=2)]
     for model in (model_of("tiny"), build(named("mobilenet_v2"))):
         assert not any(choose(model, setting).from_cache for setting in settings)
     monkeypatch.setattr(choice, "version", {"torch": "0.0", "onnxruntime": "0.0"}.get)
     assert not choose(model_of("tiny"), settings[0]).from_cache
     assert choose(model_of("tiny"), settings[0]).from_cache
-    assert len(list(own_cache.rglob("*.json"))) == 9
+    assert len(list(own_cache.rglob("*.json"))) == 11
 
 
 def test_an_engine_that_fails_is_left_out_and_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,7 +3,7 @@
 import json
 import os
 import threading
-from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
@@ -13,10 +13,13 @@ import torch
 from PIL import Image
 from torch import nn
 
+from compoundnet import engines
 from compoundnet.building import build, reset_classifier
+from compoundnet.engines import Choice, Setting
 from compoundnet.families import named
 from compoundnet.images import read
-from compoundnet.prediction import Entry, Label, Prediction, _ahead, expand, predict
+from compoundnet.modules import ConvNet
+from compoundnet.prediction import Entry, Label, Prediction, expand, pipeline, plan, predict, predictions
 from compoundnet.preprocess import Preprocess
 from compoundnet.schema import FieldError
 from compoundnet.weights import LoadReport, Pretrained, Weights, load
@@ -112,11 +115,15 @@ def test_the_answer_is_the_models_softmax(lite0: Pretrained) -> None:
         assert label.probability == pytest.approx(float(expected[label.index]), abs=1e-6)
 
 
-@pytest.mark.parametrize(("batch", "threads"), [(1, 1), (2, 3), (5, 2), (64, 4)])
-def test_neither_batches_nor_threads_change_the_answer(lite0: Pretrained, batch: int, threads: int) -> None:
+@pytest.mark.parametrize(("batch", "workers"), [(1, 1), (2, 3), (16, 4)])
+@pytest.mark.parametrize("engine", [None, "torch", "onnxruntime", "openvino"])
+def test_neither_batches_workers_nor_engines_change_the_answer(
+    lite0: Pretrained, batch: int, workers: int, engine: str | None
+) -> None:
     paths = [*PHOTOS, "missing.jpg", CHELSEA]
-    expected = predict(paths, lite0, batch=3)
-    for one, two in zip(predict(paths, lite0, batch=batch, threads=threads), expected, strict=True):
+    expected = [predict(path, lite0)[0] for path in paths]
+    found = predict(paths, lite0, batch=batch, workers=workers, engine=engine)
+    for one, two in zip(found, expected, strict=True):
         assert (one.path, one.error) == (two.path, two.error)
         assert [label.index for label in one.top] == [label.index for label in two.top]
         for mine, theirs in zip(one.top, two.top, strict=True):
@@ -188,7 +195,7 @@ def test_to_dict_is_the_json_contract() -> None:
     assert Prediction("b.jpg", error="b.jpg: no").to_dict() == {"path": "b.jpg", "top": [], "error": "b.jpg: no"}
 
 
-@pytest.mark.parametrize("name", ["top", "batch", "threads"])
+@pytest.mark.parametrize("name", ["top", "batch", "workers"])
 @pytest.mark.parametrize("value", [0, -1, True])
 def test_impossible_counts_are_refused(name: str, value: int) -> None:
     with pytest.raises(FieldError, match=f"{name}: {value} is not a whole number of at least 1"):
@@ -206,49 +213,112 @@ def test_a_model_of_other_channels_is_refused() -> None:
 # Running
 
 
-def test_progress_is_told_after_every_batch_and_counts_bad_files() -> None:
+def test_progress_is_told_after_every_picture_and_counts_bad_files() -> None:
     told: list[tuple[int, int]] = []
-    predict(
-        [CHELSEA, "missing.jpg", CHELSEA, CHELSEA, CHELSEA],
-        tiny(),
-        batch=2,
-        on_done=lambda done, total: told.append((done, total)),
-    )
-    assert told == [(2, 5), (4, 5), (5, 5)]
+    paths = [CHELSEA, "missing.jpg", CHELSEA]
+    predict(paths, tiny(), batch=2, on_done=lambda done, total: told.append((done, total)))
+    assert told == [(1, 3), (2, 3), (3, 3)]
 
 
 def test_nothing_to_predict_is_no_prediction() -> None:
     assert predict([], tiny()) == []
 
 
-def test_decoding_never_runs_further_ahead_than_its_bound() -> None:
-    """What is decoded and not yet taken, with the one just handed over, never exceeds the bound."""
-    lock, started, most = threading.Lock(), 0, 0
+def test_answers_come_one_by_one_and_reading_never_runs_far_ahead(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """When the first answer is there, no more pictures have been read than may wait for their turn."""
+    seen: list[str] = []
 
-    def decode(entry: Entry) -> tuple[Entry, None]:
-        nonlocal started
-        with lock:
-            started += 1
-        return entry, None
+    def counted(source: str, *more: object, **named: object) -> object:
+        seen.append(source)
+        return read(source, *more, **named)  # type: ignore[arg-type]
 
-    entries = [Entry(str(i)) for i in range(100)]
-    for taken, (entry, _) in enumerate(_ahead(entries, decode, threads=3, ahead=5), 1):
-        assert entry.path == str(taken - 1)
-        most = max(most, started - taken)
-    assert most <= 5
+    monkeypatch.setattr(pipeline, "read", counted)
+    Image.new("RGB", (8, 8), "red").save(tmp_path / "a.png")
+    answers = predictions([tmp_path / "a.png"] * 300, tiny(), workers=2)
+    assert not seen
+    next(answers)
+    assert 0 < len(seen) <= 2 * 32 + 2
+    assert len(list(answers)) == 299
 
 
-def test_an_interruption_ends_the_decoding_threads() -> None:
+def test_an_interruption_ends_the_workers_and_leaves_pytorchs_threads_as_they_were() -> None:
+    before = torch.get_num_threads()
+
     def interrupt(done: int, total: int) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        predict([CHELSEA] * 20, tiny(), batch=2, threads=2, on_done=interrupt)
-    assert not list(_decoding())
+        predict([CHELSEA] * 20, tiny(), batch=2, workers=3, on_done=interrupt)
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("predict")]
+    assert torch.get_num_threads() == before
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(torch.get_num_threads).result() == before
 
 
-def _decoding() -> Iterator[threading.Thread]:
-    return (thread for thread in threading.enumerate() if thread.name.startswith("decode"))
+def test_a_failure_of_the_engine_is_no_answer_but_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    pretrained = tiny()
+
+    def broken(images: torch.Tensor) -> float:
+        return 1 / 0
+
+    monkeypatch.setattr(pretrained.model, "forward", broken)
+    with pytest.raises(ZeroDivisionError):
+        predict([CHELSEA] * 20, pretrained)
+
+
+# The plan
+
+
+def test_few_pictures_take_no_more_workers_than_there_are_pictures() -> None:
+    assert plan(tiny(), workers=4, pictures=1).workers == 1
+    assert plan(tiny(), workers=4, batch=2, pictures=5).workers == 3
+    assert plan(tiny(), workers=4, pictures=0).workers == 1
+    assert plan(tiny(), workers=4).workers == 4
+
+
+def test_auto_plans_the_engine_and_batch_with_the_most_pictures_a_second(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COMPOUNDNET_CACHE", str(tmp_path))
+    tried: dict[int, Choice] = {}
+
+    def timed(model: ConvNet, setting: Setting) -> Choice:
+        assert (setting.streams, setting.size) == (2, (32, 32))
+        ms = {1: {"torch": 3.0, "onnxruntime": 2.0}, 8: {"torch": 15.0, "onnxruntime": 17.0}}[setting.batch]
+        tried[setting.batch] = Choice(min(ms, key=lambda name: ms[name]), ms)
+        return tried[setting.batch]
+
+    monkeypatch.setattr(engines, "choose", timed)
+    planned = plan(tiny(), workers=2, engine="auto")
+    assert (planned.engine, planned.batch) == ("torch", 8)
+    assert str(planned) == "torch, 2 workers, 8 pictures at once"
+    assert plan(tiny(), workers=2, engine="auto", batch=1).engine == "onnxruntime"
+
+
+def test_auto_really_clocks_the_engines_with_all_workers_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COMPOUNDNET_CACHE", str(tmp_path))
+    planned = plan(tiny(), workers=2, engine="auto", batch=2)
+    [kept] = [json.loads(path.read_text()) for path in tmp_path.rglob("*.json")]
+    assert kept["key"]["setting"] == {"size": [32, 32], "batch": 2, "threads": planned.threads, "streams": 2}
+    assert kept["engine"] == planned.engine
+
+
+def test_an_unknown_engine_is_refused_with_near_names() -> None:
+    with pytest.raises(ValueError, match="unknown engine 'onnx-runtime'; did you mean onnxruntime"):
+        predict([CHELSEA], tiny(), engine="onnx-runtime")
+
+
+def test_a_model_on_another_device_is_run_as_it_is() -> None:
+    pretrained = tiny()
+    pretrained.model.to("meta")
+    planned = plan(pretrained, engine="auto")
+    assert (planned.engine, planned.batch) == ("model", 32)
+    with pytest.raises(FieldError, match="'openvino' runs on the CPU, the model is on 'meta'"):
+        plan(pretrained, engine="openvino")
 
 
 def test_a_single_path_is_one_picture(lite0: Pretrained) -> None:

@@ -5,7 +5,9 @@ import json
 import logging
 import os
 import platform
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,7 +17,7 @@ from compoundnet.modules import ConvNet
 from compoundnet.schema import FieldError, decode, encode
 
 from .forms import Forms
-from .pytorch import Runner
+from .pytorch import Runner, using_threads
 from .setting import Setting
 from .table import ENGINES, installed, version
 
@@ -30,7 +32,8 @@ _HOPELESS = 1.5  # times the fastest after the first rounds: not measured furthe
 class Choice:
     """The engine that was fastest, and each one's milliseconds; ``failed`` could not run the network.
 
-    The times are tenth percentiles, as other work on the machine moves them least.
+    The times are tenth percentiles, as other work on the machine moves them least: of one call, or of one
+    call by each of several streams at once.
     """
 
     engine: str
@@ -52,31 +55,42 @@ def choose(model: ConvNet, setting: Setting, *, seconds: float = CHOICE_SECONDS,
     the engines' versions and the CPU; it lies in $COMPOUNDNET_CACHE or the user's cache folder.
     Raises ValueError when no engine can run the network.
     """
-    return chosen(model, setting, Forms(model, setting.shape(model.network)), seconds, patient)[0]
+    key, names = _key_and_names(model, setting, patient)
+    found = _read(key, names)
+    if found is not None:
+        return found
+    return _made(key, names, setting, Forms(model, setting.shape(model.network)), seconds)[0]
 
 
 def chosen(
     model: ConvNet, setting: Setting, forms: Forms, seconds: float, patient: bool
 ) -> tuple[Choice, dict[str, Runner]]:
     """``choose``, and the engines that were started for it: the chosen one at least."""
-    names = [name for name, engine in ENGINES.items() if installed(name) and (patient or not engine.patient)]
-    key = _key(model, setting, names)
+    key, names = _key_and_names(model, setting, patient)
     found = _read(key, names)
     if found is not None:
-        return found, {found.engine: ENGINES[found.engine].start(forms, setting.threads)}
-    runners, failed = _started(forms, setting.threads, names)
-    ms = _raced(runners, forms, seconds)
+        return found, {found.engine: ENGINES[found.engine].start(forms, setting.threads, setting.streams)}
+    return _made(key, names, setting, forms, seconds)
+
+
+def _made(
+    key: Mapping[str, Any], names: list[str], setting: Setting, forms: Forms, seconds: float
+) -> tuple[Choice, dict[str, Runner]]:
+    """The choice by the clock, kept in the cache."""
+    runners, failed = _started(forms, setting, names)
+    with at_once(setting.streams, setting.threads) as together:
+        ms = _raced(runners, forms, seconds, together)
     choice = Choice(min(ms, key=lambda name: ms[name]), ms, failed)
     _write(key, choice)
     return choice, runners
 
 
-def _started(forms: Forms, threads: int, names: list[str]) -> tuple[dict[str, Runner], dict[str, str]]:
+def _started(forms: Forms, setting: Setting, names: list[str]) -> tuple[dict[str, Runner], dict[str, str]]:
     runners: dict[str, Runner] = {}
     failed: dict[str, str] = {}
     for name in names:
         try:
-            runners[name] = ENGINES[name].start(forms, threads)
+            runners[name] = ENGINES[name].start(forms, setting.threads, setting.streams)
         except Exception as error:  # whatever a runtime raises for a network it cannot take
             failed[name] = f"{type(error).__name__}: {' '.join(str(error).split()):.200}"
     if not runners:
@@ -84,10 +98,34 @@ def _started(forms: Forms, threads: int, names: list[str]) -> tuple[dict[str, Ru
     return runners, failed
 
 
-def _raced(runners: Mapping[str, Runner], forms: Forms, seconds: float) -> dict[str, float]:
+@contextmanager
+def at_once(streams: int, threads: int) -> Iterator[Callable[[Callable[[], object]], None]]:
+    """A function that makes ``streams`` threads do the same call at the same time, and waits for all of them.
+
+    PyTorch computes each on ``threads`` threads.
+    """
+    if streams == 1:
+        yield _once
+        return
+    with using_threads(threads), ThreadPoolExecutor(streams) as pool:
+
+        def together(call: Callable[[], object]) -> None:
+            for future in [pool.submit(call) for _ in range(streams)]:
+                future.result()
+
+        yield together
+
+
+def _once(call: Callable[[], object]) -> None:
+    call()
+
+
+def _raced(
+    runners: Mapping[str, Runner], forms: Forms, seconds: float, together: Callable[[Callable[[], object]], None]
+) -> dict[str, float]:
     """Each engine's tenth percentile in milliseconds; those far behind after the first rounds are left behind."""
     images = forms.images.numpy()
-    calls = {name: (lambda run=run: run(images)) for name, run in runners.items()}
+    calls = {name: (lambda run=run: together(lambda: run(images))) for name, run in runners.items()}
     ms = {name: found.low_ms for name, found in measure(calls, _FIRST_ROUNDS, warmup=1).items()}
     near_best = {name: call for name, call in calls.items() if ms[name] <= _HOPELESS * min(ms.values())}
     if len(near_best) > 1:
@@ -98,13 +136,16 @@ def _raced(runners: Mapping[str, Runner], forms: Forms, seconds: float) -> dict[
     return ms
 
 
-def _key(model: ConvNet, setting: Setting, names: list[str]) -> dict[str, Any]:
-    return {
+def _key_and_names(model: ConvNet, setting: Setting, patient: bool) -> tuple[dict[str, Any], list[str]]:
+    """What the choice depends on, and the engines that take part in it."""
+    names = [name for name, engine in ENGINES.items() if installed(name) and (patient or not engine.patient)]
+    key = {
         "network": hashlib.sha256(json.dumps(encode(model.network), sort_keys=True).encode()).hexdigest(),
         "setting": encode(setting),
         "engines": {name: version(name) for name in names},
         "cpu": cpu(),
     }
+    return key, names
 
 
 def cpu() -> str:

@@ -17,8 +17,9 @@ from .table import known, lacking
 class Prepared:
     """A model on an engine. Called with float32 images of exactly ``shape`` (N, C, H, W), it gives logits N x classes.
 
-    ``choice`` says why this engine, when it was left open. A Prepared is called by one thread at a time,
-    and leaves PyTorch's number of threads as it was.
+    ``choice`` says why this engine, when it was left open. A Prepared is called by as many threads at a time
+    as its setting has ``streams``. With one it leaves PyTorch's number of threads as it was; with more, that
+    number is the caller's affair, as PyTorch has one for all new threads.
     """
 
     engine: str
@@ -60,4 +61,4 @@ def prepare(model: ConvNet, setting: Setting | None = None, engine: str = "auto"
     if engine == "auto":
         choice, runners = chosen(model, setting, forms, CHOICE_SECONDS, patient)
         return Prepared(choice.engine, setting, forms.shape, choice, runners[choice.engine])
-    return Prepared(engine, setting, forms.shape, None, known(engine).start(forms, setting.threads))
+    return Prepared(engine, setting, forms.shape, None, known(engine).start(forms, setting.threads, setting.streams))

@@ -5,7 +5,7 @@ import shutil
 import tempfile
 import weakref
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TypeAlias
 
@@ -38,7 +38,7 @@ def using_threads(threads: int) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def eager(forms: Forms, threads: int) -> Runner:
+def eager(forms: Forms, threads: int, streams: int = 1) -> Runner:
     """The folded model as it is; channels-last where that is measured to be faster for this setting."""
     plain = _in_layout(forms, threads, torch.contiguous_format)
     last = _in_layout(forms, threads, torch.channels_last)
@@ -47,26 +47,26 @@ def eager(forms: Forms, threads: int) -> Runner:
     once = measure(calls, 1, warmup=1)
     slow = once["plain"].median_ms > _SLOW_MS
     found = once if slow else measure(calls, _LAYOUT_ROUNDS, warmup=0)
-    return plain if found["plain"].low_ms <= found["last"].low_ms else last
+    better = torch.contiguous_format if found["plain"].low_ms <= found["last"].low_ms else torch.channels_last
+    return _in_layout(forms, threads, better, streams)
 
 
-def _in_layout(forms: Forms, threads: int, layout: torch.memory_format) -> Runner:
+def _in_layout(forms: Forms, threads: int, layout: torch.memory_format, streams: int = 1) -> Runner:
     model = copy.deepcopy(forms.folded).to(memory_format=layout)
-    return _runner(lambda images: model(images.contiguous(memory_format=layout)), threads)
+    return _runner(lambda images: model(images.contiguous(memory_format=layout)), threads, streams)
 
 
-def compiled(forms: Forms, threads: int) -> Runner:
+def compiled(forms: Forms, threads: int, streams: int = 1) -> Runner:
     """torch.compile with inductor and frozen weights. Compiling takes a minute for a large network."""
     # A program's module has code of its own; that of ConvNet would count against one limit of recompilations.
     module = forms.program.module()
     call = torch.compile(module, fullgraph=True, dynamic=False, options={"freezing": True})
-    runner = _runner(call, threads)
     with quiet():
-        runner(forms.images.numpy())
-    return runner
+        _runner(call, threads)(forms.images.numpy())
+    return _runner(call, threads, streams)
 
 
-def ahead_of_time(forms: Forms, threads: int) -> Runner:
+def ahead_of_time(forms: Forms, threads: int, streams: int = 1) -> Runner:
     """torch.export and AOTInductor: a compiled library, loaded again. Compiling takes a minute for a large network."""
     from torch._inductor import aoti_compile_and_package, aoti_load_package
 
@@ -76,14 +76,15 @@ def ahead_of_time(forms: Forms, threads: int) -> Runner:
         path = aoti_compile_and_package(forms.program, package_path=target, inductor_configs={"freezing": True})
         loaded = aoti_load_package(path)
 
-    runner = _runner(loaded, threads)
+    runner = _runner(loaded, threads, streams)
     weakref.finalize(runner, shutil.rmtree, folder, ignore_errors=True)  # the library is read from it while it runs
     return runner
 
 
-def _runner(call: Callable[[torch.Tensor], torch.Tensor], threads: int) -> Runner:
+def _runner(call: Callable[[torch.Tensor], torch.Tensor], threads: int, streams: int = 1) -> Runner:
     def run(images_NCHW: Array) -> Array:
-        with using_threads(threads), torch.inference_mode():
+        # PyTorch has one number of threads for all new threads: those who call at once must not set it in turn.
+        with using_threads(threads) if streams == 1 else nullcontext(), torch.inference_mode():
             return call(torch.from_numpy(images_NCHW)).numpy()
 
     return run

@@ -2,10 +2,11 @@
 
 import importlib.util
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import metadata
 from types import MappingProxyType
+from typing import Protocol
 
 from compoundnet.modules import ConvNet
 from compoundnet.schema import near
@@ -16,17 +17,24 @@ from .pytorch import Runner
 from .setting import Setting
 
 
+class Start(Protocol):
+    """From a model's forms, a number of threads and of streams to a function of images."""
+
+    def __call__(self, forms: Forms, threads: int, streams: int = 1, /) -> Runner: ...
+
+
 @dataclass(frozen=True, kw_only=True)
 class Engine:
     """A way to run a model: ``start`` makes a function from images N x C x H x W to logits N x classes.
 
-    It takes the model's forms and a number of threads. ``needs`` are the modules it imports, its own first,
-    ``extra`` what installs them (empty: they come with the library), ``compiler`` whether it calls a C++
-    compiler. A ``patient`` engine takes up to minutes to start, so "auto" tries it only when asked.
+    It takes the model's forms, the number of threads that a call computes on, and how many threads call at
+    once. ``needs`` are the modules it imports, its own first, ``extra`` what installs them (empty: they come
+    with the library), ``compiler`` whether it calls a C++ compiler. A ``patient`` engine takes up to minutes
+    to start, so "auto" tries it only when asked.
     """
 
     name: str
-    start: Callable[[Forms, int], Runner]
+    start: Start
     needs: tuple[str, ...] = ("torch",)
     extra: str = ""
     patient: bool = False
@@ -34,7 +42,7 @@ class Engine:
 
     def prepare(self, model: ConvNet, setting: Setting) -> Runner:
         """The function for this model and setting; it takes float32 arrays of exactly the setting's shape."""
-        return self.start(Forms(model, setting.shape(model.network)), setting.threads)
+        return self.start(Forms(model, setting.shape(model.network)), setting.threads, setting.streams)
 
 
 _TABLE = (

@@ -1,18 +1,18 @@
 """export() and verify(): an artefact is written only if it answers as the model does, and can show it again."""
 
-import hashlib
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from compoundnet.preprocess import Preprocess, released_crop
+from compoundnet.weights.hashing import tensors_sha256
 
 from . import seal
 from .formats import FORMATS, Format, by_suffix, require_installed, require_possible
 from .proof import Proof, answered, prove
-from .record import ArtefactError, Dynamic, FormatName, Options, ProofError, Record
+from .record import ArtefactError, Case, Dynamic, FormatName, Int8, Options, ProofError, Record
 
 if TYPE_CHECKING:
     from compoundnet.modules import ConvNet
@@ -60,12 +60,18 @@ def export(
     options = Options(format=chosen.name, include_preprocess=include_preprocess, dynamic=dynamic, cam=cam)
     require_possible(chosen, options)
     require_installed(chosen, chosen.writes)
-    _require_place(target)
-    _require_exportable(pretrained.model)
-    record = _record(pretrained, options)
+    require_place(target)
+    require_exportable(pretrained.model)
+    record = record_of(pretrained, options)
+    return place(target, record, lambda made: chosen.write(pretrained.model, record, made))
+
+
+def place(target: Path, record: Record, write: Callable[[Path], None]) -> Exported:
+    """Let ``write`` make an artefact beside its place, prove it, and move it there; as ``export`` says."""
+    chosen = FORMATS[record.options.format]
     with tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as folder:
         made = Path(folder) / target.name
-        chosen.write(pretrained.model, record, made)
+        write(made)
         if chosen.seals:
             seal.close(chosen.files(made))
         proof = _proof(made, chosen, record, target)
@@ -120,7 +126,7 @@ def random_weights(network: "Network", name: str = "", seed: int = 0) -> "Pretra
         for name_of, tensor in model.state_dict().items():
             if (leaf := name_of.rpartition("norm.")[2]) in _NORMS:
                 tensor.uniform_(*_NORMS[leaf], generator=generator)
-        _require_exportable(model)
+        require_exportable(model)
         settling = golden.varied(seed, max(_SETTLING, network.total_stride))
         model.train()(torch.from_numpy(golden.normalised(settling, preprocess)))
     source = f"{RANDOM}, seed {seed}"
@@ -128,19 +134,30 @@ def random_weights(network: "Network", name: str = "", seed: int = 0) -> "Pretra
     return Pretrained(model.eval(), weights, LoadReport(0, "compoundnet", assumed=("the weights are random",)))
 
 
-def _record(pretrained: "Pretrained", options: Options) -> Record:
+def record_of(
+    pretrained: "Pretrained", options: Options, cases: tuple[Case, ...] | None = None, int8: Int8 | None = None
+) -> Record:
+    """The record of an artefact; golden answers are the model's, or those given."""
     import compoundnet
 
     weights = replace(pretrained.weights, metrics=dict(pretrained.weights.metrics))
-    random = weights.source.startswith(RANDOM)
+    if cases is None:
+        photos = not is_random(pretrained)
+        cases = answered(pretrained.model.eval(), weights.preprocess, options, photos=photos)
     return Record(
         options=options,
         weights=weights.to_dict(),
-        tensors_sha256=_tensors_sha256(pretrained.model),
-        random_weights=random,
-        cases=answered(pretrained.model.eval(), weights.preprocess, options, photos=not random),
+        tensors_sha256=tensors_sha256(pretrained.model),
+        random_weights=is_random(pretrained),
+        cases=cases,
         compoundnet=compoundnet.__version__,
+        int8=int8,
     )
+
+
+def is_random(pretrained: "Pretrained") -> bool:
+    """Whether nobody trained the weights."""
+    return pretrained.weights.source.startswith(RANDOM)
 
 
 def _proof(made: Path, chosen: Format, record: Record, shown: Path) -> Proof:
@@ -158,25 +175,16 @@ def _tried(path: Path, call: Callable[[], T]) -> T:
         raise ArtefactError(f"{path}: cannot be read or run ({detail}); export the model again") from None
 
 
-def _require_place(target: Path) -> None:
+def require_place(target: Path) -> None:
+    """Raise ArtefactError where no file can be written."""
     if not target.parent.is_dir():
         raise ArtefactError(f"{target}: the folder {target.parent} does not exist; create it first")
     if target.is_dir():
         raise ArtefactError(f"{target}: a folder; name a file to write")
 
 
-def _require_exportable(model: "ConvNet") -> None:
+def require_exportable(model: "ConvNet") -> None:
+    """Raise ArtefactError for a network that takes other pictures than RGB."""
     channels = model.network.in_channels
     if channels != 3:
         raise ArtefactError(f"the network takes {channels} channels; exports are proved on RGB pictures, which have 3")
-
-
-def _tensors_sha256(model: "ConvNet") -> str:
-    """The SHA-256 of every tensor's name, type, shape and bytes, in the order of names."""
-    digest = hashlib.sha256()
-    state: dict[str, Any] = model.state_dict()
-    for name in sorted(state):
-        array = state[name].detach().cpu().contiguous().numpy()
-        digest.update(f"{name} {array.dtype.str} {array.shape}\n".encode())
-        digest.update(array.tobytes())
-    return digest.hexdigest()

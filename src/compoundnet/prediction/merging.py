@@ -1,0 +1,80 @@
+"""Merging: the files of all shards of one list become one, in the order of the list."""
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+
+from .entries import Shard
+from .ledger import alone, read_run, require_place, write_run
+from .rows import FORMATS, Answered, answered_in
+
+
+def merge(parts: Sequence[str | Path], out: str | Path) -> tuple[int, int]:
+    """Write the answers of all shards to ``out``; returns how many pictures, and how many of them failed.
+
+    Raises ValueError, one line, for parts of different runs, a shard that is missing, stands twice or is not
+    finished, shards of different lists, and an ``out`` that exists.
+    """
+    paths, out = [Path(part) for part in parts], Path(out)
+    require_place(out)
+    if out.exists():
+        raise ValueError(f"{out}: exists already; remove it, or name another file")
+    ordered = _ordered(paths, out)
+    run = replace(read_run(ordered[0]), shard=Shard())
+    beside = out.with_name(f".{out.name}.{os.getpid()}.part")
+    pictures = failed = 0
+    with alone(out), ExitStack() as stack:
+        stack.callback(beside.unlink, missing_ok=True)
+        file = stack.enter_context(beside.open("wb"))
+        files = [stack.enter_context(path.open("rb")) for path in ordered]
+        file.write(FORMATS[out.suffix].head)
+        readers = [answered_in(part, path, run.top) for part, path in zip(files, ordered, strict=True)]
+        for answer in _in_turn(readers, ordered):
+            file.write(answer.raw)
+            pictures, failed = pictures + 1, failed + answer.failed
+        file.flush()
+        os.fsync(file.fileno())
+        write_run(out, run)
+        beside.replace(out)
+    return pictures, failed
+
+
+def _ordered(paths: Sequence[Path], out: Path) -> list[Path]:
+    """The parts by the index of their shard, when they are all of one run."""
+    runs = {}
+    for path in paths:
+        if path.suffix != out.suffix:
+            raise ValueError(f"{path}: not a {out.suffix} file as {out} is; merge files of one kind")
+        if not path.is_file():
+            begun = path.with_name(f"{path.name}.part").exists()
+            problem = "not finished; run its shard again, it goes on where it stopped" if begun else "no such file"
+            raise ValueError(f"{path}: {problem}")
+        runs[path] = read_run(path)
+    first = runs[paths[0]]
+    for path, run in runs.items():
+        if replace(run, shard=first.shard) != first or run.shard.count != first.shard.count:
+            raise ValueError(f"{path}: another run than {paths[0]} (model, options or number of shards differ)")
+    places = {run.shard.index: path for path, run in runs.items()}
+    if len(places) != len(paths):
+        raise ValueError(f"{len(paths)} files hold {len(places)} shards; name every shard once")
+    if missing := [str(index) for index in range(first.shard.count) if index not in places]:
+        raise ValueError(f"of {first.shard.count} shards these are missing: {', '.join(missing[:10])}; name them too")
+    return [places[index] for index in range(first.shard.count)]
+
+
+def _in_turn(readers: Sequence[Iterator[Answered]], paths: Sequence[Path]) -> Iterator[Answered]:
+    """One answer of each part after the other, as ``Shard`` dealt them out; the first may have one more."""
+    end = len(readers)
+    while end:
+        for place, reader in enumerate(readers):
+            answer = next(reader, None)
+            if answer is None:
+                end = min(end, place)
+            elif place >= end:
+                raise ValueError(f"{paths[place]}: more answers than {paths[end]}; the shards are of different lists")
+            else:
+                yield answer
+        if end < len(readers):
+            return
