@@ -8,6 +8,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from .record import ArtefactError as ArtefactError
+from .record import Int8 as Int8
 from .record import Options as Options
 from .record import ProofError as ProofError
 from .record import Record as Record

@@ -1,5 +1,7 @@
 """ONNX: the exported program's graph, sizes freed, preprocessing in front, the record in its metadata."""
 
+import ast
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,32 +20,42 @@ if TYPE_CHECKING:
 
     from .proof import Run
 
+_SCOPES = "pkg.torch.onnx.name_scopes"
+
 
 def write(model: "ConvNet", record: Record, path: Path) -> None:
     """Write the network as ONNX (opset 20) with its record."""
-    import onnx
-
     from .onnx_preprocess import preprocessed
 
-    proto = graph(model, record)
+    proto = graph(model, record.options, record.preprocess.size)
     if record.options.include_preprocess:
         proto = preprocessed(proto, record.preprocess, record.options.dynamic is not None)
+    save(proto, record, path)
+
+
+def save(proto: "onnx.ModelProto", record: Record, path: Path) -> None:
+    """Write a graph with its record, in place of what other metadata it has."""
+    import onnx
+
+    del proto.metadata_props[:]
     entry = proto.metadata_props.add()
     entry.key, entry.value = KEY, record.to_json()
     onnx.checker.check_model(proto)
     path.write_bytes(proto.SerializeToString())
 
 
-def graph(model: "ConvNet", record: Record) -> "onnx.ModelProto":
-    """The network alone: float32 ``images`` to ``logits`` and, when asked for, ``cam``."""
+def graph(model: "ConvNet", options: Options, size: tuple[int, int]) -> "onnx.ModelProto":
+    """The network alone: float32 ``images`` to ``logits`` and, when asked for, ``cam``.
+
+    Nodes are named after the module they come from: ``stages.0.0.project.conv/Conv``.
+    """
     import torch
 
     from compoundnet.engines.forms import quiet
 
-    options, (height, width) = record.options, record.preprocess.size
     with quiet():
         exported = torch.onnx.export(
-            program(Answering(model, options.cam), options, (height, width)),
+            program(Answering(model, options.cam), options, size),
             dynamo=True,
             verbose=False,
             input_names=[INPUT],
@@ -51,10 +63,22 @@ def graph(model: "ConvNet", record: Record) -> "onnx.ModelProto":
         )
     assert exported is not None
     proto = exported.model_proto
+    _name_nodes(proto.graph)
     for node in [*proto.graph.node, *proto.graph.value_info, *proto.graph.initializer, *proto.graph.input]:
         del node.metadata_props[:]  # the exporter's notes, with paths of this machine's files
     _name_sizes(proto, model, options)
     return proto
+
+
+def _name_nodes(graph: "onnx.GraphProto") -> None:
+    """By the exporter's notes: the modules around a node, outermost first, and the operation's own name."""
+    seen: Counter[str] = Counter()
+    for node in graph.node:
+        notes = {entry.key: entry.value for entry in node.metadata_props}
+        scopes = ast.literal_eval(notes.get(_SCOPES, "[]"))[:-1]
+        name = f"{scopes[-1].removeprefix('net.') if scopes else ''}/{node.op_type}"
+        seen[name] += 1
+        node.name = name if seen[name] == 1 else f"{name}_{seen[name]}"
 
 
 def program(network: "torch.nn.Module", options: Options, size: tuple[int, int]) -> "torch.export.ExportedProgram":

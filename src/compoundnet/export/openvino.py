@@ -26,9 +26,16 @@ def write(model: "ConvNet", record: Record, path: Path) -> None:
     """Write both files, the weights in float32."""
     import openvino as ov
 
-    network = ov.Core().read_model(onnx.graph(model, record).SerializeToString())
+    network = ov.Core().read_model(onnx.graph(model, record.options, record.preprocess.size).SerializeToString())
     if record.options.include_preprocess:
         network = _preprocessed(network, record)
+    save(network, record, path)
+
+
+def save(network: "ov.Model", record: Record, path: Path) -> None:
+    """Write a graph with its record."""
+    import openvino as ov
+
     network.set_rt_info(record.to_json(), [KEY])
     ov.save_model(network, path, compress_to_fp16=False)
 

@@ -44,11 +44,32 @@ class Options:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Int8:
+    """What an int8 artefact was measured to be, against float on the same ``engine``, when it was made.
+
+    ``float_top1``, ``int8_top1`` (percent) and ``drop`` (points) are of ``held_out`` labelled pictures;
+    ``speedup`` is float's time over int8's on ``threads`` threads of ``cpu``. ``float_blocks`` stayed
+    float, as did what ``float_kinds`` names in all blocks.
+    """
+
+    engine: str
+    held_out: int
+    float_top1: float
+    int8_top1: float
+    drop: float
+    speedup: float
+    threads: int
+    cpu: str
+    float_blocks: tuple[str, ...] = ()
+    float_kinds: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
 class Case:
     """Golden images and the answer to them: seeded pictures, or one photograph named by file and hash.
 
     ``logits`` (batch, classes) and ``maps`` (batch, h, w; the top class's activation map, "" without
-    ``cam``) are float32 in base64, as the PyTorch model gave them.
+    ``cam``) are float32 in base64, as the PyTorch model gave them, or an int8 artefact itself.
     """
 
     batch: int
@@ -67,6 +88,7 @@ class Record:
 
     ``tensors_sha256`` identifies the tensors by name and value, whichever file they came from.
     ``weights`` stays plain JSON, so that a network of unknown operators can still be verified.
+    ``int8`` is None for a float artefact.
     """
 
     options: Options
@@ -75,6 +97,7 @@ class Record:
     random_weights: bool
     cases: tuple[Case, ...]
     compoundnet: str
+    int8: Int8 | None = None
 
     @property
     def preprocess(self) -> Preprocess:
