@@ -1,20 +1,16 @@
 """The command line: its options, its JSON, its exit codes, and one clear line for every mistake."""
 
-import csv
 import json
 import os
 import pty
 import subprocess
 import sys
-import threading
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from PIL import Image
 
 from compoundnet import MEMBERS, RULES, Network, Rounding, Scaling, by_stage, cost, named, scale
 from compoundnet.cli import main
@@ -22,7 +18,7 @@ from compoundnet.cli.parser import COMMANDS, build
 from compoundnet.cli.progress import EVERY_SECONDS, _lines
 from compoundnet.cost import CONVENTION
 from compoundnet.schema import encode
-from tests.pictures import CHELSEA, COFFEE, ROCKET, png_header
+from tests.pictures import COFFEE
 
 SURFACE = {
     "show": ["net", "--json"],
@@ -43,7 +39,11 @@ SURFACE = {
         ],
     ],
     "models": ["pattern", "--json"],
-    "predict": ["paths", "--batch", "--csv", "--exact", "--json", "--labels", "--model", "--network", "--top"],
+    "predict": [
+        *["paths", "--batch", "--engine", "--exact", "--files-from", "--json", "--labels", "--model", "--network"],
+        *["--out", "--shard", "--top", "--workers"],
+    ],
+    "merge": ["parts", "--json", "--out"],
     "time": [
         *["nets", "--batch", "--engine", "--json", "--patient", "--rounds", "--threads", "--why", "--with-preprocess"],
     ],
@@ -278,92 +278,7 @@ def test_models_lists_every_member_and_which_have_weights(run: Run) -> None:
     assert [row["name"] for row in answer(run, "models", "resnet1*")] == ["resnet18", "resnet101", "resnet152"]
 
 
-# predict
-
-
-@pytest.fixture
-def pictures(tmp_path: Path) -> Path:
-    folder = tmp_path / "pictures"
-    folder.mkdir()
-    (folder / "cut2.jpg").write_bytes(ROCKET.read_bytes()[:9000])
-    (folder / "coffee10.png").write_bytes(COFFEE.read_bytes())
-    (folder / "bomb.png").write_bytes(png_header(50_000, 50_000))
-    return folder
-
-
-def test_predict_does_the_rest_and_counts_both(run: Run, pictures: Path, tmp_path: Path) -> None:
-    table = tmp_path / "out.csv"
-    code, out, err = run("predict", CHELSEA, pictures, "missing.jpg", "--top", 2, "--csv", table, "--json")
-    assert code == 1
-    data = json.loads(out)
-    assert [row["path"] for row in data] == [
-        *[str(CHELSEA), f"{pictures}/bomb.png", f"{pictures}/coffee10.png", f"{pictures}/cut2.jpg", "missing.jpg"]
-    ]
-    assert [row["error"] is None for row in data] == [True, False, True, False, False]
-    assert [[label["label"] for label in row["top"]][:1] for row in data] == [["tiger cat"], [], ["espresso"], [], []]
-    assert all(list(row) == ["path", "top", "error"] for row in data)
-    assert all(list(label) == ["label", "index", "probability"] for row in data for label in row["top"])
-    assert err == "compoundnet: error: 3 of 5 pictures failed, 2 done\n"
-    with table.open(newline="") as file:
-        rows = list(csv.DictReader(file))
-    assert list(rows[0]) == ["path", "rank", "label", "index", "probability", "error"]
-    assert [(row["path"], row["rank"]) for row in rows] == [
-        *[(str(CHELSEA), "1"), (str(CHELSEA), "2"), (f"{pictures}/bomb.png", "")],
-        *[(f"{pictures}/coffee10.png", "1"), (f"{pictures}/coffee10.png", "2")],
-        *[(f"{pictures}/cut2.jpg", ""), ("missing.jpg", "")],
-    ]
-    assert rows[0]["probability"] == str(data[0]["top"][0]["probability"])
-    assert rows[2]["error"] == data[1]["error"]
-    assert names(tmp_path) == ["out.csv", "pictures"]
-
-
-def test_predict_prints_labels_and_one_line_for_each_bad_file(run: Run, pictures: Path) -> None:
-    code, out, err = run("predict", f"{pictures}/c*", "--top", 1)
-    assert code == 1
-    assert out.splitlines()[0] == f"{pictures}/coffee10.png"
-    assert "espresso (967)" in out
-    first, last = err.splitlines()
-    assert first.startswith(f"compoundnet: error: {pictures}/cut2.jpg: damaged or cut off")
-    assert last == "compoundnet: error: 1 of 2 pictures failed, 1 done"
-
-
-def test_predict_exact_decodes_every_pixel(run: Run, tmp_path: Path) -> None:
-    path = tmp_path / "large.jpg"
-    with Image.open(COFFEE) as image:
-        image.convert("RGB").resize((3000, 2000)).save(path)
-    fast, exact = (answer(run, "predict", path, *more)[0]["top"][0] for more in ((), ("--exact",)))
-    assert fast["label"] == exact["label"] == "espresso"
-    assert 0 < abs(fast["probability"] - exact["probability"]) < 0.05
-
-
-def test_what_was_assumed_about_a_bare_file_is_said(run: Run, tmp_path: Path) -> None:
-    from compoundnet.weights.catalogue import PACKAGED, locate
-
-    bare = tmp_path / "bare.pth"
-    bare.symlink_to(locate(PACKAGED["efficientnet_lite0"]))
-    code, out, err = run("predict", COFFEE, "--model", bare, "--json")
-    assert code == 0
-    assert json.loads(out)[0]["top"][0]["label"] == "espresso"
-    assert err.splitlines()
-    assert all(line.startswith(f"compoundnet: {bare}: assumed: ") for line in err.splitlines())
-
-
-def test_odd_metadata_in_a_good_picture_is_no_warning(run: Run, tmp_path: Path) -> None:
-    path = tmp_path / "odd.jpg"
-    Image.new("RGB", (40, 40)).save(path, exif=b"Exif\0\0II*\0\x08\0\0\0\x05\0\x12\x01\x03\0")
-    code, _, err = run("predict", path)
-    assert (code, err) == (0, "")
-
-
-def test_an_interruption_is_130_and_leaves_nothing(run: Run, tmp_path: Path) -> None:
-    import _thread
-
-    timer = threading.Timer(1.0, _thread.interrupt_main)
-    timer.start()
-    code, out, err = run("predict", *[CHELSEA] * 3000, "--csv", tmp_path / "out.csv", "--json")
-    timer.cancel()
-    assert (code, out, err) == (130, "", "compoundnet: error: interrupted\n")
-    assert names(tmp_path) == []
+# Progress
 
 
 def test_progress_is_a_line_every_few_seconds(capsys: pytest.CaptureFixture[str]) -> None:
@@ -392,7 +307,7 @@ def test_progress_is_a_line_every_few_seconds(capsys: pytest.CaptureFixture[str]
         ("cost tiny --by stag", "--by: expected one of 'stage', 'layer', got 'stag'"),
         ("cost tiny --siz 64", "unknown argument --siz; did you mean --size"),
         ("cost", "NET is missing; try --help"),
-        ("predict", "PATHS is missing; try --help"),
+        ("predict", "PATHS is missing; name pictures, folders or globs, or a list with --files-from"),
         ("", "no command; try --help"),
         ("cst tiny", "unknown command 'cst'; did you mean cost?"),
         ("--json cost tiny", "unknown argument --json; give it after the command"),
@@ -416,8 +331,15 @@ def test_progress_is_a_line_every_few_seconds(capsys: pytest.CaptureFixture[str]
         ("predict x.jpg --batch 1.5", "--batch: expected a whole number, got '1.5'"),
         ("predict x.jpg --model efficientnet_lite9", "'efficientnet_lite9' is neither a file nor a name with weights"),
         ("predict x.jpg --model efficientnet_b0", "no weights come with efficientnet_b0"),
-        ("predict x.jpg --csv no/such/out.csv", "no/such/out.csv: cannot be written (No such file or directory)"),
-        ("predict x.jpg --csv /dev/null", "/dev/null: not a regular file; name a file to write"),
+        ("predict x.jpg --out no/such/out.csv", "no/such/out.csv: the folder no/such does not exist; create it first"),
+        ("predict x.jpg --out /dev/null", "'/dev/null': a file of answers ends in .csv or .jsonl"),
+        ("predict x.jpg --workers 0", "workers: 0 is not a whole number of at least 1"),
+        ("predict x.jpg --engine onnx", "unknown engine 'onnx'; did you mean onnxruntime"),
+        ("predict x.jpg --shard 8/8", "shard: 8 of 8 is no share; the first of 8 is 0/8, the last 7/8"),
+        ("predict x.jpg --shard 2", "--shard: '2' is not INDEX/COUNT; the first of 8 is 0/8"),
+        ("predict x.jpg --shard env", "--shard env: none of RANK and WORLD_SIZE (torchrun)"),
+        ("predict --files-from nothing.txt", "nothing.txt: No such file or directory"),
+        ("merge a.csv --out b.csv", "a.csv: no such file"),
     ],
 )
 def test_a_mistake_is_one_clear_line_and_exit_code_2(run: Run, argv: str, problem: str) -> None:
@@ -477,31 +399,6 @@ def test_a_malformed_network_is_one_line_with_the_file_and_the_path_to_the_field
 def test_a_file_that_is_no_text_is_no_network(run: Run) -> None:
     code, _, err = run("show", COFFEE)
     assert (code, err) == (2, f"compoundnet: error: {COFFEE}: not a text file; a network is JSON in UTF-8\n")
-
-
-def test_an_unwritable_target_is_found_before_the_work_starts(run: Run, tmp_path: Path) -> None:
-    started = time.perf_counter()
-    code, out, err = run("predict", *[CHELSEA] * 2000, "--csv", tmp_path)
-    assert time.perf_counter() - started < 2
-    assert (code, out) == (2, "")
-    assert err == f"compoundnet: error: {tmp_path}: a folder; name a file to write\n"
-
-
-def test_a_failed_run_keeps_the_old_file(run: Run, tmp_path: Path) -> None:
-    table = tmp_path / "out.csv"
-    table.write_text("old")
-    assert run("predict", CHELSEA, "--csv", table, "--model", "nope")[0] == 2
-    assert table.read_text() == "old"
-    assert names(tmp_path) == ["out.csv"]
-
-
-def test_an_empty_folder_is_a_failed_input(run: Run, tmp_path: Path) -> None:
-    code, out, err = run("predict", tmp_path)
-    assert (code, out) == (1, "")
-    assert err.splitlines() == [
-        f"compoundnet: error: {tmp_path}: no picture in this folder; it needs files such as .jpg or .png",
-        "compoundnet: error: 1 of 1 pictures failed, 0 done",
-    ]
 
 
 # The process

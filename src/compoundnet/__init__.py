@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from .measuring import Measurement as Measurement
     from .measuring import measure as measure
     from .prediction import predict as predict
+    from .prediction import predictions as predictions
     from .weights import Pretrained as Pretrained
     from .weights import Weights as Weights
     from .weights import load as load
@@ -60,6 +61,7 @@ _LAZY = {
     "Measurement": "measuring",
     "measure": "measuring",
     "predict": "prediction",
+    "predictions": "prediction",
     "Pretrained": "weights",
     "Weights": "weights",
     "load": "weights",

@@ -16,6 +16,7 @@ from .exporting import export, verify
 from .networks import cost, models, scale, show
 from .predicting import predict
 from .serving import serve
+from .sharding import merge
 from .timing import time
 
 Command: TypeAlias = Callable[..., int]
@@ -27,6 +28,7 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
         "scale": scale,
         "models": models,
         "predict": predict,
+        "merge": merge,
         "time": time,
         "serve": serve,
         "export": export,
@@ -38,7 +40,8 @@ _POSITIONAL: Mapping[str, tuple[str, str | None]] = MappingProxyType(
         "nets": ("names of networks (see models), JSON files or weights files, timed in turn", "+"),
         "net": ("a network's name (see models), a JSON file, or - for standard input", None),
         "pattern": ("only the names that match, such as 'efficientnet_*'", "?"),
-        "paths": ("picture files, folders or globs", "+"),
+        "paths": ("picture files, folders or globs", "*"),
+        "parts": ("the files that predict --shard wrote, one for each shard", "+"),
         "artefact": ("a file that export wrote", None),
         "weights": ("a name with weights (see models) or a weights file", None),
     }
@@ -85,11 +88,20 @@ def build() -> tuple[ArgumentParser, dict[str, ArgumentParser]]:
     return parser, commands
 
 
+class _Dashed(ArgumentParser):
+    """A parser whose options are written with dashes, whatever the parameters are called."""
+
+    def add_argument(self, *names: Any, **options: Any) -> Any:  # jsonargparse's own has more parameters
+        return super().add_argument(*(_dashed(name) for name in names), **options)
+
+
+def _dashed(name: str) -> str:
+    return name.replace("_", "-") if name.startswith("--") else name
+
+
 def _command(command: Command) -> ArgumentParser:
     description = (inspect.getdoc(command) or "").splitlines()[0]
-    parser = ArgumentParser(
-        description=description, formatter_class=HelpFormatter, exit_on_error=False, allow_abbrev=False
-    )
+    parser = _Dashed(description=description, formatter_class=HelpFormatter, exit_on_error=False, allow_abbrev=False)
     parameters = inspect.signature(command).parameters
     for name in parameters:
         if name in _POSITIONAL:

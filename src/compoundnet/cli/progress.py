@@ -9,8 +9,11 @@ EVERY_SECONDS = 5.0
 
 
 @contextmanager
-def progress(things: str) -> Iterator[Callable[[int, int], None]]:
+def progress(things: str, *, silent: bool = False) -> Iterator[Callable[[int, int], None]]:
     """A function to call with (done, total), while the context is open."""
+    if silent:
+        yield _nothing
+        return
     if not sys.stderr.isatty():
         yield _lines(things)
         return
@@ -25,6 +28,10 @@ def progress(things: str) -> Iterator[Callable[[int, int], None]]:
             bar.update(task, completed=done, total=total)
 
         yield on_done
+
+
+def _nothing(done: int, total: int) -> None:
+    """What else is on the terminal shows the progress."""
 
 
 def _lines(things: str, clock: Callable[[], float] = time.monotonic) -> Callable[[int, int], None]:

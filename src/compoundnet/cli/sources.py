@@ -42,15 +42,26 @@ def read(net: str) -> Source:
     raise ValueError(f"unknown network {shown(net)}; {near(net, MEMBERS)} a JSON file is read too")
 
 
-def text(path: Path, what: str) -> str:
-    """The text of a file. Raises ValueError, saying ``what`` was expected, unless it is UTF-8 of at most MAX_BYTES."""
+def lines(name: str, what: str, most: int = MAX_BYTES) -> list[str]:
+    """The lines of a text file, or of standard input for "-". Raises ValueError as ``text`` does."""
+    read = _bounded(sys.stdin.read(most + 1), name, what, most) if name == "-" else text(Path(name), what, most)
+    found = read.split("\n")
+    return found[:-1] if found[-1] == "" else found
+
+
+def text(path: Path, what: str, most: int = MAX_BYTES) -> str:
+    """The text of a file. Raises ValueError, saying ``what`` was expected, unless it is UTF-8 of at most ``most``."""
     try:
         with path.open(encoding="utf-8-sig") as file:
-            read = file.read(MAX_BYTES + 1)
+            read = file.read(most + 1)
     except UnicodeDecodeError:
         raise ValueError(f"{path}: not a text file; {what} in UTF-8") from None
-    if len(read) > MAX_BYTES:
-        raise ValueError(f"{path}: more than {MAX_BYTES:,} characters; {what}, far smaller")
+    return _bounded(read, str(path), what, most)
+
+
+def _bounded(read: str, name: str, what: str, most: int) -> str:
+    if len(read) > most:
+        raise ValueError(f"{name}: more than {most:,} characters; {what}, far smaller")
     return read
 
 

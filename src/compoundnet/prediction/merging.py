@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
+from itertools import zip_longest
 from pathlib import Path
 
 from .entries import Shard
@@ -65,16 +66,13 @@ def _ordered(paths: Sequence[Path], out: Path) -> list[Path]:
 
 
 def _in_turn(readers: Sequence[Iterator[Answered]], paths: Sequence[Path]) -> Iterator[Answered]:
-    """One answer of each part after the other, as ``Shard`` dealt them out; the first may have one more."""
-    end = len(readers)
-    while end:
-        for place, reader in enumerate(readers):
-            answer = next(reader, None)
+    """One answer of each part after the other, as ``Shard`` dealt them out: the first ones may have one more."""
+    shorter: Path | None = None
+    for answers in zip_longest(*readers):
+        for path, answer in zip(paths, answers, strict=True):
             if answer is None:
-                end = min(end, place)
-            elif place >= end:
-                raise ValueError(f"{paths[place]}: more answers than {paths[end]}; the shards are of different lists")
+                shorter = shorter or path
+            elif shorter is not None:
+                raise ValueError(f"{path}: more answers than {shorter}; the shards are of different lists")
             else:
                 yield answer
-        if end < len(readers):
-            return

@@ -50,7 +50,7 @@ def answered_in(file: BinaryIO, path: Path, top: int) -> Iterator[Answered]:
 def _csv_rows(answer: Prediction) -> bytes:
     """One row per class; one row with the error for a picture that failed."""
     text = io.StringIO(newline="")
-    writer = csv.writer(text, lineterminator="\n")
+    writer = csv.writer(text)  # ends rows with CR LF, and so quotes both where they stand in a name
     if answer.error is not None:
         writer.writerow((answer.path, "", "", "", "", answer.error))
     for rank, label in enumerate(answer.top, 1):
@@ -133,7 +133,7 @@ def _require(condition: bool, problem: str) -> None:
 
 FORMATS: Mapping[str, RowFormat] = MappingProxyType(
     {
-        ".csv": RowFormat((",".join(COLUMNS) + "\n").encode(), _csv_rows, _read_csv),
+        ".csv": RowFormat((",".join(COLUMNS) + "\r\n").encode(), _csv_rows, _read_csv),
         ".jsonl": RowFormat(b"", _json_line, _read_json_lines),
     }
 )
