@@ -48,8 +48,8 @@ SURFACE = {
         *["nets", "--batch", "--engine", "--json", "--patient", "--rounds", "--threads", "--why", "--with-preprocess"],
     ],
     "serve": [
-        *["weights", "--batch", "--engine", "--host", "--megabytes", "--megapixels", "--port", "--queue", "--threads"],
-        *["--wait"],
+        *["weights", "--batch", "--connections", "--engine", "--host", "--megabytes", "--megapixels", "--port"],
+        *["--queue", "--threads", "--wait"],
     ],
     "export": [
         *["weights", "--cam", "--dynamic", "--format", "--include-preprocess", "--json", "--out", "--random-weights"],

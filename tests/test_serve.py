@@ -3,11 +3,11 @@
 import asyncio
 import base64
 import json
+import threading
 import time
 from collections.abc import Callable, Generator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -18,9 +18,10 @@ from starlette.testclient import TestClient
 
 import compoundnet as c
 from compoundnet.serve import app, golden, overlay, uploads
-from compoundnet.serve.batching import Batcher, Pixels
 from compoundnet.serve.limits import Limits, RequestError
+from compoundnet.serve.line import Line, Model
 from compoundnet.serve.metrics import Metrics
+from compoundnet.serve.reading import Picture, Pixels
 from compoundnet.serve.service import Service
 from compoundnet.serve.sized import Sized
 
@@ -266,19 +267,21 @@ def test_a_model_that_answers_no_numbers_is_an_error() -> None:
 def test_a_body_that_does_not_arrive_in_time_is_an_error_and_gives_its_place_back() -> None:
     service = Service(lite(), plain, replace(LIMITS, body_seconds=0.1))
     application = app.create(service, Metrics(), lambda: True)
-    headers = [(b"content-type", FORM.encode()), (b"content-length", b"1000"), (b"expect", b"100-continue")]
+    headers = [(b"content-type", FORM.encode()), (b"content-length", b"1000")]
     scope = {"type": "http", "method": "POST", "path": "/predict", "headers": headers, "query_string": b""}
     sent: list[Any] = []
 
     async def receive() -> Any:
-        if not sent and service.gate.inside == 1:
-            await asyncio.sleep(60)
-        return {"type": "http.request", "body": b"--", "more_body": True}
+        assert service.gate.inside == 1
+        await asyncio.sleep(60)
 
     async def note(message: Any) -> None:
         sent.append(message)
 
-    asyncio.run(application({**scope, "raw_path": b"/predict", "root_path": ""}, receive, note))
+    async def ask() -> None:
+        await application({**scope, "raw_path": b"/predict", "root_path": ""}, receive, note)
+
+    asyncio.run(ask())
     assert sent[0]["status"] == 408
     assert b"the body did not arrive within 0.1 seconds" in sent[1]["body"]
     assert service.gate.inside == 0
@@ -295,52 +298,84 @@ def test_impossible_limits_are_refused(fields: dict[str, Any]) -> None:
 # Batches
 
 
-def batch_of(rows: int, limits: Limits, coming: int, pause: float = 0.0) -> tuple[list[int], float]:
-    """The batch each of ``rows`` pictures ran in, and the seconds it all took."""
-    picture = np.zeros((3, 2, 2), np.float32)
+def batch_of(rows: int, limits: Limits, slow: float = 0.0) -> tuple[list[int], float]:
+    """The batch each of ``rows`` pictures ran in, and the seconds it all took; the last is read slowly."""
 
     def run(x_NCHW: Pixels) -> Any:
         return x_NCHW.sum(axis=(2, 3))
 
-    async def go() -> list[int]:
-        with ThreadPoolExecutor(1) as executor:
-            batcher = Batcher(run, executor, limits, lambda: coming)
-            task = asyncio.create_task(batcher.run_forever())
-            found = await asyncio.gather(*(batcher(picture + i) for i in range(rows)))
-            task.cancel()
-            assert [float(ran.row[0]) for ran in found] == [4.0 * i for i in range(rows)]
-            return [ran.batch for ran in found]
+    def read(index: int) -> Picture:
+        time.sleep(slow if index == rows - 1 else 0)
+        return Picture(np.full((3, 2, 2), index, np.float32), 0.0, 0.0)
 
-    start = time.perf_counter()
-    return asyncio.run(go()), time.perf_counter() - start
+    async def go() -> tuple[list[int], float]:
+        line, model = Line(2, limits.wait_ms, ahead=2 * limits.batch), Model(run, limits.batch)
+        with line.at_work():
+            start = time.perf_counter()
+            found = await asyncio.gather(*(line(partial(read, index), model) for index in range(rows)))
+            seconds = time.perf_counter() - start
+        assert [float(ran.row[0]) for ran in found] == [4.0 * index for index in range(rows)]
+        return [ran.batch for ran in found], seconds
+
+    return asyncio.run(go())
 
 
 def test_a_batch_is_never_larger_than_the_limit() -> None:
-    batches, _ = batch_of(7, replace(LIMITS, batch=3, wait_ms=0), 0)
-    assert batches == [3, 3, 3, 3, 3, 3, 1]
+    batches, _ = batch_of(7, replace(LIMITS, batch=3, wait_ms=5000))
+    assert sorted(batches) == [1, 3, 3, 3, 3, 3, 3]
 
 
-def test_a_picture_waits_for_others_only_while_some_are_coming_and_no_longer_than_the_bound() -> None:
-    alone, seconds = batch_of(1, replace(LIMITS, wait_ms=5000), coming=0)
+def test_a_picture_waits_for_others_only_while_some_are_being_read_and_no_longer_than_the_bound() -> None:
+    alone, seconds = batch_of(1, replace(LIMITS, wait_ms=5000))
     assert (alone, seconds < 2) == ([1], True)
-    waited, seconds = batch_of(1, replace(LIMITS, wait_ms=300), coming=1)
-    assert waited == [1]
-    assert 0.25 < seconds < 2
+    together, _ = batch_of(2, replace(LIMITS, wait_ms=5000), slow=0.2)
+    assert together == [2, 2]
+    apart, seconds = batch_of(2, replace(LIMITS, wait_ms=50), slow=0.5)
+    assert (apart, seconds < 2) == ([1, 1], True)
 
 
-def test_one_picture_too_many_is_told_to_come_again() -> None:
+def test_no_more_pictures_are_read_ahead_of_the_model_than_the_line_allows() -> None:
+    read: list[int] = []
+    free = threading.Event()
+
+    def reader(index: int) -> Picture:
+        read.append(index)
+        return Picture(np.zeros((3, 1, 1), np.float32), 0.0, 0.0)
+
+    def run(x_NCHW: Pixels) -> Any:
+        free.wait(10)
+        return x_NCHW[:, :, 0, 0]
+
     async def go() -> None:
-        with ThreadPoolExecutor(1) as executor:
-            batcher = Batcher(lambda x_NCHW: x_NCHW, executor, replace(LIMITS, queue=2), lambda: 0)
-            waiting = [asyncio.create_task(batcher(np.zeros((3, 1, 1), np.float32))) for _ in range(2)]
-            await asyncio.sleep(0)
-            with pytest.raises(RequestError) as refused:
-                await batcher(np.zeros((3, 1, 1), np.float32))
-            assert (refused.value.status, refused.value.retry_seconds) == (503, 1)
-            for task in waiting:
-                task.cancel()
+        line, model = Line(1, 0.0, ahead=2), Model(run)
+        with line.at_work():
+            waiting = [asyncio.create_task(line(partial(reader, index), model)) for index in range(9)]
+            await asyncio.sleep(0.3)
+            assert read == [0, 1, 2]  # one is at the model, two are ready
+            free.set()
+            await asyncio.gather(*waiting)
+        assert read == list(range(9))
 
     asyncio.run(go())
+
+
+def test_what_a_reader_raises_goes_to_the_one_who_sent_the_picture() -> None:
+    def read(error: Exception | None) -> Picture:
+        if error is not None:
+            raise error
+        return Picture(np.zeros((3, 1, 1), np.float32), 0.0, 0.0)
+
+    async def go() -> list[Any]:
+        line, model = Line(2, 0.0, ahead=2), Model(lambda x_NCHW: x_NCHW[:, :, 0, 0])
+        errors = (RequestError(400, "no picture"), OverflowError("too\nlarge"), None)
+        with line.at_work():
+            calls = (line(partial(read, error), model) for error in errors)
+            return await asyncio.gather(*calls, return_exceptions=True)
+
+    told, broken, fine = asyncio.run(go())
+    assert (told.status, told.text) == (400, "no picture")
+    assert (broken.status, broken.text) == (500, "reading the picture failed: OverflowError: too large")
+    assert fine.batch == 1
 
 
 def test_whole_batches_run_together_and_the_rest_one_by_one() -> None:

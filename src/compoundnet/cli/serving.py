@@ -4,6 +4,7 @@ import importlib.util
 import os
 import sys
 import warnings
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from .output import write
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
     from compoundnet.serve.sized import Sized
     from compoundnet.weights import Pretrained
 
-_NEEDS = ("fastapi", "uvicorn", "python_multipart", "prometheus_client")
+_NEEDS = ("fastapi", "uvicorn", "httptools", "python_multipart", "prometheus_client")
 
 
 def serve(
@@ -24,6 +25,7 @@ def serve(
     batch: int = 8,
     wait: float = 5.0,
     queue: int = 64,
+    connections: int = 1000,
     megabytes: float = 16.0,
     megapixels: float = 100.0,
 ) -> int:
@@ -34,9 +36,10 @@ def serve(
         port: the port to listen on, 0 for any free one; default: 8000
         engine: torch, onnxruntime, openvino, compile or aot; default: auto, the fastest of the quick ones
         threads: how many threads run the model; default: one less than there are cores, for the rest of the work
-        batch: how many pictures run together at most; default: 8
+        batch: how many pictures run together at most, if that is measured to be faster; default: 8
         wait: how long a picture waits at most for others to run with, in milliseconds; default: 5
         queue: how many requests are at work at most, before others are told to try later; default: 64
+        connections: how many connections are open at most; default: 1000
         megabytes: the largest request, in millions of bytes; default: 16
         megapixels: the largest picture, in millions of pixels; default: 100
     """
@@ -48,7 +51,7 @@ def serve(
     threads = max(1, (os.cpu_count() or 1) - 1) if threads is None else threads
     require_count(threads, "threads")
     sizes = {"max_bytes": round(1e6 * megabytes), "max_pixels": round(1e6 * megapixels)}
-    limits = Limits(**sizes, queue=queue, batch=batch, wait_ms=wait)
+    limits = Limits(**sizes, queue=queue, connections=connections, batch=batch, wait_ms=wait)
     with listening(host, port) as sock:
         from compoundnet.serve.running import run
         from compoundnet.weights import load
@@ -56,9 +59,10 @@ def serve(
         pretrained = load(weights)
         for note in pretrained.report.assumed:
             sys.stderr.write(f"compoundnet: {weights}: assumed: {note}\n")
-        name, call = _prepared(pretrained, engine, threads, batch)
+        name, call, batches = _prepared(pretrained, engine, threads, batch)
+        limits = replace(limits, batch=call.batch)
         address = f"http://{f'[{host}]' if ':' in host else host}:{sock.getsockname()[1]}"
-        line = f"{pretrained.weights.name} on {name}, {_threads(threads)}, {_batches(batch)}: {address}"
+        line = f"{pretrained.weights.name} on {name}, {_threads(threads)}, {batches}: {address}"
 
         def on_ready() -> None:
             write(f"compoundnet: serving {line}")
@@ -77,27 +81,26 @@ def _require_extra() -> None:
         raise ValueError(f"serving needs {missing[0]}, which is not installed; {remedy}")
 
 
-def _prepared(pretrained: "Pretrained", engine: str, threads: int, batch: int) -> "tuple[str, Sized]":
-    """The engine's name, and the model on it for one picture and for a batch."""
+def _prepared(pretrained: "Pretrained", engine: str, threads: int, batch: int) -> "tuple[str, Sized, str]":
+    """The engine's name, the model on it for one picture and for a batch if that is faster, and what was found."""
     import torch
 
     from compoundnet.engines import Setting, prepare
     from compoundnet.schema import require
-    from compoundnet.serve.sized import Sized
+    from compoundnet.serve.sized import WORTH, Sized, times_faster
 
     size, channels = pretrained.weights.preprocess.size, pretrained.model.network.in_channels
     require(channels == 3, "in_channels", f"the model takes {channels} channels; pictures have 3")
     torch.set_num_threads(threads)  # overlays run on PyTorch itself
     one = prepare(pretrained.model, Setting(size=size, threads=threads), engine)
     if batch == 1:
-        return one.engine, Sized(one, one, 1)
+        return one.engine, Sized(one, one, 1), "one picture at a time"
     many = prepare(pretrained.model, Setting(size=size, batch=batch, threads=threads), one.engine)
-    return one.engine, Sized(one, many, batch)
+    faster = times_faster(one, many, many.shape)
+    if faster < WORTH:
+        return one.engine, Sized(one, one, 1), f"one picture at a time ({batch} at once are {faster:.2f} times as fast)"
+    return one.engine, Sized(one, many, batch), f"up to {batch} pictures at once ({faster:.2f} times as fast)"
 
 
 def _threads(count: int) -> str:
     return f"{count} thread{'' if count == 1 else 's'}"
-
-
-def _batches(batch: int) -> str:
-    return "one picture at a time" if batch == 1 else f"up to {batch} pictures at once"

@@ -6,19 +6,21 @@ from contextlib import asynccontextmanager
 from dataclasses import asdict
 from http import HTTPStatus
 from importlib import resources
+from types import SimpleNamespace
 from typing import Annotated, Any
 
 from fastapi import FastAPI, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from compoundnet import __version__
 
-from .limits import RequestError
+from .bodies import Body, GoneError
+from .limits import Limits, RequestError
 from .metrics import Counted, Metrics
 from .service import Service
-from .uploads import FORM, JSON, check_headers, drop_body, read_body
+from .uploads import FORM, JSON
 
 _FILES = {
     "/": ("page.html", "text/html; charset=utf-8"),
@@ -47,10 +49,14 @@ _BODY: dict[str, Any] = {
         },
     }
 }
-_Work = Callable[[str, bytes], Awaitable[Response]]
+_Answered = Callable[[Body, int], Awaitable[Response]]
+_Work = Callable[[bytes], Awaitable[Response]]
+TOP, MAX_TOP = 5, 1000
+_TOPS = {b"": TOP, **{b"top=%d" % top: top for top in range(1, MAX_TOP + 1)}}
+_PREDICT = SimpleNamespace(path="/predict")  # what the counters look for
 
 
-def create(service: Service, metrics: Metrics, is_ready: Callable[[], bool], engine: str = "") -> FastAPI:
+def create(service: Service, metrics: Metrics, is_ready: Callable[[], bool], engine: str = "") -> ASGIApp:
     """The application of one service. ``is_ready`` turns false when the server begins to stop."""
 
     @asynccontextmanager
@@ -61,52 +67,81 @@ def create(service: Service, metrics: Metrics, is_ready: Callable[[], bool], eng
     app = FastAPI(
         title="compoundnet", version=__version__, docs_url=None, redoc_url=None, lifespan=lifespan
     )  # their pages load scripts from elsewhere
-    app.add_middleware(Counted, metrics=metrics)
     metrics.at_work.set_function(lambda: service.gate.inside)
-    _add_errors(app)
+    _add_errors(app, service.limits)
     _add_page(app)
     _add_probes(app, service, metrics, is_ready)
-    _add_work(app, service, metrics, engine)
-    return app
+    answered = _add_work(app, service, metrics, engine)
+    return Counted(_Quick(app, answered, service.limits), metrics)
 
 
-def _add_work(app: FastAPI, service: Service, metrics: Metrics, engine: str) -> None:
+def _add_work(app: FastAPI, service: Service, metrics: Metrics, engine: str) -> _Answered:
     about = {"model": service.pretrained.weights.name, "engine": engine}
 
-    @app.post("/predict", openapi_extra=_BODY)
-    async def predict(request: Request, top: Annotated[int, Query(ge=1, le=1000)] = 5) -> Response:
-        """The most probable classes of one picture, and the milliseconds of each stage."""
-
-        async def work(kind: str, body: bytes) -> Response:
-            answer = await service.predict(kind, body, top)
+    async def answered(body: Body, top: int) -> Response:
+        async def work(content: bytes) -> Response:
+            answer = await service.predict(body.kind, content, top)
             metrics.observe(answer.ms, answer.batch)
             return _json({**answer.to_dict(), **about})
 
-        return await _bounded(request, service, work)
+        return await _bounded(body, service, work)
+
+    @app.post("/predict", openapi_extra=_BODY)
+    async def predict(request: Request, top: Annotated[int, Query(ge=1, le=MAX_TOP)] = TOP) -> Response:
+        """The most probable classes of one picture, and the milliseconds of each stage."""
+        return await answered(Body(request.scope, request.receive, service.limits), top)
 
     @app.post("/explain", openapi_extra=_BODY)
     async def explain(request: Request, index: Annotated[int | None, Query(alias="class")] = None) -> Response:
         """PNG: the class activation map of the most probable (or the given) class over the picture."""
+        body = Body(request.scope, request.receive, service.limits)
 
-        async def work(kind: str, body: bytes) -> Response:
-            image, chosen = await service.explain(kind, body, index)
+        async def work(content: bytes) -> Response:
+            image, chosen = await service.explain(body.kind, content, index)
             return Response(image, media_type="image/png", headers={"X-Class-Index": str(chosen)})
 
-        return await _bounded(request, service, work)
+        return await _bounded(body, service, work)
+
+    return answered
 
 
-async def _bounded(request: Request, service: Service, work: _Work) -> Response:
-    """Do the work on the request's body within the limits; what goes wrong is an answer too."""
+class _Quick:
+    """Answers the plain form of the one request that is asked often before any routing; the rest goes on.
+
+    Routing, validation and its layers take longer than all else that is done for such a request.
+    """
+
+    def __init__(self, app: ASGIApp, answered: _Answered, limits: Limits) -> None:
+        self._app, self._answered, self._limits = app, answered, limits
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        top = None
+        if scope["type"] == "http" and scope["path"] == "/predict" and scope["method"] == "POST":
+            top = _TOPS.get(scope["query_string"])
+        if top is None:
+            await self._app(scope, receive, send)
+            return
+        scope["route"] = _PREDICT
+        try:
+            response = await self._answered(Body(scope, receive, self._limits), top)
+        except Exception as error:
+            await _broken(error)(scope, receive, send)
+            raise
+        await response(scope, receive, send)
+
+
+async def _bounded(body: Body, service: Service, work: _Work) -> Response:
+    """Do the work on a body within the limits; what goes wrong is an answer too."""
     try:
-        check_headers(request, service.limits)
+        body.check()
         with service.gate.entered():
-            body = await read_body(request, service.limits)
-            return await work(request.headers["content-type"], body)
+            return await work(await body.read())
     except RequestError as problem:
         answer = _refused(problem)
-    except ClientDisconnect:
+    except GoneError:
         return _error(400, "the body broke off")  # nobody is left to read it
-    await drop_body(request)
+    if answer.status_code != HTTPStatus.REQUEST_TIMEOUT:  # that sender is not sending
+        await body.drop()
     return answer
 
 
@@ -154,29 +189,33 @@ def _add_page(app: FastAPI) -> None:
         app.add_api_route(path, page, include_in_schema=False)
 
 
-def _add_errors(app: FastAPI) -> None:
+def _add_errors(app: FastAPI, limits: Limits) -> None:
     # Bodies of refused requests are still on their way when these run.
     @app.exception_handler(HTTPException)
     async def refused(request: Request, error: HTTPException) -> Response:
-        await drop_body(request)
+        await Body(request.scope, request.receive, limits).drop()
         path = request.url.path if request.url.path.isprintable() else ascii(request.url.path)
         text = f"{request.method} {path:.200}: {HTTPStatus(error.status_code).phrase.lower()}"
         return _error(error.status_code, text, error.headers)
 
     @app.exception_handler(RequestValidationError)
     async def invalid(request: Request, error: RequestValidationError) -> Response:
-        await drop_body(request)
+        await Body(request.scope, request.receive, limits).drop()
         first = error.errors()[0]
         return _error(400, f"{first['loc'][-1]}: {first['msg']}; got {first['input']!r:.80}")
 
     @app.exception_handler(Exception)
     async def broken(_: Request, error: Exception) -> Response:
-        return _error(500, f"the server failed: {type(error).__name__}")
+        return _broken(error)
 
 
 def _refused(problem: RequestError) -> Response:
     headers = {} if problem.retry_seconds is None else {"Retry-After": str(problem.retry_seconds)}
     return _error(problem.status, problem.text, headers)
+
+
+def _broken(error: Exception) -> Response:
+    return _error(500, f"the server failed: {type(error).__name__}")
 
 
 def _error(status: int, text: str, headers: Mapping[str, str] | None = None) -> Response:

@@ -14,7 +14,9 @@ class Limits:
 
     ``queue`` counts the requests at work at once, from the first byte read to the answer. ``batch``
     pictures at most go through the model together; a picture waits at most ``wait_ms`` for others,
-    and only while others are on their way. ``body_seconds`` is the time to send a body in.
+    and only while others are on their way. ``connections`` are open at most. A request's head has to arrive
+    within ``head_seconds`` of the connection or of its own first byte, its body within ``body_seconds``, and an
+    answer has to be taken within ``answer_seconds``.
     Raises FieldError for impossible values.
     """
 
@@ -23,14 +25,18 @@ class Limits:
     queue: int = 64
     batch: int = 8
     wait_ms: float = 5.0
+    connections: int = 1000
+    head_seconds: float = 10.0
     body_seconds: float = 30.0
+    answer_seconds: float = 30.0
     retry_seconds: int = 1
 
     def __post_init__(self) -> None:
-        for name in ("max_bytes", "max_pixels", "queue", "batch", "retry_seconds"):
+        for name in ("max_bytes", "max_pixels", "queue", "batch", "connections", "retry_seconds"):
             require_count(getattr(self, name), name)
         require(0 <= self.wait_ms <= 10_000, "wait_ms", f"{self.wait_ms!r} is not between 0 and 10,000 milliseconds")
-        require(self.body_seconds > 0, "body_seconds", f"{self.body_seconds!r} is not positive")
+        for name in ("head_seconds", "body_seconds", "answer_seconds"):
+            require(getattr(self, name) > 0, name, f"{getattr(self, name)!r} is not positive")
 
 
 class RequestError(Exception):

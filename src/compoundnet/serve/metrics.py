@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping
+from functools import cache
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -38,13 +39,22 @@ class Metrics:
             buckets=_SIZES,
             registry=self._registry,
         )
+        # Looking a child up takes longer than counting; there are as many as there are routes and statuses.
+        self._by_stage, self._by_path = cache(self.stages.labels), cache(self.seconds.labels)
+        self._by_answer = cache(self.requests.labels)
         self.at_work = Gauge("compoundnet_requests_at_work", "Requests inside the limit", registry=self._registry)
+        self.connections = Gauge("compoundnet_connections", "Connections that are open", registry=self._registry)
 
     def observe(self, ms: Mapping[str, float], batch: int) -> None:
         """One picture's milliseconds by stage, and the size of its batch."""
         for stage, value in ms.items():
-            self.stages.labels(stage).observe(value / 1e3)
+            self._by_stage(stage).observe(value / 1e3)
         self.batches.observe(batch)
+
+    def count(self, path: str, status: str, seconds: float) -> None:
+        """One request answered."""
+        self._by_answer(path, status).inc()
+        self._by_path(path).observe(seconds)
 
     def text(self) -> bytes:
         """All of it in Prometheus's text format."""
@@ -76,5 +86,4 @@ class Counted:
         finally:
             # Only our own routes become labels: a scanner's paths must not fill the memory.
             path = getattr(scope.get("route"), "path", "other")
-            self._metrics.requests.labels(path, status).inc()
-            self._metrics.seconds.labels(path).observe(time.perf_counter() - start)
+            self._metrics.count(path, status, time.perf_counter() - start)

@@ -4,6 +4,8 @@ import errno
 import socket
 
 BACKLOG = 2048
+_OWN_FILES = 128
+_REFUSABLE = 16_384
 
 
 def listening(host: str, port: int) -> socket.socket:
@@ -32,3 +34,25 @@ def _refused(host: str, port: int, error: OSError) -> str:
     if error.errno == errno.EACCES:
         return f"port {port} on {host} is not allowed to this user; choose one from 1024 with --port"
     return f"cannot listen on {host} port {port}: {error.strerror}; check --host and --port"
+
+
+def room(connections: int) -> int:
+    """How many connections beyond ``connections`` this process may open; its limit of files is raised first.
+
+    Raises ValueError, one line, when not even those fit.
+    """
+    try:
+        import resource
+    except ImportError:  # Windows counts no sockets
+        return _REFUSABLE
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = connections + _REFUSABLE + _OWN_FILES
+    allowed = min(value for value in (wanted, hard) if value != resource.RLIM_INFINITY)
+    if soft != resource.RLIM_INFINITY and soft < allowed:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
+        soft = allowed
+    left = (wanted if soft == resource.RLIM_INFINITY else soft) - connections - _OWN_FILES
+    if left < 0:
+        problem = f"{connections:,} connections do not fit into the {soft:,} files that this process may open"
+        raise ValueError(f"--connections: {problem}; ask for fewer, or raise the limit with ulimit -n")
+    return min(left, _REFUSABLE)

@@ -10,10 +10,11 @@ import uvicorn
 from compoundnet.weights import Pretrained
 
 from . import app as app_
-from .batching import Runner
+from .guard import Door
 from .limits import Limits
+from .line import Runner
 from .metrics import Metrics
-from .port import BACKLOG
+from .port import BACKLOG, room
 from .service import Service
 
 DRAIN_SECONDS = 30
@@ -30,8 +31,11 @@ def run(
     metrics = Metrics()
     proved = asyncio.Event()
     application = app_.create(service, metrics, lambda: proved.is_set() and not server.should_exit, engine)
+    door = Door(limits, room(limits.connections), lambda status: metrics.count("none", str(status), 0.0))
+    metrics.connections.set_function(lambda: len(door.inside))
     config = uvicorn.Config(
         application,
+        http=door.protocol(),
         log_config=None,
         log_level="error",
         access_log=False,
@@ -45,15 +49,21 @@ def run(
     # uvicorn raises the signal again when it is done; a stop that was asked for is no failure.
     before = signal.signal(signal.SIGTERM, lambda *_: None)
     try:
-        asyncio.run(_served(server, service, sock, proved, on_ready))
+        asyncio.run(_served(server, service, door, sock, proved, on_ready))
     finally:
         signal.signal(signal.SIGTERM, before)
 
 
 async def _served(
-    server: uvicorn.Server, service: Service, sock: socket.socket, proved: asyncio.Event, on_ready: Callable[[], None]
+    server: uvicorn.Server,
+    service: Service,
+    door: Door,
+    sock: socket.socket,
+    proved: asyncio.Event,
+    on_ready: Callable[[], None],
 ) -> None:
     serving = asyncio.create_task(server.serve([sock]))
+    watching = asyncio.create_task(door.watch())
     while not server.started and not serving.done():
         await asyncio.sleep(0.01)
     if server.started:
@@ -68,3 +78,4 @@ async def _served(
         proved.set()
         on_ready()
     await serving
+    watching.cancel()

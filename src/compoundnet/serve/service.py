@@ -1,12 +1,13 @@
 """One model at work: from the bytes of a picture to its classes, its overlay, or a self-test."""
 
 import asyncio
+import math
 import os
-import time
 from collections.abc import AsyncGenerator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,129 +15,85 @@ import torch
 from numpy.typing import NDArray
 
 from compoundnet.cam import class_activation_map
-from compoundnet.images import Decoded, ImageError, decoded_for, prepared
-from compoundnet.prediction import best, probabilities
-from compoundnet.schema import encode
+from compoundnet.prediction import Label
 from compoundnet.weights import Pretrained
 
-from . import golden, overlay, uploads
-from .batching import Batcher, Pixels, Runner
+from . import golden, overlay
 from .limits import Gate, Limits, RequestError
+from .line import Line, Model, Runner
+from .reading import Pixels, read
 
 if TYPE_CHECKING:
     from PIL import Image
 
-_DECODERS = 4
+_READERS = 4
 
 
 @dataclass(frozen=True)
 class Answer:
     """The most probable classes of one picture, its milliseconds by stage, and how many ran with it."""
 
-    top: tuple[Any, ...]
+    top: tuple[Label, ...]
     ms: dict[str, float]
     batch: int
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON of ``/predict``: top (label, index, probability), ms (by stage), batch."""
         ms = {stage: round(value, 3) for stage, value in self.ms.items()}
-        return {"top": encode(self.top), "ms": ms, "batch": self.batch}
-
-
-@dataclass(frozen=True)
-class _Picture:
-    decoded: Decoded
-    pixels: Pixels
-    decode_ms: float
-    preprocess_ms: float
+        top = [{"label": row.label, "index": row.index, "probability": row.probability} for row in self.top]
+        return {"top": top, "ms": ms, "batch": self.batch}
 
 
 class Service:
     """A model with trained weights behind ``run``, an engine's call (N x 3 x H x W float32 to logits).
 
-    Pictures are decoded by a few threads; one thread runs the model. Overlays need the last feature
-    map and so run the plain PyTorch model, one picture at a time, on the same thread.
+    Overlays need the last feature map and so run the plain PyTorch model, one picture at a time, on the
+    thread that runs the engine too.
     """
 
     def __init__(self, pretrained: Pretrained, run: Runner, limits: Limits) -> None:
         self.pretrained = pretrained
         self.limits = limits
         self.gate = Gate(limits)
-        self._decoding = 0
-        self._compute = ThreadPoolExecutor(1, thread_name_prefix="model")
-        self._decoders = ThreadPoolExecutor(min(_DECODERS, os.cpu_count() or 1), thread_name_prefix="decode")
-        self._predictor = Batcher(run, self._compute, limits, lambda: self._decoding)
-        self._explainer = Batcher(self._features, self._compute, replace(limits, batch=1), lambda: 0)
+        readers = min(_READERS, os.cpu_count() or 1)
+        self._line = Line(readers, limits.wait_ms, ahead=2 * limits.batch)
+        self._predictor, self._explainer = Model(run, limits.batch), Model(self._features)
+        self._artist = ThreadPoolExecutor(1, thread_name_prefix="draw")
         self._plain_NK = golden.logits(pretrained.model, pretrained.weights.preprocess)
 
     @asynccontextmanager
     async def running(self) -> AsyncGenerator[None]:
-        """The batchers at work; at the end the threads are let go."""
-        tasks = [asyncio.create_task(batcher.run_forever()) for batcher in (self._predictor, self._explainer)]
-        try:
+        """The threads at work; at the end they are let go."""
+        with self._line.at_work():
             yield
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-            self._compute.shutdown()
-            self._decoders.shutdown()
+        self._artist.shutdown()
 
     async def predict(self, kind: str, body: bytes, top: int) -> Answer:
         """The ``top`` classes of the picture in a body of that content type. Raises RequestError."""
-        row_K, ms, batch = await self._logits(kind, body)
-        answer = best("picture", probabilities(torch.from_numpy(row_K)[None])[0], self._classes, top)
-        if answer.error is not None:
-            raise RequestError(500, answer.error)
-        return Answer(answer.top, ms, batch)
+        ran = await self._line(self._reader(kind, body), self._predictor)
+        picture = ran.picture
+        stages = (picture.decode_ms, picture.preprocess_ms, ran.wait_ms, ran.infer_ms)
+        ms = dict(zip(("decode", "preprocess", "wait", "infer"), stages, strict=True))
+        return Answer(_best(ran.row, self.pretrained.weights.classes, top), ms, ran.batch)
 
     async def explain(self, kind: str, body: bytes, index: int | None) -> tuple[bytes, int]:
         """PNG of the class's activation map over the picture, and the class (default: the most probable)."""
         count = self.pretrained.model.network.classes
         if index is not None and not 0 <= index < count:
             raise RequestError(400, f"class {index} does not exist; the model has classes 0 to {count - 1}")
-        picture = await self._decoded(kind, body)
-        ran = await self._explainer(picture.pixels)
-        seen = overlay.view(picture.decoded, self.pretrained.weights.preprocess)
-        return await self._off_loop(self._overlay, seen, ran.row, index)
+        ran = await self._line(self._reader(kind, body, to_draw=True), self._explainer)
+        assert ran.picture.seen is not None
+        drawing = partial(self._overlay, ran.picture.seen, ran.row, index)
+        return await asyncio.get_running_loop().run_in_executor(self._artist, drawing)
 
     async def selftest(self) -> golden.Verdict:
         """The golden images through the whole path, against the plain model's logits at the start."""
-        rows = [(await self._logits("", file))[0] for file in golden.images()]
+        rows = [(await self._line(self._reader("", file), self._predictor)).row for file in golden.images()]
         return golden.verdict(np.stack(rows), self._plain_NK)
 
-    @property
-    def _classes(self) -> tuple[str, ...]:
-        return self.pretrained.weights.classes
-
-    async def _logits(self, kind: str, body: bytes) -> tuple[NDArray[np.float32], dict[str, float], int]:
-        self._decoding += 1
-        try:
-            picture = await self._decoded(kind, body)
-        finally:
-            self._decoding -= 1
-        ran = await self._predictor(picture.pixels)
-        stages = (picture.decode_ms, picture.preprocess_ms, ran.wait_ms, ran.infer_ms)
-        return ran.row, dict(zip(("decode", "preprocess", "wait", "infer"), stages, strict=True)), ran.batch
-
-    async def _decoded(self, kind: str, body: bytes) -> _Picture:
-        return await self._off_loop(self._read, kind, body)
-
-    async def _off_loop(self, call: Any, *arguments: Any) -> Any:
-        return await asyncio.get_running_loop().run_in_executor(self._decoders, call, *arguments)
-
-    def _read(self, kind: str, body: bytes) -> _Picture:
-        """The body's picture as the network's input; a body without a content type is the picture itself."""
-        preprocess = self.pretrained.weights.preprocess
-        start = time.perf_counter()
-        try:
-            source = uploads.picture(kind, body) if kind else body
-            decoded = decoded_for(source, preprocess, max_pixels=self.limits.max_pixels)
-            half = time.perf_counter()
-            pixels_CHW = prepared(decoded, preprocess)
-        except ImageError as error:
-            raise RequestError(400, str(error)) from None
-        return _Picture(decoded, pixels_CHW, 1e3 * (half - start), 1e3 * (time.perf_counter() - half))
+    def _reader(self, kind: str, body: bytes, *, to_draw: bool = False) -> Any:
+        preprocess, max_pixels = self.pretrained.weights.preprocess, self.limits.max_pixels
+        return partial(read, kind, body, preprocess, max_pixels, to_draw=to_draw)
 
     def _features(self, x_NCHW: Pixels) -> NDArray[np.float32]:
         with torch.inference_mode():
@@ -150,3 +107,20 @@ class Service:
             chosen = int(model.head(features_1CHW).argmax()) if index is None else index
             map_11HW = class_activation_map(features_1CHW, model.classifier.weight[chosen : chosen + 1])
         return overlay.draw(seen, map_11HW[0, 0].numpy()), chosen
+
+
+def _best(logits_K: NDArray[np.float32], classes: tuple[str, ...], top: int) -> tuple[Label, ...]:
+    """The most probable classes by softmax in double precision, best first. Raises RequestError 500 for no numbers.
+
+    The same as ``compoundnet.prediction``'s, in numpy and for one picture: it runs between two requests.
+    """
+    with np.errstate(invalid="ignore"):
+        weights_K = np.exp(logits_K.astype(np.float64) - logits_K.max())
+    total = float(weights_K.sum())
+    if not math.isfinite(total):
+        raise RequestError(500, "picture: the model's answer is not a number; check the weights")
+    probabilities_K = weights_K / total
+    least = np.partition(probabilities_K, -top)[-top] if top < len(probabilities_K) else 0.0
+    near = (probabilities_K >= least).nonzero()[0]
+    found = sorted(zip((-probabilities_K[near]).tolist(), near.tolist(), strict=True))[:top]
+    return tuple(Label(classes[index] if classes else str(index), index, -negative) for negative, index in found)

@@ -1,78 +1,31 @@
-"""Request bodies: read within bounds, and the picture taken out of JSON or a form."""
+"""The picture in a request's body: JSON or a form."""
 
-import asyncio
 import base64
 import binascii
 import json
-from contextlib import suppress
 from typing import Any
 
 from python_multipart.multipart import MultipartParser, parse_options_header
-from starlette.requests import ClientDisconnect, Request
 
-from .limits import Limits, RequestError
+from .limits import RequestError
 
 JSON, FORM = "application/json", "multipart/form-data"
-_KINDS = f'send {FORM} with a file, or {JSON} with {{"image": base64}}'
+KINDS = f'send {FORM} with a file, or {JSON} with {{"image": base64}}'
 _MAX_PARTS = 16
-# A client that is answered while it still sends may never read the answer: the rest is read and dropped, within these.
-_DROP_SECONDS, _DROP_BYTES = 2.0, 64_000_000
-
-
-def check_headers(request: Request, limits: Limits) -> None:
-    """Refuse by type and declared size before a byte of the body is read. Raises RequestError 400, 413 or 415."""
-    kind = _kind(request.headers.get("content-type", ""))
-    if kind not in (JSON, FORM):
-        raise RequestError(415, f"content type {kind or 'missing'!s:.80}; {_KINDS}")
-    declared = request.headers.get("content-length")
-    if declared is not None and declared.isdecimal() and int(declared) > limits.max_bytes:
-        raise _too_large(f"{int(declared):,} bytes", limits)
-
-
-async def read_body(request: Request, limits: Limits) -> bytes:
-    """The whole body, counted while it is read. Raises RequestError 408 or 413; ClientDisconnect when it breaks off."""
-    chunks: list[bytes] = []
-    size = 0
-    try:
-        async with asyncio.timeout(limits.body_seconds):
-            async for chunk in request.stream():
-                size += len(chunk)
-                if size > limits.max_bytes:
-                    raise _too_large("the body goes on", limits)
-                chunks.append(chunk)
-    except TimeoutError:
-        text = f"the body did not arrive within {limits.body_seconds:g} seconds; send it faster or smaller"
-        raise RequestError(408, text) from None
-    return b"".join(chunks)
-
-
-async def drop_body(request: Request) -> None:
-    """Read what is left of a refused body, for a short while, so that its sender gets to read the answer."""
-    if "expect" in request.headers:  # this sender waits for our word before it sends
-        return
-    left = _DROP_BYTES
-    # RuntimeError: the body was read to its end.
-    with suppress(TimeoutError, RuntimeError, ClientDisconnect):
-        async with asyncio.timeout(_DROP_SECONDS):
-            async for chunk in request.stream():
-                left -= len(chunk)
-                if left < 0:
-                    return
+_MAX_HEAD = 2048  # of a part; longer ones are left to the parser
+_DISPOSITION = b"content-disposition"
 
 
 def picture(content_type: str, body: bytes) -> bytes:
     """The bytes of the picture in a body. Raises RequestError 400 when there is none, or more than one."""
     if not body:
-        raise RequestError(400, f"the body is empty; {_KINDS}")
-    return _from_json(body) if _kind(content_type) == JSON else _from_form(content_type, body)
+        raise RequestError(400, f"the body is empty; {KINDS}")
+    return _from_json(body) if media_type(content_type) == JSON else _from_form(content_type, body)
 
 
-def _kind(content_type: str) -> str:
+def media_type(content_type: str) -> str:
+    """The type without its parameters."""
     return content_type.partition(";")[0].strip().lower()
-
-
-def _too_large(size: str, limits: Limits) -> RequestError:
-    return RequestError(413, f"{size}; the limit is {limits.max_bytes:,} bytes; send a smaller picture")
 
 
 def _from_json(body: bytes) -> bytes:
@@ -96,6 +49,9 @@ def _from_form(content_type: str, body: bytes) -> bytes:
     boundary = options.get(b"boundary", b"")
     if not boundary:
         raise RequestError(400, "the form has no boundary; let the client write the content type")
+    found = _only_file(boundary, body)
+    if found is not None:
+        return found
     form = _Form()
     try:
         parser = MultipartParser(boundary, form.callbacks())  # pyrefly: ignore[bad-argument-type]
@@ -110,6 +66,25 @@ def _from_form(content_type: str, body: bytes) -> bytes:
     if len(form.files) != 1:
         raise RequestError(400, f"{len(form.files)} files in the form; send one, as a part with a file name")
     return bytes(form.files[0])
+
+
+def _only_file(boundary: bytes, body: bytes) -> bytes | None:
+    """The file of a form that holds just one part, as nearly all do; None for every other body.
+
+    The parser walks through a form byte by byte while no other thread can run; this finds the three marks.
+    """
+    start, delimiter = b"--" + boundary + b"\r\n", b"\r\n--" + boundary
+    head_ends = body.find(b"\r\n\r\n", 0, _MAX_HEAD)
+    if head_ends < 0 or not body.startswith(start):
+        return None
+    end = body.find(delimiter, head_ends + 4)
+    if end < 0 or body[end + len(delimiter) :] not in (b"--", b"--\r\n"):
+        return None
+    lines = body[len(start) : head_ends].split(b"\r\n")
+    named = [value for name, _, value in (line.partition(b":") for line in lines) if name.lower() == _DISPOSITION]
+    if len(named) != 1 or b"filename" not in parse_options_header(named[0].strip())[1]:
+        return None
+    return body[head_ends + 4 : end]
 
 
 class _Form:
@@ -140,7 +115,7 @@ class _Form:
         self._value += data[start:end]
 
     def header_end(self) -> None:
-        if self._name.lower() == b"content-disposition":
+        if self._name.lower() == _DISPOSITION:
             self._is_file = b"filename" in parse_options_header(self._value)[1]
         self._name = self._value = b""
 
