@@ -175,6 +175,19 @@ def test_auto_takes_the_fastest_and_the_second_time_remembers_it(own_cache: Path
     assert len(list(own_cache.rglob("*"))) == 2  # a folder and a file, nothing half-written
 
 
+@pytest.mark.slow
+def test_a_patient_choice_tries_the_compiling_engines_too_and_is_kept_apart() -> None:
+    model, setting = model_of("tiny"), Setting(size=(32, 32))
+    made = choose(model, setting, patient=True)
+    assert set(made.ms) == set(ENGINES)
+    assert not made.failed
+    assert not choose(model, setting).from_cache
+    assert choose(model, setting, patient=True).from_cache
+    ready = prepare(model, setting, patient=True)
+    assert ready.engine == made.engine
+    assert np.isfinite(ready(pictures(ready.shape))).all()
+
+
 def fake_engines(monkeypatch: pytest.MonkeyPatch, calls: list[str], broken: str = "") -> None:
     """Engines that take no time to start, so that the choice itself is what is tested."""
 
