@@ -78,6 +78,10 @@ class Server:
         text = Path(f"/proc/{self.process.pid}/status").read_text()
         return int(re.findall(r"VmRSS:\s+(\d+) kB", text)[0]) / 1024
 
+    def files(self) -> int:
+        """How many files and sockets the process has open."""
+        return len(list(Path(f"/proc/{self.process.pid}/fd").iterdir()))
+
 
 def reply(response: http.client.HTTPResponse) -> Reply:
     return Reply(response.status, {k.lower(): v for k, v in response.getheaders()}, response.read())

@@ -1,6 +1,5 @@
 """The command as a process: the port, overload, odd bodies, many bad requests, a quiet end."""
 
-import asyncio
 import json
 import socket
 import subprocess
@@ -12,8 +11,8 @@ import pytest
 
 from compoundnet.serve.port import listening
 
-from .pictures import COFFEE, png_header
-from .served import FORM, MODEL, Reply, Server, answered, form, head, serving, until
+from .pictures import COFFEE
+from .served import FORM, MODEL, Server, answered, form, head, serving, until
 
 GOOD = form(COFFEE.read_bytes(), "coffee.png")
 
@@ -90,52 +89,6 @@ def test_no_http_at_all_is_refused(server: Server) -> None:
         sock.sendall(b"\x16\x03\x01 hello\r\n\r\n")
         assert answered(sock).status == 400
     assert server.get("/healthz").status == 200
-
-
-BAD = (
-    head("/predict", 5) + b"hello",
-    head("/predict", len(form(b"no picture"))) + form(b"no picture"),
-    head("/predict", len(form(png_header(60_000, 60_000)))) + form(png_header(60_000, 60_000)),
-    head("/predict", 3, "application/json") + b"[1,",
-    head("/predict", 3, "text/plain") + b"abc",
-    head("/explain", None) + b"zz\r\n",
-    head("/predict", 2_000_000) + b"far too little",
-)
-
-
-async def bad_requests(port: int, count: int) -> list[Reply]:
-    """All of them connected and sent before the first answer is read."""
-    pairs = await asyncio.gather(*(asyncio.open_connection("127.0.0.1", port) for _ in range(count)))
-    for index, (_, writer) in enumerate(pairs):
-        writer.write(BAD[index % len(BAD)])
-    replies: list[Reply] = []
-    for reader, writer in pairs:
-        lines = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
-        headers = dict(line.lower().split(": ", 1) for line in lines[1:] if line)
-        body = await reader.readexactly(int(headers["content-length"])) if "content-length" in headers else b""
-        replies.append(Reply(int(lines[0].split()[1]), headers, body))
-        writer.close()
-    return replies
-
-
-def test_a_thousand_bad_requests_at_once_get_errors_and_cost_no_memory(server: Server) -> None:
-    asyncio.run(bad_requests(server.port, 1000))
-    assert server.post("/predict", GOOD).status == 200
-    before = server.memory_mb()
-    replies = asyncio.run(bad_requests(server.port, 1000))
-    assert len(replies) == 1000
-    for index, reply in enumerate(replies):
-        if BAD[index % len(BAD)].endswith(b"zz\r\n"):  # broken HTTP is answered below the application
-            assert reply.status == 400
-            continue
-        assert reply.status in (400, 413, 415, 503), reply
-        assert list(reply.json) == ["error"]
-        assert ("retry-after" in reply.headers) == (reply.status == 503)
-    assert {400, 413, 415} <= {reply.status for reply in replies}
-    good = server.post("/predict", GOOD)
-    assert (good.status, good.json["top"][0]["label"]) == (200, "espresso")
-    assert server.memory_mb() - before < 15
-    assert b"compoundnet_requests_at_work 0.0" in server.get("/metrics").body
 
 
 def test_too_many_requests_are_told_when_to_come_again_and_sigterm_finishes_what_was_begun() -> None:

@@ -1,6 +1,7 @@
 """The process: a port of our own, the model ready before the first answer, and a quiet end on SIGTERM."""
 
 import asyncio
+import logging
 import signal
 import socket
 from collections.abc import Callable
@@ -46,6 +47,8 @@ def run(
         timeout_graceful_shutdown=DRAIN_SECONDS,
     )
     server = uvicorn.Server(config)
+    # It logs every malformed form; the sender is told, and a log that strangers fill is no use.
+    logging.getLogger("python_multipart").setLevel(logging.CRITICAL)
     # uvicorn raises the signal again when it is done; a stop that was asked for is no failure.
     before = signal.signal(signal.SIGTERM, lambda *_: None)
     try:
