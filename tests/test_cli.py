@@ -55,6 +55,10 @@ SURFACE = {
         *["weights", "--cam", "--dynamic", "--format", "--include-preprocess", "--json", "--out", "--random-weights"],
     ],
     "verify": ["artefact", "--json"],
+    "quantize": [
+        *["weights", "--data", "--engine", "--json", "--max-drop", "--min-speedup", "--out", "--report", "--seed"],
+        *["--threads"],
+    ],
 }
 Run = Callable[..., tuple[int, str, str]]
 

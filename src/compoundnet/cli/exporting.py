@@ -75,12 +75,16 @@ def _report(done: "Exported", deed: str, json: bool) -> None:
     record, proof = done.record, done.proof
     if json:
         shown = {"options": encode(record.options), "weights": record.weights, "random_weights": record.random_weights}
+        shown["int8"] = encode(record.int8)
         hashed = {"tensors_sha256": record.tensors_sha256, "compoundnet": record.compoundnet}
         write_json({"path": str(done.path), **shown, **hashed, "proof": encode(proof)})
         return
     licence = record.weights.get("licence") or "no licence stated"
     trained = "random weights, of no use but for tests" if record.random_weights else licence
     write(f"{record.weights.get('name')} ({trained}), {proof}")
+    if (int8 := record.int8) is not None:
+        measured = f"top-1 {int8.int8_top1:.2f} % against {int8.float_top1:.2f} % on {int8.held_out} pictures"
+        write(f"int8 for {int8.engine}: {measured}, {int8.speedup:.2f} times as fast as float on {int8.cpu}")
     if proof.skipped:
         write(f"Not installed here, so not asked: {', '.join(proof.skipped)}")
     write(f"{deed} {done.path}")

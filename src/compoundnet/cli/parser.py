@@ -15,6 +15,7 @@ from compoundnet.schema import near
 from .exporting import export, verify
 from .networks import cost, models, scale, show
 from .predicting import predict
+from .quantizing import quantize
 from .serving import serve
 from .sharding import merge
 from .timing import time
@@ -33,6 +34,7 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
         "serve": serve,
         "export": export,
         "verify": verify,
+        "quantize": quantize,
     }
 )
 _POSITIONAL: Mapping[str, tuple[str, str | None]] = MappingProxyType(

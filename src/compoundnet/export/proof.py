@@ -26,9 +26,10 @@ if TYPE_CHECKING:
 # differently; with the preprocessing inside, a resized pixel in a thousand may differ by 1 of 255.
 TOLERANCE = 1e-4
 TOLERANCE_PREPROCESS = 2e-2
-# Of int8 artefacts, whose answers are compared with their own: where a processor rounds a sum in float32 the
-# other way, a value moves by a whole step of its scale, and what follows with it.
-TOLERANCE_INT8 = 5e-2
+# Of int8 artefacts, whose answers are compared with their own: where other kernels round a sum the other way, a
+# value moves by a whole step of its scale, and what follows with it. One graph of efficientnet_lite0 on golden
+# pictures, which no calibration has seen: other kernels of ONNX Runtime 0.04 apart, OpenVINO's 0.057.
+TOLERANCE_INT8 = 1e-1
 
 
 @dataclass(frozen=True)
