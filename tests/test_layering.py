@@ -16,7 +16,7 @@ ROOT = Path(__file__).parent.parent
 LAYERS = [
     {"schema", "layers", "operators", "network", "scaling", "cost", "families", "preprocess"},
     {"modules", "building", "weights"},
-    {"images", "prediction", "cam", "engines", "export", "measuring"},
+    {"images", "prediction", "cam", "engines", "export", "measuring", "quantizing"},
     {"serve", "cli", "__main__"},
 ]
 VALUES_MAY_IMPORT = set(sys.stdlib_module_names)

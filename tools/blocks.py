@@ -11,15 +11,11 @@ from typing import Any
 
 import compoundnet as c
 from tools.files import newest_benchmarks, published, records
+from tools.int8_block import int8
+from tools.tables import table, taken
 
 _BLOCK = re.compile(r"(<!-- generated:(\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 _UNITS = {"M": 10**6, "B": 10**9}
-
-
-def table(head: Sequence[str], rows: Sequence[Sequence[str]], words: int = 1) -> str:
-    """A Markdown table, the first ``words`` columns left, the others right."""
-    rule = ["---"] * words + ["---:"] * (len(head) - words)
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in (head, rule, *rows))
 
 
 def rounds_to(exact: int, printed: str) -> bool:
@@ -101,13 +97,6 @@ def speed() -> str:
     rows = [row for line in lines for row in _timed(line)]
     note = taken(lines, "python", "torch", "torchvision", "pillow")
     return f"{table(['What', 'n', 'Median', 'Least', 'Most'], rows)}\n\n{note}"
-
-
-def taken(lines: Sequence[Mapping[str, Any]], *names: str) -> str:
-    """One line: the command, the date, the machine and the versions that a record names."""
-    machine = lines[0]["machine"]
-    versions = ", ".join(f"{name} {machine[name]}" for name in names)
-    return f"`{lines[0]['command']}` on {lines[0]['date']}: {machine['cpu']}, {machine['cores']} cores; {versions}."
 
 
 def _timed(line: Mapping[str, Any]) -> list[list[str]]:
@@ -254,6 +243,7 @@ BLOCKS: Mapping[str, Callable[[], str]] = MappingProxyType(
         "export_parity": export_parity,
         "folders": folders,
         "serving": serving,
+        "int8": int8,
     }
 )
 
