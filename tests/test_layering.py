@@ -14,7 +14,8 @@ ROOT = Path(__file__).parent.parent
 
 # Each layer may import the ones before it; within a layer files may import each other.
 LAYERS = [
-    {"schema", "layers", "operators", "network", "scaling", "cost", "families", "preprocess"},
+    {"schema", "layers", "operators", "network", "scaling", "cost", "families", "preprocess", "budget", "rules"},
+    {"solve"},
     {"modules", "building", "weights"},
     {"images", "prediction", "cam", "engines", "export", "measuring", "quantizing"},
     {"serve", "cli", "__main__"},

@@ -3,7 +3,8 @@
 CONVENTION is printed beside every number. Multiply-adds are what the paper calls FLOPS.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 from .layers import Act, Conv, Gate, GlobalPool, Leaf, Linear, MaxPool, Node, Norm, Residual, Seq, same_padding
 from .network import Network, below_stride, require_network, unfold
@@ -119,12 +120,20 @@ def total(layers: list[LayerCost]) -> Cost:
 
 def trace(tree: Node, shape: tuple[int, int, int]) -> list[LayerCost]:
     """Walk any layer tree from an input of ``shape`` (C, H, W)."""
-    fold = _Fold(_Tensor(*shape))
+    return traced(tree, shape)[0]
+
+
+def traced(tree: Node, shape: tuple[Any, Any, Any], kept: bool = False) -> tuple[list[LayerCost], "Tensor"]:
+    """``trace``, and the tensor that comes out. ``kept``: the input is kept for the backward pass already.
+
+    Channels, in the tree and the shape, and sides may be arrays of whole numbers that broadcast; then costs are.
+    """
+    fold = _Fold(Tensor(*shape, kept=kept))
     fold.visit("", tree)
-    return fold.layers
+    return fold.layers, fold.x
 
 
-class _Tensor:
+class Tensor:
     """A tensor during the walk: is it kept for backward, and does someone still need it as input?"""
 
     __slots__ = ("channels", "elements", "height", "kept", "pinned", "width")
@@ -139,7 +148,7 @@ class _Tensor:
 class _Fold:
     """The state of the walk: the current tensor, and the elements that others hold alive."""
 
-    def __init__(self, image: _Tensor) -> None:
+    def __init__(self, image: Tensor) -> None:
         self.x = image
         self.held = 0  # elements of pinned tensors other than the current one
         self.layers: list[LayerCost] = []
@@ -168,7 +177,7 @@ class _Fold:
             self.x, self.held = x, held + branch.elements
             self.visit(f"{path}.shortcut", node.shortcut)
             branch = self.x
-        self._unpin(x, held, _Tensor(branch.channels, branch.height, branch.width))
+        self._unpin(x, held, Tensor(branch.channels, branch.height, branch.width))
 
     def _gate(self, path: str, children: tuple[tuple[str, Node], ...]) -> None:
         x, held = self._pin()
@@ -176,29 +185,29 @@ class _Fold:
         # The product keeps both factors; what pooled and squeezed has counted itself already.
         self._keep_in_last(x)
         self._keep_in_last(self.x)
-        self._unpin(x, held, _Tensor(x.channels, x.height, x.width))
+        self._unpin(x, held, Tensor(x.channels, x.height, x.width))
 
-    def _pin(self) -> tuple[_Tensor, int]:
+    def _pin(self) -> tuple[Tensor, int]:
         self.x.pinned += 1
         return self.x, self.held
 
-    def _unpin(self, x: _Tensor, held: int, result: _Tensor) -> None:
+    def _unpin(self, x: Tensor, held: int, result: Tensor) -> None:
         """Put ``result``, written over one of its operands, in place of ``x``."""
         x.pinned -= 1
         self.x, self.held = result, held + (x.elements if x.pinned else 0)
 
-    def _keep(self, tensor: _Tensor) -> int:
+    def _keep(self, tensor: Tensor) -> int:
         if tensor.kept:
             return 0
         tensor.kept = True
         return tensor.elements
 
-    def _keep_in_last(self, tensor: _Tensor) -> None:
-        kept = self._keep(tensor)
-        if kept and self.layers:
-            last = self.layers[-1]
-            grown = last.cost + Cost(training_activations=kept)
-            self.layers[-1] = LayerCost(last.path, last.layer, last.shape, grown)
+    def _keep_in_last(self, tensor: Tensor) -> None:
+        if tensor.kept or not self.layers:
+            return
+        last = self.layers[-1]
+        grown = replace(last.cost, training_activations=last.cost.training_activations + self._keep(tensor))
+        self.layers[-1] = LayerCost(last.path, last.layer, last.shape, grown)
 
     def _leaf(self, path: str, leaf: Leaf) -> None:
         x = self.x
@@ -206,24 +215,25 @@ class _Fold:
         out = x
         match leaf:
             case Conv(inputs, outputs, kernel, stride, groups, bias):
-                out = _Tensor(outputs, -(-x.height // stride), -(-x.width // stride))
+                out = Tensor(outputs, -(-x.height // stride), -(-x.width // stride))
                 weights = kernel * kernel * (inputs // groups) * outputs
                 params, macs, activations = weights + bias * outputs, weights * out.height * out.width, out.elements
-                kept = _padded(leaf, x) or self._keep(x)
+                kept = _padded(leaf, x) if leaf.pads_a_copy else self._keep(x)
             case Norm(channels, _):
-                params, kept, out = 2 * channels, self._keep(x), _Tensor(channels, x.height, x.width)
+                params, kept, out = 2 * channels, self._keep(x), Tensor(channels, x.height, x.width)
             case Act(kind) if kind in _KEEPS_OUTPUT:
-                out = _Tensor(x.channels, x.height, x.width)
+                out = Tensor(x.channels, x.height, x.width)
                 kept = self._keep(out)
             case Act():
-                kept, out = self._keep(x), _Tensor(x.channels, x.height, x.width)
+                kept, out = self._keep(x), Tensor(x.channels, x.height, x.width)
             case GlobalPool():
-                out = _Tensor(x.channels, 1, 1)
+                out = Tensor(x.channels, 1, 1)
             case MaxPool(_, stride, _):
-                out = _Tensor(x.channels, -(-x.height // stride), -(-x.width // stride))
-                kept = (_padded(leaf, x) or self._keep(x)) + out.elements  # the positions of the maxima
+                out = Tensor(x.channels, -(-x.height // stride), -(-x.width // stride))
+                read = _padded(leaf, x) if leaf.pads_a_copy else self._keep(x)
+                kept = read + out.elements  # and the positions of the maxima
             case Linear(inputs, outputs):
-                out = _Tensor(outputs, 1, 1)
+                out = Tensor(outputs, 1, 1)
                 params, macs, activations, kept = inputs * outputs + outputs, inputs * outputs, outputs, self._keep(x)
         in_place = isinstance(leaf, Norm | Act) and not x.pinned
         live = self.held + x.elements + (0 if in_place else out.elements)
@@ -234,9 +244,7 @@ class _Fold:
         )
 
 
-def _padded(layer: Conv | MaxPool, x: _Tensor) -> int:
-    """Elements of the padded copy that a strided "same" layer reads instead of ``x`` (0: no copy)."""
-    if not layer.pads_a_copy:
-        return 0
+def _padded(layer: Conv | MaxPool, x: Tensor) -> int:
+    """Elements of the padded copy that a strided "same" layer reads instead of ``x``."""
     height = x.height + same_padding(x.height, layer.kernel, layer.stride)
     return x.channels * height * (x.width + same_padding(x.width, layer.kernel, layer.stride))

@@ -117,7 +117,7 @@ def same_padding(side: int, kernel: int, stride: int) -> int:
     torch.export solves it for dynamic sides in seconds instead of minutes.
     """
     lacking = kernel - 1 - (side - 1) % stride
-    return max(lacking, 0) if kernel < stride else lacking
+    return (lacking + abs(lacking)) // 2 if kernel < stride else lacking
 
 
 def text(node: Node, name: str = "network", indent: int = 0) -> str:

@@ -184,39 +184,43 @@ def unfold(network: Network) -> Seq:
     for index, stage in enumerate(net.stages):
         stages.append((str(index), _unfold_stage(net, stage, width)))
         width = stage.channels
-    top: list[tuple[str, Node]] = []
-    if net.head.channels is not None:
-        site = Site(width, net.head.channels, 1, net.activation, net.norm_eps, net.padding)
-        top, width = list(site.conv_norm_act(width, net.head.channels).children), net.head.channels
-    return seq(
-        stem=_unfold_stem(net),
-        stages=Seq(tuple(stages)),
-        top=Seq(tuple(top)),
-        pool=GlobalPool(),
-        classifier=Linear(width, net.classes),
-    )
+    head = unfold_head(net, width, net.head.channels)
+    return Seq((("stem", unfold_stem(net, net.stem.channels)), ("stages", Seq(tuple(stages))), *head.children))
 
 
-def _unfold_stem(net: Network) -> Seq:
-    stem = net.stem
-    conv = Conv(net.in_channels, stem.channels, stem.kernel, stem.stride, padding=net.padding)
+def unfold_stem(net: Network, channels: int) -> Seq:
+    """The stem of a network, with that many channels."""
+    conv = Conv(net.in_channels, channels, net.stem.kernel, net.stem.stride, padding=net.padding)
     children: dict[str, Node] = {
         "conv": conv,
-        "norm": Norm(stem.channels, net.norm_eps),
+        "norm": Norm(channels, net.norm_eps),
         "act": Act(net.activation),
     }
-    if stem.max_pool:
+    if net.stem.max_pool:
         children["pool"] = MaxPool(3, 2, net.padding)
     return seq(**children)
 
 
+def unfold_head(net: Network, inputs: int, channels: int | None) -> Seq:
+    """What follows the last stage of ``inputs`` channels; ``channels`` of the convolution, None for none."""
+    top: tuple[tuple[str, Node], ...] = ()
+    if channels is not None:
+        site = Site(inputs, channels, 1, net.activation, net.norm_eps, net.padding)
+        top = site.conv_norm_act(inputs, channels).children
+    features = inputs if channels is None else channels
+    return seq(top=Seq(top), pool=GlobalPool(), classifier=Linear(features, net.classes))
+
+
+def unfold_block(net: Network, operator: Operator, inputs: int, outputs: int, stride: int) -> Node:
+    """One repeat of a stage."""
+    return operator.unfold(Site(inputs, outputs, stride, net.activation, net.norm_eps, net.padding))
+
+
 def _unfold_stage(net: Network, stage: Stage, inputs: int) -> Seq:
     """The repeats after the first are one and the same value, so they unfold once."""
-    first = Site(inputs, stage.channels, stage.stride, net.activation, net.norm_eps, net.padding)
-    blocks = [("0", stage.operator.unfold(first))]
+    blocks = [("0", unfold_block(net, stage.operator, inputs, stage.channels, stage.stride))]
     if stage.layers > 1:
-        site = Site(stage.channels, stage.channels, 1, net.activation, net.norm_eps, net.padding)
-        rest = stage.operator.unfold(site)
+        rest = unfold_block(net, stage.operator, stage.channels, stage.channels, 1)
         blocks += [(str(j), rest) for j in range(1, stage.layers)]
     return Seq(tuple(blocks))
 

@@ -114,24 +114,31 @@ def scale(network: Network, scaling: Scaling, rounding: Rounding = RELEASED) -> 
     require_kind(rounding, Rounding, "rounding")
     for name in ("depth", "width", "resolution"):
         require(getattr(scaling, name) <= MAX_COUNT, name, f"{getattr(scaling, name):g} is too large a factor")
-    last = len(network.stages) - 1
-    stages = tuple(
-        replace(
-            stage,
-            channels=rounding.channels(stage.channels, scaling.width),
-            layers=stage.layers
-            if rounding.fixed_ends and index in (0, last)
-            else rounding.repeats(stage.layers, scaling.depth),
-        )
-        for index, stage in enumerate(network.stages)
-    )
-    stem_width = scaling.width if rounding.stem == "scale" else 1.0
-    head_width = {"scale": scaling.width, "fixed": 1.0, "grow": max(1.0, scaling.width)}[rounding.head]
-    head = network.head.channels
+    stem, *channels, head = scaled_widths(network, scaling.width, rounding)
+    repeats = scaled_repeats(network, scaling.depth, rounding)
+    stages = zip(network.stages, channels, repeats, strict=True)
     return replace(
         network,
-        stem=replace(network.stem, channels=rounding.channels(network.stem.channels, stem_width)),
-        stages=stages,
-        head=replace(network.head, channels=None if head is None else rounding.channels(head, head_width)),
+        stem=replace(network.stem, channels=stem),
+        stages=tuple(replace(stage, channels=width, layers=layers) for stage, width, layers in stages),
+        head=replace(network.head, channels=head or None),
         resolution=rounding.side(network.resolution, scaling.resolution),
+    )
+
+
+def scaled_widths(network: Network, width: float, rounding: Rounding) -> tuple[int, ...]:
+    """The channels of stem, stages and head at a width factor; 0 for a head without a convolution."""
+    stem_width = width if rounding.stem == "scale" else 1.0
+    head_width = {"scale": width, "fixed": 1.0, "grow": max(1.0, width)}[rounding.head]
+    stem, head = network.stem.channels, network.head.channels
+    stages = (rounding.channels(stage.channels, width) for stage in network.stages)
+    return (rounding.channels(stem, stem_width), *stages, 0 if head is None else rounding.channels(head, head_width))
+
+
+def scaled_repeats(network: Network, depth: float, rounding: Rounding) -> tuple[int, ...]:
+    """The repeats of every stage at a depth factor."""
+    ends = (0, len(network.stages) - 1) if rounding.fixed_ends else ()
+    return tuple(
+        stage.layers if index in ends else rounding.repeats(stage.layers, depth)
+        for index, stage in enumerate(network.stages)
     )

@@ -1,0 +1,92 @@
+"""Budget: the limits of Eq. 2, each on a cost that is counted exactly."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from types import MappingProxyType
+from typing import Any
+
+from .cost import Cost
+from .schema import require, require_choice, require_count
+
+BYTES: Mapping[str, int] = MappingProxyType({"float32": 4, "bfloat16": 2, "float16": 2, "int8": 1})
+# How many numbers an optimizer keeps for each parameter, beside the parameter and its gradient.
+OPTIMIZERS: Mapping[str, int] = MappingProxyType({"sgd": 0, "momentum": 1, "rmsprop": 2, "adam": 2})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Budget:
+    """Limits on a network for one image; None leaves a cost free.
+
+    ``macs``, ``params`` and ``activations`` are counts as ``Cost`` has them. ``memory`` is in bytes: the
+    parameters and the most activations alive at once, in ``dtype``. ``training_memory`` is in bytes of
+    float32: parameters, gradients, what ``optimizer`` keeps, and the activations that wait for the backward pass
+    of ``batch`` images. Raises FieldError for limits and counts below 1 and unknown names.
+
+    >>> from compoundnet.cost import cost
+    >>> from compoundnet.families import named
+    >>> budget = Budget(macs=400_000_000, params=5_000_000)
+    >>> budget.admits(cost(named("efficientnet_b0"))), budget.needs(cost(named("efficientnet_b0")))
+    (False, {'macs': 385814752, 'params': 5288548})
+    """
+
+    macs: int | None = None
+    params: int | None = None
+    activations: int | None = None
+    memory: int | None = None
+    training_memory: int | None = None
+    dtype: str = "float32"
+    batch: int = 1
+    optimizer: str = "rmsprop"
+
+    def __post_init__(self) -> None:
+        for name in LIMITS:
+            limit = getattr(self, name)
+            whole = limit is None or (isinstance(limit, int) and not isinstance(limit, bool) and limit >= 1)
+            require(whole, name, f"{limit!r} is not a whole number of at least 1")
+        require_count(self.batch, "batch")
+        require_choice(self.dtype, tuple(BYTES), "dtype")
+        require_choice(self.optimizer, tuple(OPTIMIZERS), "optimizer")
+
+    @property
+    def limits(self) -> dict[str, int]:
+        """What is limited, by name."""
+        return {name: getattr(self, name) for name in LIMITS if getattr(self, name) is not None}
+
+    def needs(self, cost: Any) -> dict[str, Any]:
+        """What a network of this cost takes of each limit; arrays of costs (by name, as attributes) give arrays."""
+        return {name: LIMITS[name](self, cost) for name in self.limits}
+
+    def admits(self, cost: Cost) -> bool:
+        """Whether every limit holds."""
+        return all(needed <= self.limits[name] for name, needed in self.needs(cost).items())
+
+    def use(self, cost: Any) -> Any:
+        """The share of the tightest limit that a cost takes: at most 1 where it is admitted."""
+        shares = [needed / self.limits[name] for name, needed in self.needs(cost).items()]
+        require(len(shares) > 0, "budget", "nothing is limited; limit at least one cost")
+        largest = shares[0]
+        for share in shares[1:]:
+            # The maximum of two, for numbers and arrays alike.
+            largest = (largest + share + abs(largest - share)) / 2
+        return largest
+
+
+def _memory(budget: Budget, cost: Any) -> Any:
+    return BYTES[budget.dtype] * (cost.params + cost.peak_activations)
+
+
+def _training_memory(budget: Budget, cost: Any) -> Any:
+    copies = 2 + OPTIMIZERS[budget.optimizer]
+    return BYTES["float32"] * (copies * cost.params + budget.batch * cost.training_activations)
+
+
+LIMITS: Mapping[str, Callable[[Budget, Any], Any]] = MappingProxyType(
+    {
+        "macs": lambda _, cost: cost.macs,
+        "params": lambda _, cost: cost.params,
+        "activations": lambda _, cost: cost.activations,
+        "memory": _memory,
+        "training_memory": _training_memory,
+    }
+)
+assert all(name in {field.name for field in fields(Budget)} for name in LIMITS)

@@ -1,0 +1,118 @@
+"""Ranges: every distinct network that scaling by d and w in a range can round to, each once.
+
+Rounding turns the real factors of Eq. 3 into whole numbers, so between two neighbouring break points all
+factors give the same widths, or the same repeats.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from compoundnet.network import Network
+from compoundnet.scaling import Rounding, scaled_repeats, scaled_widths
+from compoundnet.schema import require, require_kind, require_number
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ranges:
+    """Where to look: factors of depth and width (least, most), and the sides of the input in pixels.
+
+    Raises FieldError for an empty range and for factors or sides that are not positive.
+
+    >>> Ranges(width=(1.0, 2.0), sides=(224, 256)).depth
+    (0.25, 4.0)
+    """
+
+    depth: tuple[float, float] = (0.25, 4.0)
+    width: tuple[float, float] = (0.25, 2.5)
+    sides: tuple[int, ...] = tuple(range(96, 641, 8))
+
+    def __post_init__(self) -> None:
+        for name in ("depth", "width"):
+            low, high = pair = getattr(self, name)
+            for value in pair:
+                require_number(value, name, "a positive number", above=0)
+            require(low <= high, name, f"from {low:g} to {high:g} is an empty range")
+        object.__setattr__(self, "sides", tuple(self.sides))
+        require(len(self.sides) > 0, "sides", "an empty range")
+        for side in self.sides:
+            require_kind(side, int, "sides")
+            require(side > 0, "sides", f"{side} is not a positive number of pixels")
+
+
+@dataclass(frozen=True)
+class Axis:
+    """The distinct outcomes of one factor: the simplest factor that gives each, and the whole numbers it gives."""
+
+    factors: tuple[float, ...]
+    values: tuple[tuple[int, ...], ...]
+
+
+def widths(network: Network, rounding: Rounding, low: float, high: float) -> Axis:
+    """Every distinct set of widths (stem, stages, head; 0 for no head) for width factors in [low, high]."""
+    breaks = width_breaks(network, rounding, low, high)
+    return _distinct(lambda factor: scaled_widths(network, factor, rounding), breaks, low, high)
+
+
+def depths(network: Network, rounding: Rounding, low: float, high: float) -> Axis:
+    """Every distinct set of repeats for depth factors in [low, high]."""
+    breaks = depth_breaks(network, rounding, low, high)
+    return _distinct(lambda factor: scaled_repeats(network, factor, rounding), breaks, low, high)
+
+
+def width_breaks(network: Network, rounding: Rounding, low: float, high: float) -> set[float]:
+    """The width factors at which a rounded width may change, those in [low, high] at least."""
+    channels = {network.stem.channels, *(stage.channels for stage in network.stages), network.head.channels or 1}
+    step, keep = rounding.divisor, rounding.keep
+    return {
+        place / channel
+        for channel in channels
+        for k in range(int(low * channel / step) - 1, int(high * channel / step) + 2)
+        for place in ((k + 0.5) * step, k * step / keep if keep else (k + 0.5) * step)
+        if place > 0
+    }
+
+
+def depth_breaks(network: Network, rounding: Rounding, low: float, high: float) -> set[float]:
+    """The depth factors at which a number of repeats may change, those in [low, high] at least."""
+    shift = 0.0 if rounding.layers == "ceil" else 0.5
+    repeats = {stage.layers for stage in network.stages}
+    return {
+        (k + shift) / layers
+        for layers in repeats
+        for k in range(int(low * layers) - 1, int(high * layers) + 2)
+        if k + shift > 0
+    }
+
+
+def side_breaks(network: Network, rounding: Rounding, low: float, high: float) -> set[float]:
+    """The resolution factors at which the rounded side changes, those in [low, high] at least."""
+    step, base = rounding.resolution_multiple, network.resolution
+    places = range(int(low * base / step) - 1, int(high * base / step) + 2)
+    return {(k + 0.5) * step / base for k in places if k >= 0}
+
+
+def _distinct(values: Callable[[float], tuple[int, ...]], breaks: Iterable[float], low: float, high: float) -> Axis:
+    """One factor for each outcome: between the break points and on them, as an end may belong to either side."""
+    inside = sorted({low, high, 1.0 if low <= 1.0 <= high else low, *(b for b in breaks if low < b < high)})
+    between = [_simplest(a, b) for a, b in pairwise(inside)]
+    found: dict[tuple[int, ...], float] = {}
+    for factor in sorted([*inside, *between], key=lambda factor: (factor != 1, len(repr(factor)), factor)):
+        found.setdefault(values(factor), factor)
+    ordered = sorted(found.items(), key=lambda item: item[1])
+    return Axis(tuple(factor for _, factor in ordered), tuple(value for value, _ in ordered))
+
+
+def _simplest(low: float, high: float) -> float:
+    """The number with the fewest decimals strictly between two others."""
+    for digits in range(1, 17):
+        middle = round((low + high) / 2, digits)
+        if low < middle < high:
+            return middle
+    return (low + high) / 2
+
+
+def sides(network: Network, rounding: Rounding, wanted: Sequence[int]) -> tuple[int, ...]:
+    """The sides that ``rounding`` can give and the network can take, ascending."""
+    base, least = network.resolution, network.total_stride
+    return tuple(side for side in sorted(set(wanted)) if side >= least and rounding.side(base, side / base) == side)

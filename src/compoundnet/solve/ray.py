@@ -1,0 +1,116 @@
+"""The ray: how far a rule can go within a budget, on the cost of the rounded network and never on the formula."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from compoundnet.budget import Budget
+from compoundnet.cost import Cost, cost
+from compoundnet.network import Network
+from compoundnet.rules import Rule
+from compoundnet.scaling import Rounding, scale
+from compoundnet.schema import FieldError
+
+from .ranges import depth_breaks, side_breaks, width_breaks
+
+MOST_PHI = 16
+# Beyond a network that takes this many times the budget no larger one fits: what can shrink when others grow are
+# the shortcut convolutions of a ResNet, a small part of its cost.
+_BEYOND = 2.0
+
+
+@dataclass(frozen=True)
+class Reached:
+    """The largest network of a rule within a budget: its phi, itself, its cost, and the next step that breaks it.
+
+    ``phi`` is one of the powers that give the network. ``next_phi`` gives the next larger one, and ``broken``
+    the limits that it breaks, with what it needs of each; None and empty when the rule goes no further.
+    """
+
+    phi: float
+    network: Network
+    cost: Cost
+    next_phi: float | None
+    broken: dict[str, int]
+
+
+def largest_phi(network: Network, rule: Rule, budget: Budget, rounding: Rounding | None = None) -> Reached:
+    """The largest rounded network that the rule gives within the budget, for phi in [-16, 16].
+
+    Rounds as the rule says unless told otherwise. Raises FieldError, with what the smallest network needs, when
+    none fits, and when nothing is limited.
+
+    >>> from compoundnet.families import named
+    >>> from compoundnet.rules import RULES
+    >>> found = largest_phi(named("efficientnet_b0"), RULES["efficientnet"], Budget(macs=1_000_000_000))
+    >>> found.network.resolution, found.cost.macs, found.broken
+    (259, 993797968, {'macs': 1010944384})
+    """
+    ray = _Ray(network, rule, rule.rounding if rounding is None else rounding)
+    phis = ray.steps(ray.beyond(budget))
+    low, high = 0, len(phis)
+    while low < high:  # up to here all fit, if costs only grow; the scan below does not trust that
+        middle = (low + high) // 2
+        low, high = (middle + 1, high) if budget.admits(ray.cost(phis[middle])) else (low, middle)
+    last = low - 1
+    for index in range(low, len(phis)):
+        found = ray.cost(phis[index])
+        if budget.admits(found):
+            last = index
+        elif budget.use(found) > _BEYOND:
+            break
+    if last < 0:
+        raise FieldError("budget", f"no network of rule {rule.name} fits; the smallest needs {ray.needs(phis, budget)}")
+    scaled = ray.network(phis[last])
+    later = next((phi for phi in phis[last + 1 :] if ray.network(phi) != scaled), None)
+    needs: dict[str, int] = {} if later is None else budget.needs(ray.cost(later))
+    broken = {name: need for name, need in needs.items() if need > budget.limits[name]}
+    return Reached(phis[last], scaled, cost(scaled), later, broken)
+
+
+@dataclass(frozen=True)
+class _Ray:
+    """The networks of one rule, by phi."""
+
+    base: Network
+    rule: Rule
+    rounding: Rounding
+
+    def network(self, phi: float) -> Network:
+        return scale(self.base, self.rule.scaling**phi, self.rounding)
+
+    def cost(self, phi: float) -> Cost:
+        return cost(self.network(phi))
+
+    def needs(self, phis: Sequence[float], budget: Budget) -> str:
+        needs = budget.needs(self.cost(phis[0]))
+        return " and ".join(f"{need:,} of {budget.limits[name]:,} {name}" for name, need in needs.items())
+
+    def beyond(self, budget: Budget) -> float:
+        """A phi whose network is far beyond the budget, or the largest."""
+        for phi in (0.0, 1.0, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0):
+            if budget.use(self.cost(phi)) > _BEYOND:
+                return phi
+        return float(MOST_PHI)
+
+    def steps(self, most: float) -> list[float]:
+        """A power between every two at which a size changes, and at each: no network is left out."""
+        ends = self.rule.scaling**-MOST_PHI, self.rule.scaling**most
+        found = {-float(MOST_PHI), min(0.0, most), most}
+        for name, breaks in (("depth", depth_breaks), ("width", width_breaks), ("resolution", side_breaks)):
+            factor = getattr(self.rule.scaling, name)
+            if factor != 1:
+                low, high = sorted(getattr(end, name) for end in ends)
+                factors = breaks(self.base, self.rounding, low, high)
+                found |= {math.log(value) / math.log(factor) for value in factors if low < value < high}
+        ordered = sorted(found)
+        every = sorted({*ordered, *((a + b) / 2 for a, b in pairwise(ordered))})
+        return [phi for phi in every if -MOST_PHI <= phi <= most and self._possible(phi)]
+
+    def _possible(self, phi: float) -> bool:
+        try:
+            self.network(phi)
+        except FieldError:
+            return False
+        return True

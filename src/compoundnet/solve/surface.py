@@ -1,0 +1,182 @@
+"""The surface: the exact costs of every network in a range, by (width, depth, resolution), as arrays.
+
+The first repeat of a stage and each of the others are costed once for every pair of widths that occurs; the
+network's cost is their sum, with each stage's number of repeats. Whole numbers below 2^53 are exact in float64,
+so the sums run as one matrix product.
+"""
+
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from compoundnet.cost import Cost, LayerCost, Tensor, traced
+from compoundnet.layers import Node
+from compoundnet.network import Network, unfold_block, unfold_head, unfold_stem
+from compoundnet.scaling import RELEASED, Rounding, Scaling, scale
+from compoundnet.schema import require
+
+from .ranges import Axis, Ranges, depths, sides, widths
+from .stacking import described, stacked
+
+Numbers: TypeAlias = NDArray[np.float64]
+SUMS = ("params", "macs", "activations", "training_activations")
+PEAK = "peak_activations"
+_EXACT = 2.0**53
+
+
+@dataclass(frozen=True)
+class Surface:
+    """All networks of a range: ``costs[name]`` has shape (widths, depths, sides) and holds whole numbers.
+
+    ``network`` and ``rounding`` give them back: ``at(index)`` is the network, ``scaling(index)`` its factors.
+    """
+
+    network: Network
+    rounding: Rounding
+    width: Axis
+    depth: Axis
+    sides: tuple[int, ...]
+    costs: dict[str, Numbers]
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """How many widths, depths and sides."""
+        return (len(self.width.factors), len(self.depth.factors), len(self.sides))
+
+    def __len__(self) -> int:
+        return self.shape[0] * self.shape[1] * self.shape[2]
+
+    def scaling(self, index: Sequence[int]) -> Scaling:
+        """The factors at (width, depth, side)."""
+        w, d, r = index
+        return Scaling(self.depth.factors[d], self.width.factors[w], self.sides[r] / self.network.resolution)
+
+    def at(self, index: Sequence[int]) -> Network:
+        """The rounded network at (width, depth, side)."""
+        return scale(self.network, self.scaling(index), self.rounding)
+
+    def cost(self, index: Sequence[int]) -> Cost:
+        """The costs at (width, depth, side), as ``cost`` counts them."""
+        place = tuple(index)
+        return Cost(**{name: int(values[place]) for name, values in self.costs.items()})
+
+
+def surface(network: Network, ranges: Ranges | None = None, rounding: Rounding = RELEASED) -> Surface:
+    """Every distinct network that scaling ``network`` within ``ranges`` and rounding can give, with its costs.
+
+    Raises FieldError when no side of the range is one that the network can take.
+
+    >>> from compoundnet.families import named
+    >>> all_of = surface(named("tiny"), Ranges(width=(1.0, 1.0), depth=(1.0, 1.0), sides=(64,)))
+    >>> len(all_of), all_of.cost((0, 0, 0)).params
+    (1, 444612)
+    """
+    ranges = Ranges() if ranges is None else ranges
+    allowed = sides(network, rounding, tuple(ranges.sides))
+    wanted = f"{min(ranges.sides)} to {max(ranges.sides)}"
+    problem = f"none of {wanted} is a side that the rounding gives and total stride {network.total_stride} allows"
+    require(len(allowed) > 0, "sides", problem)
+    wide = widths(network, rounding, *ranges.width)
+    deep = depths(network, rounding, *ranges.depth)
+    return Surface(network, rounding, wide, deep, allowed, _costs(network, wide, deep, allowed))
+
+
+def _costs(network: Network, wide: Axis, deep: Axis, allowed: tuple[int, ...]) -> dict[str, Numbers]:
+    stem, *stages, head = zip(*wide.values, strict=True)
+    walk = _Walk(np.array(allowed, np.int64)[None, :], len(stem))
+    walk.add([network.in_channels] * len(stem), stem, lambda _, outputs: unfold_stem(network, outputs))
+    inputs = stem
+    for index, (stage, outputs) in enumerate(zip(network.stages, stages, strict=True)):
+        walk.add(inputs, outputs, partial(unfold_block, network, stage.operator, stride=stage.stride))
+        others = partial(unfold_block, network, stage.operator, stride=1)
+        walk.add(outputs, outputs, others, repeats=[values[index] - 1 for values in deep.values])
+        inputs = outputs
+    walk.add(inputs, head, lambda inputs, channels: unfold_head(network, inputs, channels or None))
+    return walk.costs(len(deep.values))
+
+
+class _Walk:
+    """From the image to the logits, for all widths and sides at once."""
+
+    def __init__(self, sides_1R: NDArray[np.int64], count: int) -> None:
+        self._shape = (count, sides_1R.shape[1])
+        self._side, self._kept = sides_1R, False
+        self._fixed: dict[str, Numbers] = {}
+        self._repeated: list[tuple[list[int], dict[str, Numbers]]] = []
+
+    def add(
+        self,
+        inputs: Sequence[int],
+        outputs: Sequence[int],
+        unfold: Callable[[int, int], Node],
+        repeats: list[int] | None = None,
+    ) -> None:
+        """The next part, between two widths for each network: run once, or so many times by depth."""
+        full, side, kept = _traced(list(zip(inputs, outputs, strict=True)), unfold, self._side, self._kept)
+        if repeats is None:
+            for name, value in full.items():
+                combine = np.maximum if name == PEAK else np.add
+                self._fixed[name] = combine(self._fixed[name], value) if name in self._fixed else value
+            self._side, self._kept = side, kept
+        else:
+            require(kept == self._kept, "operator", "what repeats keep for training depends on their place")
+            self._repeated.append((repeats, full))
+
+    def costs(self, depths: int) -> dict[str, Numbers]:
+        """By name, of shape (widths, depths, sides)."""
+        counts_DS = np.array([repeats for repeats, _ in self._repeated], np.float64).T
+        width, side = self._shape
+        found = {}
+        for name in SUMS:
+            stages_SWR = np.stack([each[name] for _, each in self._repeated])
+            sums = counts_DS @ stages_SWR.reshape(len(self._repeated), -1)
+            sums += self._fixed[name].reshape(1, -1)
+            require(bool(sums.max() < _EXACT), "network", f"its {name} are too many to count exactly")
+            found[name] = sums.reshape(depths, width, side).transpose(1, 0, 2)
+        peak = np.repeat(self._fixed[PEAK][:, None, :], depths, axis=1)
+        for place, (_, each) in enumerate(self._repeated):
+            there = counts_DS[:, place] > 0
+            peak[:, there] = np.maximum(peak[:, there], each[PEAK][:, None, :])
+        return found | {PEAK: peak}
+
+
+def _traced(
+    pairs: list[tuple[int, int]], unfold: Callable[[int, int], Node], side_1R: Any, kept: bool
+) -> tuple[dict[str, Numbers], Any, bool]:
+    """The costs of the tree between each pair of widths (a row) at each side (a column), and what comes out.
+
+    Equal pairs are walked once, and pairs whose trees have one shape together.
+    """
+    groups: dict[Hashable, tuple[Node, list[tuple[int, int]], list[list[int]]]] = {}
+    for pair in dict.fromkeys(pairs):
+        tree, numbers = unfold(*pair), list[int]()
+        _, members, rows = groups.setdefault(described(tree, numbers), (tree, [], []))
+        members.append(pair)
+        rows.append(numbers)
+    row: dict[tuple[int, int], int] = {}
+    parts: list[dict[str, Numbers]] = []
+    outs: list[Tensor] = []
+    for tree, members, rows in groups.values():
+        numbers_NK = np.array(rows, np.int64).reshape(len(rows), -1)
+        channels_N1 = np.array([[inputs] for inputs, _ in members], np.int64)
+        layers, out = traced(stacked(tree, iter(numbers_NK.T)), (channels_N1, side_1R, side_1R), kept)
+        parts.append({name: _total(name, layers, (len(members), side_1R.shape[1])) for name in (*SUMS, PEAK)})
+        outs.append(out)
+        row |= {pair: len(row) + place for place, pair in enumerate(members)}
+    require(len({out.kept for out in outs}) == 1, "operator", "what it keeps for training depends on the widths")
+    index = np.array([row[pair] for pair in pairs])
+    costs = {name: np.concatenate([part[name] for part in parts])[index] for name in (*SUMS, PEAK)}
+    return costs, outs[0].height, outs[0].kept
+
+
+def _total(name: str, layers: Sequence[LayerCost], shape: tuple[int, int]) -> Numbers:
+    """The sum, or the peak, over the layers; what does not depend on the side is broadcast."""
+    combine = np.maximum if name == PEAK else np.add
+    found = np.zeros(shape)
+    for layer in layers:
+        combine(found, getattr(layer.cost, name), out=found)
+    return found

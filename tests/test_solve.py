@@ -1,0 +1,420 @@
+"""The solver: every rounded network of a range, its exact cost, the best one, and a proof that can fail."""
+
+import json
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from itertools import product
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from compoundnet import MEMBERS, Network, Rounding, Scaling, cost, named, scale
+from compoundnet.budget import LIMITS, Budget
+from compoundnet.rules import RULES, Rule, fast, rule
+from compoundnet.scaling import scaled_repeats, scaled_widths
+from compoundnet.schema import FieldError
+from compoundnet.solve import Ranges, Solution, Surface, along, largest_phi, solve, surface, verify
+from compoundnet.solve.certificate import to_dict
+from compoundnet.solve.ranges import depths, widths
+
+from .strategies import networks
+
+FAMILIES = [
+    *["tiny", "efficientnet_b0", "efficientnet_lite0", "efficientnet_edgetpu_s", "mobilenet_v1", "mobilenet_v2"],
+    *["resnet18", "resnet50"],
+]
+ROUNDINGS = st.builds(
+    Rounding,
+    divisor=st.sampled_from([1, 2, 8]),
+    keep=st.sampled_from([0.0, 0.9, 1.0]),
+    layers=st.sampled_from(["ceil", "nearest"]),
+    resolution_multiple=st.sampled_from([1, 4]),
+    stem=st.sampled_from(["scale", "fixed"]),
+    head=st.sampled_from(["scale", "fixed", "grow"]),
+    fixed_ends=st.booleans(),
+)
+SMALL = Ranges(depth=(0.5, 2.0), width=(0.5, 1.2), sides=(64, 96, 128))
+
+
+def limited(**limits: Any) -> Budget:
+    return Budget(**limits)
+
+
+# The surface
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_costs_on_the_surface_are_those_of_the_networks(name: str) -> None:
+    member = MEMBERS[name]
+    space = surface(member.base, Ranges(sides=(64, 97, 128, 224)), member.rounding)
+    rng = np.random.default_rng(0)
+    for place in rng.integers(0, len(space), 40):
+        index = tuple(int(axis) for axis in np.unravel_index(place, space.shape))
+        assert space.cost(index) == cost(space.at(index)), space.scaling(index)
+
+
+@settings(deadline=None, max_examples=40)
+@given(network=networks(), rounding=ROUNDINGS, data=st.data())
+def test_costs_on_the_surface_of_any_network_are_exact(
+    network: Network, rounding: Rounding, data: st.DataObject
+) -> None:
+    side = network.total_stride * 2
+    step = rounding.resolution_multiple
+    ranges = Ranges(depth=(0.5, 2), width=(0.5, 2), sides=(network.resolution, *(side + step * k for k in range(4))))
+    space = surface(network, ranges, rounding)
+    for _ in range(5):
+        index = tuple(data.draw(st.integers(0, count - 1)) for count in space.shape)
+        assert space.cost(index) == cost(space.at(index))
+
+
+@settings(deadline=None, max_examples=30)
+@given(name=st.sampled_from(FAMILIES), rounding=ROUNDINGS, factor=st.floats(0.25, 2.5))
+def test_no_width_and_no_depth_is_left_out_or_listed_twice(name: str, rounding: Rounding, factor: float) -> None:
+    network = MEMBERS[name].base
+    wide, deep = widths(network, rounding, 0.25, 2.5), depths(network, rounding, 0.25, 2.5)
+    assert scaled_widths(network, factor, rounding) in wide.values
+    assert scaled_repeats(network, factor, rounding) in deep.values
+    for axis, scaled in ((wide, scaled_widths), (deep, scaled_repeats)):
+        assert len(set(axis.values)) == len(axis.values)
+        assert [scaled(network, each, rounding) for each in axis.factors] == list(axis.values)
+
+
+def test_the_network_itself_is_called_one_by_one() -> None:
+    space = surface(named("efficientnet_b0"), Ranges(sides=(224,)))
+    assert Scaling() in {space.scaling((w, d, 0)) for w, d in product(*map(range, space.shape[:2]))}
+
+
+# Budgets
+
+
+def test_every_limit_is_counted_as_it_says() -> None:
+    found = cost(named("tiny"))
+    limits = dict.fromkeys(LIMITS, 10**12)
+    needs = Budget(**limits, dtype="bfloat16", batch=3, optimizer="momentum").needs(found)
+    assert needs == {
+        "macs": found.macs,
+        "params": found.params,
+        "activations": found.activations,
+        "memory": 2 * (found.params + found.peak_activations),
+        "training_memory": 4 * (3 * found.params + 3 * found.training_activations),
+    }
+
+
+@pytest.mark.parametrize("name", LIMITS)
+def test_a_limit_admits_what_it_names_and_nothing_above(name: str) -> None:
+    found = cost(named("tiny"))
+    needed = limited(**{name: 1}).needs(found)[name]
+    assert limited(**{name: needed}).admits(found)
+    assert limited(**{name: needed}).use(found) == 1
+    assert not limited(**{name: needed - 1}).admits(found)
+    assert Budget().admits(found)
+
+
+@pytest.mark.parametrize(
+    ("values", "problem"),
+    [
+        ({"macs": 0}, "macs: 0 is not a whole number of at least 1"),
+        ({"params": 1.5}, "params: 1.5 is not a whole number"),
+        ({"memory": True}, "memory: True is not a whole number"),
+        ({"dtype": "float8"}, "dtype"),
+        ({"optimizer": "lion"}, "optimizer"),
+        ({"batch": 0}, "batch"),
+    ],
+)
+def test_impossible_budgets_are_refused(values: dict[str, Any], problem: str) -> None:
+    with pytest.raises(FieldError, match=problem):
+        Budget(**values)
+
+
+# Rules
+
+
+def test_the_papers_rule_is_the_papers() -> None:
+    assert RULES["efficientnet"].scaling == Scaling(1.2, 1.1, 1.15)
+    assert all(rule.source for rule in RULES.values())
+
+
+@pytest.mark.parametrize("alpha", [0.0, 1 / 3, 0.8, 1.0])
+def test_fast_scaling_doubles_the_multiply_adds_and_activations_grow_as_published(alpha: float) -> None:
+    factors = fast(alpha).scaling
+    assert factors.flops_factor == pytest.approx(2)
+    assert factors.depth * factors.width * factors.resolution**2 == pytest.approx(2 ** (1 - alpha / 2))
+
+
+def test_a_third_is_the_even_share_and_one_is_width_alone() -> None:
+    assert fast(1.0).scaling == RULES["width"].scaling
+    for name in ("depth", "width", "resolution"):
+        even, third = (getattr(each.scaling, name) for each in (RULES["dwr"], fast(1 / 3)))
+        assert even == pytest.approx(third)
+
+
+@pytest.mark.parametrize("name", ["efficient", "fast:", "fast:x", "fast:1.5", "fast:nan"])
+def test_unknown_rules_are_one_line(name: str) -> None:
+    with pytest.raises(ValueError, match="rule") as caught:
+        rule(name)
+    assert "\n" not in str(caught.value)
+
+
+# Along a rule
+
+
+@pytest.mark.parametrize("name", ["efficientnet", "dWr", "depth", "width", "resolution"])
+@pytest.mark.parametrize("macs", [60_000_000, 500_000_000])
+def test_no_phi_gives_a_larger_network_within_the_budget(name: str, macs: int) -> None:
+    base, chosen = named("mobilenet_v2"), RULES[name]
+    budget = Budget(macs=macs)
+    try:
+        found = largest_phi(base, chosen, budget)
+    except FieldError:
+        assert name == "depth"
+        assert macs < cost(scale(base, chosen.scaling**-8, chosen.rounding)).macs
+        return
+    assert budget.admits(found.cost)
+    assert found.network == scale(base, chosen.scaling**found.phi, chosen.rounding)
+    assert found.cost == cost(found.network)
+    for phi in np.linspace(found.phi - 1, found.phi + 3, 400):
+        other = cost(scale(base, chosen.scaling ** float(phi), chosen.rounding))
+        assert other.macs <= found.cost.macs or other.macs > macs
+    assert found.next_phi is not None
+    after = cost(scale(base, chosen.scaling**found.next_phi, chosen.rounding))
+    assert found.broken == {"macs": after.macs}
+    assert after.macs > macs
+
+
+def test_the_released_formula_misses_what_the_largest_phi_keeps() -> None:
+    """Doubling B0's multiply-adds by the paper's rule: phi = 1 overshoots, the largest phi does not."""
+    b0 = named("efficientnet_b0")
+    budget = Budget(macs=2 * cost(b0).macs)
+    assert not budget.admits(cost(scale(b0, RULES["efficientnet"].scaling)))
+    found = largest_phi(b0, RULES["efficientnet"], budget)
+    assert 0 < found.phi < 1
+    assert budget.admits(found.cost)
+
+
+# The best network
+
+
+def brute(base: Network, budget: Budget, ranges: Ranges, rounding: Rounding, chosen: Rule) -> tuple[float, int]:
+    """The best score and the number admitted, one network after the other, by the scalar cost."""
+    direction = [math.log(getattr(chosen.scaling, name)) for name in ("width", "depth", "resolution")]
+    norm = math.hypot(*direction)
+    wide, deep = widths(base, rounding, *ranges.width), depths(base, rounding, *ranges.depth)
+    best, admitted = -math.inf, 0
+    for w, d, side in product(wide.factors, deep.factors, ranges.sides):
+        factors = Scaling(d, w, side / base.resolution)
+        needs = cost(scale(base, factors, rounding))
+        if not budget.admits(needs):
+            continue
+        admitted += 1
+        point = [math.log(w), math.log(d), math.log(factors.resolution)]
+        progress = sum(p * q / norm for p, q in zip(point, direction, strict=True))
+        distance = math.sqrt(max(sum(p * p for p in point) - progress**2, 0))
+        best = max(best, -distance if budget.use(needs) >= 0.98 else budget.use(needs) - 1000)
+    return best, admitted
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_solve_equals_brute_force(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    name = FAMILIES[rng.integers(len(FAMILIES))]
+    member, chosen = MEMBERS[name], [*RULES.values()][rng.integers(len(RULES))]
+    middle = cost(scale(member.base, Scaling(1.0, 0.8, 96 / member.base.resolution), member.rounding))
+    limit = [*LIMITS][rng.integers(len(LIMITS))]
+    needed = limited(**{limit: 1}).needs(middle)[limit]
+    budget = limited(**{limit: int(needed * rng.uniform(0.9, 1.5))})
+    ranges = Ranges(depth=(0.5, 1.5), width=(0.7, 0.9), sides=(64, 96, 128))
+    found = solve(member.base, budget, chosen, ranges, member.rounding)
+    score, admitted = brute(member.base, budget, ranges, member.rounding, chosen)
+    assert found.admissible == admitted
+    assert found.best.score == pytest.approx(score, abs=1e-12)
+    assert found.best.cost == cost(found.best.network)
+    assert budget.admits(found.best.cost)
+    assert found.best.use == budget.use(found.best.cost)
+
+
+def test_the_best_network_uses_its_budget_and_never_more() -> None:
+    """At least 98 % of the tightest limit in 95 % of random budgets between 40 M and 20 G multiply-adds."""
+    base = named("efficientnet_b0")
+    space = surface(base)
+    rng = np.random.default_rng(0)
+    uses = []
+    for macs in np.exp(rng.uniform(np.log(40e6), np.log(20e9), 40)):
+        budget = Budget(macs=int(macs))
+        found = solve(base, budget, RULES["efficientnet"], space=space)
+        assert budget.admits(found.best.cost)
+        uses.append(found.best.use)
+    assert np.mean(np.array(uses) > 0.98) >= 0.95
+
+
+def test_several_limits_all_hold_and_the_active_ones_are_named() -> None:
+    base = named("efficientnet_b0")
+    budget = Budget(macs=10**12, params=6_000_000, memory=30_000_000)
+    found = solve(base, budget, RULES["efficientnet"])
+    assert budget.admits(found.best.cost)
+    shares = {name: need / budget.limits[name] for name, need in budget.needs(found.best.cost).items()}
+    assert found.active == (max(shares, key=lambda name: shares[name]),)
+    assert found.best.use == max(shares.values())
+
+
+def test_an_own_objective_is_a_function_of_the_surface() -> None:
+    def most_layers(space: Surface, used: np.ndarray) -> np.ndarray:
+        layers = np.array([sum(values) for values in space.depth.values], float)
+        return np.broadcast_to(layers[None, :, None], space.shape)
+
+    found = solve(named("tiny"), Budget(macs=10**12), most_layers, SMALL)
+    assert found.objective == "most_layers"
+    space = surface(named("tiny"), SMALL)
+    assert found.best.network.blocks == max(sum(values) for values in space.depth.values)
+    # Of equal scores the cheapest.
+    assert found.best.cost.macs == space.costs["macs"][:, -1, :].min()
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf])
+def test_scores_that_are_no_numbers_are_refused(bad: float) -> None:
+    def broken(space: Surface, used: np.ndarray) -> np.ndarray:
+        return np.where(used > used.mean(), bad, used)
+
+    with pytest.raises(FieldError, match="objective: its score is not a number for"):
+        solve(named("tiny"), Budget(macs=10**12), broken, SMALL)
+
+
+def test_an_impossible_budget_is_told_what_the_nearest_network_needs() -> None:
+    with pytest.raises(FieldError, match=r"none of [\d,]+ networks fits; the nearest .* needs [\d,]+ macs, the limit"):
+        solve(named("efficientnet_b0"), Budget(macs=1000, params=10**9), RULES["efficientnet"], SMALL)
+    with pytest.raises(FieldError, match="nothing is limited; limit at least one cost"):
+        solve(named("tiny"), Budget(), RULES["efficientnet"], SMALL)
+
+
+@pytest.mark.parametrize(
+    ("values", "problem"),
+    [
+        ({"width": (2.0, 1.0)}, "width: from 2 to 1 is an empty range"),
+        ({"depth": (0.0, 1.0)}, "depth"),
+        ({"sides": ()}, "sides: an empty range"),
+        ({"sides": (0,)}, "sides: 0 is not a positive number of pixels"),
+    ],
+)
+def test_empty_ranges_are_refused(values: dict[str, Any], problem: str) -> None:
+    with pytest.raises(FieldError, match=problem):
+        Ranges(**values)
+
+
+def test_sides_below_the_total_stride_are_no_networks() -> None:
+    with pytest.raises(FieldError, match="sides: none of 8 to 16 is a side"):
+        surface(named("efficientnet_b0"), Ranges(sides=(8, 16)))
+
+
+# The certificate
+
+
+@pytest.fixture(scope="module")
+def solution() -> Solution:
+    return solve(named("mobilenet_v2"), Budget(macs=60_000_000), RULES["efficientnet"], SMALL)
+
+
+def written(solution: Solution) -> dict[str, Any]:
+    return json.loads(json.dumps(to_dict(solution)))
+
+
+def test_a_true_solution_is_proved(solution: Solution) -> None:
+    found = verify(written(solution))
+    assert found.holds
+    assert found.checked > 500
+    assert (found.enumerated, found.admissible) == (solution.enumerated, solution.admissible)
+
+
+def _second(data: dict[str, Any]) -> None:
+    data.update(data["runners_up"][0])
+
+
+def _cheaper(data: dict[str, Any]) -> None:
+    data["cost"]["macs"] -= 1
+
+
+def _budget(data: dict[str, Any]) -> None:
+    data["budget"]["macs"] += 1_000_000
+
+
+def _fewer(data: dict[str, Any]) -> None:
+    data["enumerated"] -= 1
+
+
+def _network(data: dict[str, Any]) -> None:
+    data["network"]["stages"][1]["layers"] += 1
+
+
+def _ranges(data: dict[str, Any]) -> None:
+    data["certificate"]["ranges"]["sides"] = [64, 96]
+
+
+def _runner_up(data: dict[str, Any]) -> None:
+    data["runners_up"].pop()
+
+
+def _active(data: dict[str, Any]) -> None:
+    data["active_limits"] = ["params"]
+
+
+@pytest.mark.parametrize("change", [_second, _cheaper, _budget, _fewer, _network, _ranges, _runner_up, _active])
+def test_a_wrong_solution_is_refuted(change: Callable[[dict[str, Any]], None], solution: Solution) -> None:
+    data = written(solution)
+    change(data)
+    found = verify(data)
+    assert not found.holds
+    assert "the file says" in found.problem
+
+
+def test_a_surface_that_counts_wrong_is_found_by_the_scalar_cost(
+    solution: Solution, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second path: were enumeration itself wrong, ``cost`` on the real network would say so."""
+    from compoundnet.solve import certificate
+
+    def wrong(network: Network, ranges: Ranges, rounding: Rounding) -> Surface:
+        space = surface(network, ranges, rounding)
+        return replace(space, costs=space.costs | {"macs": space.costs["macs"] - 1})
+
+    monkeypatch.setattr(certificate, "surface", wrong)
+    space = wrong(solution.base, SMALL, Rounding())
+    data = written(solve(solution.base, solution.budget, RULES["efficientnet"], SMALL, space=space))
+    found = verify(data)
+    assert not found.holds
+    assert "cost() counts otherwise at" in found.problem
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "problem"),
+    [
+        (("version",), 2, "version: 2 is not supported"),
+        (("certificate",), None, "certificate: missing"),
+        (("certificate", "base"), {}, "certificate.base.version"),
+        (("certificate", "base", "resolution"), 226, "certificate.base: does not match its hash"),
+        (("certificate", "objective"), "function", "unknown rule 'function'"),
+        (("certificate", "ranges"), {"sides": "all"}, "certificate.ranges.sides"),
+        (("budget",), {"macs": "many"}, "budget.macs"),
+    ],
+)
+def test_what_is_no_solution_is_one_line(
+    path: tuple[str, ...], value: object, problem: str, solution: Solution
+) -> None:
+    data = written(solution)
+    place = data
+    for name in path[:-1]:
+        place = place[name]
+    place[path[-1]] = value
+    with pytest.raises(ValueError, match=problem) as caught:
+        verify(data)
+    assert "\n" not in str(caught.value)
+
+
+def test_the_direction_of_a_rule_is_scored_by_the_distance_from_its_ray() -> None:
+    base = named("efficientnet_b0")
+    space = surface(base, Ranges(depth=(1.0, 1.0), width=(1.0, 1.0), sides=(112, 224, 448)))
+    scores = along(RULES["resolution"])(space, np.ones(space.shape))
+    assert scores.ravel().tolist() == pytest.approx([0, 0, 0])
+    scores = along(RULES["depth"])(space, np.ones(space.shape))
+    assert scores.ravel().tolist() == pytest.approx([-math.log(2), 0, -math.log(2)])
