@@ -1,100 +1,56 @@
-"""The server under load: ``python -m benchmarks.serving [--seconds S] [--rounds N] [--soak S]``.
+"""The server under load: ``python -m benchmarks.serving [--seconds S] [--rounds N] [--soak S] [--model M]``.
 
-In each round, in turn: the engine called directly in a loop, and 1, 8 and 32 clients that each ask again
-as soon as they are answered, at our server, at ours without batches, and at an unbatched endpoint
-(benchmarks/unbatched.py). All run the model on one thread; clients are on the same machine. Then a soak
-of good and bad requests, with the server's memory before and after.
+In each round, in turn: the engine called directly in a loop; one thread that reads pictures and one that runs
+the engine on them, without HTTP; then 1, 8 and 32 clients that each ask again as soon as they are answered, at our
+server and at an unbatched endpoint (benchmarks/unbatched.py). All run the model on one thread; clients are on the
+same machine. Then a soak of good and bad requests. Exit code 1 when a limit is missed.
 """
 
 import argparse
-import asyncio
-import json
 import os
+import queue
 import re
 import statistics
 import subprocess
 import sys
+import threading
 import time
-from collections import Counter
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import torch
+
 import compoundnet as c
-from compoundnet.engines import Setting, prepare
+from compoundnet.engines import Prepared, Setting, prepare
 from compoundnet.images import read
 from compoundnet.measuring.picture import photograph
+from compoundnet.preprocess import Preprocess
 
+from .clients import Load, loaded, request
 from .recording import write
+from .soaking import soak
 from .timing import clock
 
 MODEL, ENGINE = "efficientnet_lite0", "onnxruntime"
 CLIENTS = (1, 8, 32)
-SERVERS: Mapping[str, tuple[str, ...]] = {
-    "compoundnet serve": ("compoundnet", "serve", MODEL, "--port", "0", "--threads", "1", "--engine", ENGINE),
-    "compoundnet serve --batch 1": (
-        *("compoundnet", "serve", MODEL, "--port", "0", "--threads", "1", "--engine", ENGINE, "--batch", "1"),
-    ),
-    "unbatched endpoint": ("benchmarks.unbatched", ENGINE),
-}
-_FORM = b"multipart/form-data; boundary=frontier"
+SATURATED = (8, 32)
+OURS, THEIRS = "compoundnet serve", "unbatched endpoint"
+# What the server promises at saturation: of the engine's own rate, of the rate without HTTP, of the engine's
+# processor time for all that HTTP adds, of the unbatched endpoint's rate; and in the soak.
+LEAST_OF_ENGINE = 0.9
+MOST_HTTP_CPU = 0.1
+LEAST_OF_UNBATCHED = 1.0
+MOST_GROWTH_MB = 20.0
 
 
-@dataclass
-class Load:
-    """What clients saw: seconds from question to answer, statuses, the server's own milliseconds of inference."""
-
-    latencies: list[float] = field(default_factory=list)
-    statuses: Counter[int] = field(default_factory=Counter)
-    infer_ms: list[float] = field(default_factory=list)
-
-
-def request(picture: bytes, kind: bytes = _FORM) -> bytes:
-    """A POST to /predict with a form of one file."""
-    head = b'--frontier\r\nContent-Disposition: form-data; name="file"; filename="a.jpg"\r\n\r\n'
-    body = head + picture + b"\r\n--frontier--\r\n"
-    lines = (b"POST /predict HTTP/1.1", b"Host: x", b"Content-Type: " + kind, b"Content-Length: %d" % len(body))
-    return b"\r\n".join((*lines, b"", body))
-
-
-async def client(port: int, requests: Sequence[bytes], until: float, load: Load) -> None:
-    """Ask again and again on one connection, opened anew when the server closes it."""
-    turn = 0
-    while time.perf_counter() < until:
-        reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        try:
-            while time.perf_counter() < until:
-                start = time.perf_counter()
-                writer.write(requests[turn % len(requests)])
-                turn += 1
-                head = await reader.readuntil(b"\r\n\r\n")
-                length = re.search(rb"content-length: (\d+)", head)
-                assert length
-                body = await reader.readexactly(int(length[1]))
-                load.latencies.append(time.perf_counter() - start)
-                load.statuses[int(head[9:12])] += 1
-                if b'"infer"' in body:
-                    load.infer_ms.append(json.loads(body)["ms"]["infer"])
-        except (ConnectionError, asyncio.IncompleteReadError):
-            load.statuses[0] += 1
-        finally:
-            writer.close()
-
-
-def loaded(port: int, requests: Sequence[bytes], clients: int, seconds: float) -> Load:
-    """So many clients for so long."""
-    load = Load()
-
-    async def go() -> None:
-        until = time.perf_counter() + seconds
-        # Each begins elsewhere in the list, so that good and bad requests meet.
-        orders = ([*requests[i % len(requests) :], *requests[: i % len(requests)]] for i in range(clients))
-        await asyncio.gather(*(client(port, order, until, load) for order in orders))
-
-    asyncio.run(go())
-    return load
+def commands(model: str) -> dict[str, tuple[str, ...]]:
+    """The servers, by what they are called in the records."""
+    options = ("--port", "0", "--threads", "1", "--engine", ENGINE)
+    return {OURS: ("compoundnet", "serve", model, *options), THEIRS: ("benchmarks.unbatched", ENGINE, model)}
 
 
 @contextmanager
@@ -112,62 +68,115 @@ def server(arguments: tuple[str, ...]) -> Generator[tuple[int, int]]:
             process.wait(60)
 
 
-def memory_mb(pid: int) -> float:
-    found = re.search(r"VmRSS:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())
-    assert found
-    return int(found[1]) / 1024
-
-
 def cpu_ms(pid: int) -> float:
     """The time that all threads of a process have computed so far; other processes do not add to it."""
     ticks = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:13]
     return 1e3 * sum(map(int, ticks)) / os.sysconf("SC_CLK_TCK")
 
 
-def under_load(rounds: int, seconds: float) -> Iterator[dict[str, Any]]:
-    """Requests a second and latencies of each server, beside the engine alone in the same rounds."""
-    lite, picture = c.load(MODEL), photograph(500, 375)
-    run = prepare(lite.model, Setting(size=lite.weights.preprocess.size), ENGINE)
-    images = read(picture, lite.weights.preprocess)[None]
-    alone = {"engine": Alone(lambda: run(images)), "read": Alone(lambda: read(picture, lite.weights.preprocess))}
-    found: dict[tuple[str, int], list[Measured]] = {}
-    with ExitStack() as stack:
-        running = {name: stack.enter_context(server(arguments)) for name, arguments in SERVERS.items()}
-        for port, _ in running.values():
-            loaded(port, [request(picture)], 8, 1.0)
-        for _ in range(rounds):
-            for call in alone.values():
-                call.repeat(seconds / 2)
-            for clients in CLIENTS:
-                for name, (port, pid) in running.items():
-                    measured = measure(port, pid, request(picture), clients, seconds)
-                    found.setdefault((name, clients), []).append(measured)
-        load_average = round(os.getloadavg()[0], 1)
-    for name, call in alone.items():
-        yield {"what": f"{name} alone", "threads": 1, **call.figures(), "load_average": load_average}
-    for (name, clients), runs in found.items():
-        yield {"what": "load", "server": name, "clients": clients, **figures(runs, alone["engine"], alone["read"])}
-
-
 @dataclass
 class Alone:
-    """A call repeated: the milliseconds of each, and of processor time in all."""
+    """A call repeated in this process: the milliseconds of each, and of wall and processor time in all."""
 
     call: Callable[[], object]
     ms: list[float] = field(default_factory=list)
-    cpu_ms: float = 0.0
+    seconds: float = 0.0
+    cpu: float = 0.0
 
     def repeat(self, seconds: float) -> None:
         """Again and again for so long."""
-        start, until = time.process_time(), time.perf_counter() + seconds
+        start, cpu, until = time.perf_counter(), time.process_time(), time.perf_counter() + seconds
         while time.perf_counter() < until:
             self.ms.append(clock(self.call))
-        self.cpu_ms += 1e3 * (time.process_time() - start)
+        self.seconds += time.perf_counter() - start
+        self.cpu += 1e3 * (time.process_time() - cpu)
+
+    @property
+    def cpu_ms(self) -> float:
+        """Processor time of one call."""
+        return self.cpu / len(self.ms)
+
+    @property
+    def per_second(self) -> float:
+        """Calls a second."""
+        return len(self.ms) / self.seconds
 
     def figures(self) -> dict[str, Any]:
-        """Median time, and processor time, of one call."""
-        each = round(self.cpu_ms / len(self.ms), 3)
-        return {"n": len(self.ms), "median_ms": round(statistics.median(self.ms), 3), "cpu_ms": each}
+        """Median time, rate and processor time of one call."""
+        figures = {"median_ms": statistics.median(self.ms), "per_second": self.per_second, "cpu_ms": self.cpu_ms}
+        return {"n": len(self.ms), **{name: round(value, 3) for name, value in figures.items()}}
+
+
+@contextmanager
+def pictures(picture: bytes, preprocess: Preprocess) -> Generator[Callable[[], Any]]:
+    """The next picture of a thread that reads the same one again and again, two ahead: all of the work but HTTP."""
+    ready: queue.Queue[Any] = queue.Queue(2)
+    going = threading.Event()
+    going.set()
+
+    def reading() -> None:
+        while going.is_set():
+            ready.put(read(picture, preprocess)[None])
+
+    thread = threading.Thread(target=reading)
+    thread.start()
+    try:
+        yield ready.get
+    finally:
+        going.clear()
+        while thread.is_alive():
+            with suppress(queue.Empty):
+                ready.get(timeout=0.1)
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What is measured beside the servers: the engine, and the engine fed by a thread that reads pictures."""
+
+    picture: bytes
+    preprocess: Preprocess
+    run: Prepared
+    engine: Alone
+    fed: Alone
+
+    def round(self, seconds: float) -> None:
+        """Both for so long."""
+        self.engine.repeat(seconds)
+        with pictures(self.picture, self.preprocess) as following:
+            self.fed.call = lambda: self.run(following())
+            self.fed.repeat(seconds)
+
+
+def bench(model: str) -> Bench:
+    """The engine for one picture on one thread."""
+    pretrained, picture = c.load(model), photograph(500, 375)
+    preprocess = pretrained.weights.preprocess
+    run = prepare(pretrained.model, Setting(size=preprocess.size), ENGINE)
+    images = np.ascontiguousarray(read(picture, preprocess)[None])
+    return Bench(picture, preprocess, run, Alone(lambda: run(images)), Alone(lambda: None))
+
+
+def under_load(model: str, rounds: int, seconds: float) -> Iterator[dict[str, Any]]:
+    """Requests a second and latencies of each server, beside the engine in the same rounds."""
+    torch.set_num_threads(1)
+    here = bench(model)
+    asked = [request(here.picture)]
+    found: dict[tuple[str, int], list[Measured]] = {}
+    with ExitStack() as stack:
+        running = {name: stack.enter_context(server(command)) for name, command in commands(model).items()}
+        for port, _ in running.values():
+            loaded(port, asked, 8, 1.0)
+        for turn in range(rounds):
+            here.round(seconds)
+            for clients in CLIENTS:
+                for name in sorted(running, reverse=turn % 2 == 1):
+                    found.setdefault((name, clients), []).append(measure(*running[name], asked, clients, seconds))
+        load_average = round(os.getloadavg()[0], 1)
+    common = {"model": model, "threads": 1}
+    yield {"what": "engine alone", **common, **here.engine.figures(), "load_average": load_average}
+    yield {"what": "engine fed", **common, **here.fed.figures()}
+    for (name, clients), runs in found.items():
+        yield {"what": "load", **common, "server": name, "clients": clients, **figures(runs, here)}
 
 
 @dataclass(frozen=True)
@@ -179,56 +188,61 @@ class Measured:
     load: Load
 
 
-def measure(port: int, pid: int, asked: bytes, clients: int, seconds: float) -> Measured:
+def measure(port: int, pid: int, asked: Sequence[bytes], clients: int, seconds: float) -> Measured:
     """So many clients for so long, with the clock and the server's processor time."""
     start, before = time.perf_counter(), cpu_ms(pid)
-    load = loaded(port, [asked], clients, seconds)
+    load = loaded(port, asked, clients, seconds)
     return Measured(time.perf_counter() - start, cpu_ms(pid) - before, load)
 
 
-def figures(runs: Sequence[Measured], engine: Alone, read_: Alone) -> dict[str, Any]:
-    """Rate and latency over all rounds, and the processor time beyond the engine's and the picture's."""
+def figures(runs: Sequence[Measured], here: Bench) -> dict[str, Any]:
+    """Rate and latency over all rounds; processor time beyond that of pictures and engine without HTTP."""
     latencies = [1e3 * value for run in runs for value in run.load.latencies]
-    infer_ms = [value for run in runs for value in run.load.infer_ms]
-    count, wall = len(latencies), sum(run.seconds for run in runs)
-    each = sum(run.cpu_ms for run in runs) / count
+    count = len(latencies)
+    rate, each = count / sum(run.seconds for run in runs), sum(run.cpu_ms for run in runs) / count
     cuts = statistics.quantiles(latencies, n=100)
-    compute = engine.cpu_ms / len(engine.ms)
     return {
         "n": count,
         "failed": sum(n for run in runs for status, n in run.load.statuses.items() if status != 200),
-        "per_second": round(count / wall, 1),
+        "per_second": round(rate, 1),
         "p50_ms": round(cuts[49], 2),
         "p99_ms": round(cuts[98], 2),
-        "of_engine": round(count / wall * statistics.median(engine.ms) / 1e3, 3),
+        "of_engine": round(rate / here.engine.per_second, 3),
+        "of_fed": round(rate / here.fed.per_second, 3),
         "cpu_ms": round(each, 3),
-        "http_cpu_share": round((each - read_.cpu_ms / len(read_.ms)) / compute - 1, 3),
-        "infer_ms": round(statistics.median(infer_ms), 3) if infer_ms else None,
+        "http_cpu_share": round((each - here.fed.cpu_ms) / here.engine.cpu_ms, 3),
     }
 
 
-def soak(seconds: float) -> dict[str, Any]:
-    """16 clients; of 8 requests 5 are good, the others no picture, a cut picture, a wrong type."""
-    good = request(photograph(500, 375))
-    cut = request(photograph(500, 375)[:5000])
-    mixed = [good, request(b"no picture"), good, cut, good, request(b"x", b"text/plain"), good, good]
-    with server((*SERVERS["compoundnet serve"], "--queue", "12")) as (port, pid):
-        loaded(port, mixed, 16, min(10.0, seconds))
-        memory = [memory_mb(pid)]
-        counts: Counter[int] = Counter()
-        until = time.monotonic() + seconds
-        while time.monotonic() < until:
-            counts += loaded(port, mixed, 16, min(10.0, seconds)).statuses
-            memory.append(memory_mb(pid))
-    statuses = {str(status): count for status, count in sorted(counts.items())}
-    ends = {"before_mb": round(memory[0], 1), "after_mb": round(memory[-1], 1), "most_mb": round(max(memory), 1)}
-    return {"what": "soak", "seconds": seconds, "clients": 16, "queue": 12, "statuses": statuses, **ends}
+def missed(lines: Sequence[dict[str, Any]]) -> list[str]:
+    """The limits that a run does not keep, one line each."""
+    rows = {(line["server"], line["clients"]): line for line in lines if line["what"] == "load"}
+    late: list[str] = []
+    for clients in SATURATED:
+        ours, theirs = rows[OURS, clients], rows[THEIRS, clients]
+        ratio = round(ours["per_second"] / theirs["per_second"], 3)
+        kept = (
+            ("of the engine's rate", ours["of_engine"], ours["of_engine"] >= LEAST_OF_ENGINE, LEAST_OF_ENGINE),
+            ("processor time for HTTP", ours["http_cpu_share"], ours["http_cpu_share"] <= MOST_HTTP_CPU, MOST_HTTP_CPU),
+            ("of the unbatched rate", ratio, ratio >= LEAST_OF_UNBATCHED, LEAST_OF_UNBATCHED),
+            ("failed requests", ours["failed"], ours["failed"] == 0, 0),
+        )
+        late += [
+            f"{clients} clients: {what} {got}, the limit is {limit}" for what, got, fine, limit in kept if not fine
+        ]
+    soaked = lines[-1]
+    if soaked["server_errors"] or soaked["broken_off"]:
+        late.append(f"soak: {soaked['server_errors']} server errors and {soaked['broken_off']} broken connections")
+    if soaked["growth_mb"] > MOST_GROWTH_MB:
+        late.append(f"soak: memory grew by {soaked['growth_mb']} MB, the limit is {MOST_GROWTH_MB}")
+    return late
 
 
-def records(rounds: int, seconds: float, soak_seconds: float) -> Iterator[dict[str, Any]]:
+def records(model: str, rounds: int, seconds: float, soak_seconds: float) -> Iterator[dict[str, Any]]:
     """Load first, then the soak."""
-    yield from under_load(rounds, seconds)
-    yield soak(soak_seconds)
+    yield from under_load(model, rounds, seconds)
+    with server((*commands(model)[OURS], "--queue", "12")) as (port, pid):
+        yield {"what": "soak", "model": model, "queue": 12, **soak(port, pid, soak_seconds)}
 
 
 def main() -> None:
@@ -236,10 +250,20 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3, help="how often everything is done in turn")
     parser.add_argument("--seconds", type=float, default=3.0, help="length of each measurement")
     parser.add_argument("--soak", type=float, default=30.0, help="length of the soak in seconds")
+    parser.add_argument("--model", default=MODEL, help="a name with weights, or a file of weights")
     given = parser.parse_args()
-    command = f"python -m benchmarks.serving --rounds {given.rounds} --seconds {given.seconds:g} --soak {given.soak:g}"
-    more = ("fastapi", "uvicorn", ENGINE)
-    write("serving_", command, records(given.rounds, given.seconds, given.soak), *more)
+    options = f"--rounds {given.rounds} --seconds {given.seconds:g} --soak {given.soak:g}"
+    kind, options = ("serving_", options) if given.model == MODEL else ("serving_other_", f"{options} --model MODEL")
+    lines: list[dict[str, Any]] = []
+
+    def noted() -> Iterator[dict[str, Any]]:
+        for line in records(given.model, given.rounds, given.seconds, given.soak):
+            lines.append(line)
+            yield line
+
+    write(kind, f"python -m benchmarks.serving {options}", noted(), "fastapi", "uvicorn", "httptools", ENGINE)
+    if late := missed(lines):
+        raise SystemExit("\n".join(late))
 
 
 if __name__ == "__main__":

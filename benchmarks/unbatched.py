@@ -1,6 +1,6 @@
 """What one writes first: a FastAPI endpoint that decodes, prepares and runs one picture, a request at a time.
 
-``python -m benchmarks.unbatched ENGINE`` prints the port it listens on. Same weights, picture code and engine.
+``python -m benchmarks.unbatched ENGINE MODEL`` prints the port it listens on. Same weights, picture code and engine.
 """
 
 import socket
@@ -17,26 +17,26 @@ from compoundnet.engines import Setting, prepare
 from compoundnet.images import read
 
 
-def application(engine: str) -> FastAPI:
+def application(engine: str, model: str) -> FastAPI:
     """The endpoint; FastAPI runs it in its pool of threads, and a lock lets one at a time into the engine."""
-    lite = c.load("efficientnet_lite0")
-    run = prepare(lite.model, Setting(size=lite.weights.preprocess.size), engine)
+    pretrained = c.load(model)
+    run = prepare(pretrained.model, Setting(size=pretrained.weights.preprocess.size), engine)
     app, lock = FastAPI(), threading.Lock()
 
     @app.post("/predict")
     def predict(file: Annotated[bytes, File()]) -> dict[str, Any]:
-        pixels = read(file, lite.weights.preprocess)[None]
+        pixels = read(file, pretrained.weights.preprocess)[None]
         with lock:
             logits = run(pixels)
         values, indices = torch.from_numpy(logits)[0].softmax(0).topk(5)
         rows = zip(values.tolist(), indices.tolist(), strict=True)
-        return {"top": [{"label": lite.weights.classes[i], "index": i, "probability": p} for p, i in rows]}
+        return {"top": [{"label": pretrained.weights.classes[i], "index": i, "probability": p} for p, i in rows]}
 
     return app
 
 
 def main() -> None:
-    app = application(sys.argv[1])
+    app = application(*sys.argv[1:3])
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP) as sock:
         sock.bind(("127.0.0.1", 0))
         sock.listen(2048)

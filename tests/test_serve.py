@@ -17,13 +17,15 @@ from PIL import Image
 from starlette.testclient import TestClient
 
 import compoundnet as c
+from compoundnet.prediction import best, probabilities
 from compoundnet.serve import app, golden, overlay, uploads
+from compoundnet.serve import service as service_
 from compoundnet.serve.limits import Limits, RequestError
 from compoundnet.serve.line import Line, Model
 from compoundnet.serve.metrics import Metrics
 from compoundnet.serve.reading import Picture, Pixels
 from compoundnet.serve.service import Service
-from compoundnet.serve.sized import Sized
+from compoundnet.serve.sized import Sized, times_faster
 
 from .pictures import ASTRONAUT, CHELSEA, COFFEE, ROCKET, encoded, jpeg, photo, png_header
 from .served import BOUNDARY, FORM, MODEL, form
@@ -401,3 +403,61 @@ def test_a_form_in_any_order_gives_up_its_file() -> None:
     note = f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="note"\r\n\r\nhello\r\n'.encode()
     assert uploads.picture(FORM, note + form(b"the bytes")) == b"the bytes"
     assert uploads.picture(FORM, form(b"a\r\n--frontie")) == b"a\r\n--frontie"
+
+
+@pytest.mark.parametrize("top", [1, 5, 999, 1000])
+@pytest.mark.parametrize("kind", ["any", "many alike", "far apart", "all alike"])
+def test_the_best_classes_are_those_that_predict_finds(kind: str, top: int) -> None:
+    rng = np.random.default_rng(0)
+    rows = {
+        "any": 3 * rng.standard_normal(1000),
+        "many alike": rng.integers(0, 4, 1000),
+        "far apart": 30 * rng.standard_normal(1000),
+        "all alike": np.zeros(1000),
+    }
+    row_K = rows[kind].astype(np.float32)
+    expected = best("picture", probabilities(torch.from_numpy(row_K)[None])[0], (), top).top
+    found = service_.best(row_K, (), top)
+    assert [label.index for label in found] == [label.index for label in expected]
+    assert [label.probability for label in found] == pytest.approx([label.probability for label in expected], rel=1e-12)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_logits_that_are_no_numbers_are_an_error(value: float) -> None:
+    row_K = np.zeros(1000, np.float32)
+    row_K[7] = value
+    if value == -np.inf:  # a class that is impossible is no mistake
+        assert service_.best(row_K, (), 1000)[-1].probability == 0
+        row_K[:] = value
+    with pytest.raises(RequestError, match="not a number"):
+        service_.best(row_K, (), 5)
+
+
+def test_a_form_with_one_file_is_read_as_the_parser_reads_it() -> None:
+    """The short way gives what the parser gives, or leaves the form to it."""
+    bodies = [
+        form(b"bytes"),
+        form(b""),
+        form(b"a\r\n--front\r\n\r\n"),
+        form(b"x", 'a"; filename="b'),
+        form(bytes(5000)),
+    ]
+    bodies += [body.removesuffix(b"\r\n") for body in bodies]
+    for body in bodies:
+        assert uploads.only_file(BOUNDARY.encode(), body) == uploads.parsed(BOUNDARY.encode(), body)
+    assert uploads.only_file(BOUNDARY.encode(), form(b"bytes")) == b"bytes"
+    for other in (TWO, MANY, form(b"a").replace(b"filename", b"sometime"), form(b"x")[:-20], b"", form(b"x") + b"more"):
+        assert uploads.only_file(BOUNDARY.encode(), other) is None
+
+
+def test_batches_are_used_only_where_they_are_faster() -> None:
+    def slow(x_NCHW: Pixels) -> Any:
+        time.sleep(0.001 * len(x_NCHW))
+        return x_NCHW[:, :, 0, 0]
+
+    def fixed(x_NCHW: Pixels) -> Any:
+        time.sleep(0.002)
+        return x_NCHW[:, :, 0, 0]
+
+    assert times_faster(slow, fixed, (8, 3, 2, 2)) > 2
+    assert times_faster(slow, lambda x_NCHW: slow(np.repeat(x_NCHW, 2, 0)), (8, 3, 2, 2)) < 0.8

@@ -12,6 +12,7 @@ from typing import Any
 import compoundnet as c
 from tools.files import newest_benchmarks, published, records
 from tools.int8_block import int8
+from tools.serving_block import serving
 from tools.tables import table, taken
 
 _BLOCK = re.compile(r"(<!-- generated:(\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -161,39 +162,6 @@ def table4() -> str:
         rows.append([what, *figures, f"{line['times_faster']:.1f}"])
     note = taken(lines, "python", "torch", "onnxruntime", "openvino")
     return f"{table(['Engine', 'ResNet-152 (ms)', 'B1 (ms)', 'Factor'], rows)}\n\n{note}"
-
-
-def serving() -> str:
-    """The server under load beside the engine alone, and the soak."""
-    lines = newest_benchmarks("serving_")
-    alone = {line["what"].removesuffix(" alone"): line for line in lines if line["what"].endswith(" alone")}
-    rows = [
-        [
-            *(line["server"], str(line["clients"]), str(line["n"]), str(line["failed"])),
-            *(f"{line['per_second']:.1f}", f"{line['p50_ms']:.1f}", f"{line['p99_ms']:.1f}"),
-            *(f"{100 * line['of_engine']:.0f} %", f"{line['cpu_ms']:.1f}", f"{100 * line['http_cpu_share']:.0f} %"),
-        ]
-        for line in lines
-        if line["what"] == "load"
-    ]
-    head = [
-        *("Server", "Clients", "n", "Failed", "Requests/s", "p50 (ms)", "p99 (ms)"),
-        *("Of the engine's rate", "CPU (ms)", "CPU beyond engine and picture"),
-    ]
-    engine, read = alone["engine"], alone["read"]
-    beside = (
-        f"Alone on one thread, medians: the engine {engine['median_ms']:.2f} ms, reading the picture "
-        f"{read['median_ms']:.2f} ms. The machine's load average was {engine['load_average']:g}."
-    )
-    note = taken(lines, "python", "torch", "onnxruntime", "fastapi", "uvicorn")
-    return f"{table(head, rows)}\n\n{beside}\n\n{_soak(lines[-1])}\n\n{note}"
-
-
-def _soak(line: Mapping[str, Any]) -> str:
-    counts = ", ".join(f"{count:,} times {status}" for status, count in line["statuses"].items())
-    memory = f"{line['before_mb']:.0f} MB before, {line['after_mb']:.0f} MB after, {line['most_mb']:.0f} MB at most"
-    clients = f"{line['clients']} clients and a limit of {line['queue']} requests"
-    return f"Soak of {line['seconds']:g} seconds, {clients}, good and bad requests mixed: {counts}; memory {memory}."
 
 
 def folders() -> str:

@@ -1,6 +1,7 @@
 """The process: a port of our own, the model ready before the first answer, and a quiet end on SIGTERM."""
 
 import asyncio
+import gc
 import logging
 import signal
 import socket
@@ -78,6 +79,9 @@ async def _served(
                 f"the engine's logits differ by {verdict.difference:.2g} of the largest from PyTorch's; "
                 "choose another with --engine"
             )
+        # What is there now stays: a full collection would walk through all of it, and stop every thread meanwhile.
+        gc.collect()
+        gc.freeze()
         proved.set()
         on_ready()
     await serving

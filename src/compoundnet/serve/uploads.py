@@ -49,9 +49,12 @@ def _from_form(content_type: str, body: bytes) -> bytes:
     boundary = options.get(b"boundary", b"")
     if not boundary:
         raise RequestError(400, "the form has no boundary; let the client write the content type")
-    found = _only_file(boundary, body)
-    if found is not None:
-        return found
+    found = only_file(boundary, body)
+    return parsed(boundary, body) if found is None else found
+
+
+def parsed(boundary: bytes, body: bytes) -> bytes:
+    """The one part of any form that is a file. Raises RequestError 400."""
     form = _Form()
     try:
         parser = MultipartParser(boundary, form.callbacks())  # pyrefly: ignore[bad-argument-type]
@@ -68,7 +71,7 @@ def _from_form(content_type: str, body: bytes) -> bytes:
     return bytes(form.files[0])
 
 
-def _only_file(boundary: bytes, body: bytes) -> bytes | None:
+def only_file(boundary: bytes, body: bytes) -> bytes | None:
     """The file of a form that holds just one part, as nearly all do; None for every other body.
 
     The parser walks through a form byte by byte while no other thread can run; this finds the three marks.
