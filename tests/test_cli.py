@@ -39,6 +39,11 @@ SURFACE = {
         ],
     ],
     "models": ["pattern", "--json"],
+    "solve": [
+        *["net", "--batch", "--depth", "--dtype", "--json", "--max-activations", "--max-macs", "--max-memory"],
+        *["--max-params", "--max-training-memory", "--objective", "--optimizer", "--out", "--sides", "--width"],
+    ],
+    "verify-solution": ["solution", "--json"],
     "predict": [
         *["paths", "--batch", "--engine", "--exact", "--files-from", "--json", "--labels", "--model", "--network"],
         *["--out", "--shard", "--top", "--workers"],

@@ -17,7 +17,7 @@ from compoundnet.schema import encode, near
 from .output import COUNTED, whole, write, write_json, write_table
 from .sources import read
 
-_FIGURES = {
+COST_ROWS = {
     "params": "Parameters",
     "macs": "Multiply-adds",
     "flops": "FLOPs",
@@ -55,10 +55,10 @@ def cost(net: str, size: str | None = None, by: Literal["stage", "layer"] | None
         return 0
     write(f"{source.name} at {sides[0]} x {sides[1]}")
     if by is None:
-        write_table(("", "Count"), [(text, f"{total.to_dict()[key]:,}") for key, text in _FIGURES.items()])
+        write_table(("", "Count"), [(text, f"{total.to_dict()[key]:,}") for key, text in COST_ROWS.items()])
     else:
         lines = [(name, *_figures(part)) for name, part in [*rows, ("total", total)]]
-        write_table((by.capitalize(), *_FIGURES.values()), lines)
+        write_table((by.capitalize(), *COST_ROWS.values()), lines)
     write(COUNTED)
     return 0
 
@@ -183,7 +183,7 @@ def _print_scaled(
     write("Rounding: " + ", ".join(f"{key} {value}" for key, value in encode(rounding).items()))
     (old, old_cost), (new, new_cost) = before, after
     counts = [("Resolution", old.resolution, new.resolution), ("Blocks", old.blocks, new.blocks)]
-    counts += [(text, old_cost.to_dict()[key], new_cost.to_dict()[key]) for key, text in _FIGURES.items()]
+    counts += [(text, old_cost.to_dict()[key], new_cost.to_dict()[key]) for key, text in COST_ROWS.items()]
     write_table(("", "Before", "After", "Ratio"), [(t, f"{a:,}", f"{b:,}", f"{b / a:.3f}") for t, a, b in counts])
     ratio = new_cost.macs / old_cost.macs
     estimate = f"d * w^2 * r^2 estimates {scaling.flops_factor:.3f} times the multiply-adds"

@@ -13,7 +13,7 @@ from compoundnet.cost import CONVENTION
 COUNTED = f"Counted: {CONVENTION}."
 
 
-def write(text: str) -> None:
+def write(text: str = "") -> None:
     """One or more lines to standard output."""
     sys.stdout.write(text + "\n")
 

@@ -18,6 +18,7 @@ from .predicting import predict
 from .quantizing import quantize
 from .serving import serve
 from .sharding import merge
+from .solving import solve, verify_solution
 from .timing import time
 
 Command: TypeAlias = Callable[..., int]
@@ -28,6 +29,8 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
         "cost": cost,
         "scale": scale,
         "models": models,
+        "solve": solve,
+        "verify-solution": verify_solution,
         "predict": predict,
         "merge": merge,
         "time": time,
@@ -45,6 +48,7 @@ _POSITIONAL: Mapping[str, tuple[str, str | None]] = MappingProxyType(
         "paths": ("picture files, folders or globs", "*"),
         "parts": ("the files that predict --shard wrote, one for each shard", "+"),
         "artefact": ("a file that export wrote", None),
+        "solution": ("a file that solve wrote", None),
         "weights": ("a name with weights (see models) or a weights file", None),
     }
 )

@@ -67,7 +67,7 @@ def _bounded(read: str, name: str, what: str, most: int) -> str:
 
 def _source(name: str, text: str) -> Source:
     """A network's JSON, or an object with ``network`` and perhaps ``rounding``, as ``scale --json`` writes it."""
-    data = _json(name, text)
+    data = json_of(name, text)
     inner = isinstance(data, dict) and "network" in data and "stem" not in data
     try:
         network = _under("network", Network.from_dict, data["network"]) if inner else Network.from_dict(data)
@@ -85,7 +85,8 @@ def _under(field: str, read: Callable[[Any], T], data: Any) -> T:
         raise error.under(field) from None
 
 
-def _json(name: str, text: str) -> Any:
+def json_of(name: str, text: str) -> Any:
+    """The JSON in a text. Raises ValueError, one line that begins with ``name``."""
     if len(text) > MAX_BYTES:
         raise ValueError(f"{name}: more than {MAX_BYTES:,} characters; a network's JSON is far smaller")
     if not text.strip():

@@ -1,0 +1,169 @@
+"""The commands of Eq. 2: solve, and verify-solution."""
+
+import json as json_
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from .networks import COST_ROWS
+from .output import COUNTED, whole, write, write_json, write_table
+from .progress import progress
+from .sources import json_of, read, text
+from .units import count, size
+
+if TYPE_CHECKING:
+    from compoundnet.budget import Budget
+    from compoundnet.solve import Candidate, Ranges, Solution
+
+
+def solve(
+    net: str,
+    max_macs: str | None = None,
+    max_params: str | None = None,
+    max_activations: str | None = None,
+    max_memory: str | None = None,
+    max_training_memory: str | None = None,
+    dtype: Literal["float32", "bfloat16", "float16", "int8"] = "float32",
+    batch: int = 1,
+    optimizer: Literal["sgd", "momentum", "rmsprop", "adam"] = "rmsprop",
+    objective: str = "rule:efficientnet",
+    depth: str | None = None,
+    width: str | None = None,
+    sides: str | None = None,
+    out: str | None = None,
+    json: bool = False,
+) -> int:
+    """Find the best depth, width and resolution within a budget, among all rounded networks (Eq. 2).
+
+    Args:
+        max_macs: at most so many multiply-adds, such as 300M or 1.8G
+        max_params: at most so many parameters, such as 5.3M
+        max_activations: at most so many activations
+        max_memory: at most so much memory for one image, parameters and largest activations, such as 64MB
+        max_training_memory: at most so much memory for training, such as 4GiB
+        dtype: what --max-memory is counted in; default: float32
+        batch: how many images --max-training-memory is for; default: 1
+        optimizer: the optimizer of --max-training-memory; default: rmsprop
+        objective: rule:NAME, to follow that rule's direction; efficientnet (default), dwr, dWr, fast:0.5, depth, ...
+        depth: the least and most factor of the depth; default: 0.25:4
+        width: the least and most factor of the width; default: 0.25:2.5
+        sides: the least and most side of the input in pixels, and the step; default: 96:640:8
+        out: write the solution to this JSON file, which every other command reads as its network
+    """
+    from compoundnet.budget import Budget
+    from compoundnet.rules import rule
+    from compoundnet.solve import solve as solve_budget
+    from compoundnet.solve.certificate import to_dict
+
+    limits = {
+        "macs": None if max_macs is None else count(max_macs, "--max-macs"),
+        "params": None if max_params is None else count(max_params, "--max-params"),
+        "activations": None if max_activations is None else count(max_activations, "--max-activations"),
+        "memory": None if max_memory is None else size(max_memory, "--max-memory"),
+        "training_memory": None if max_training_memory is None else size(max_training_memory, "--max-training-memory"),
+    }
+    if not any(limits.values()):
+        raise ValueError("no limit; give --max-macs, --max-params, --max-activations, --max-memory or more of them")
+    budget = Budget(**limits, dtype=dtype, batch=batch, optimizer=optimizer)
+    kind, _, name = objective.partition(":")
+    if kind != "rule":
+        raise ValueError(f"--objective: {objective!r} is not rule:NAME, such as rule:efficientnet")
+    source = read(net)
+    solution = solve_budget(source.network, budget, rule(name), _ranges(depth, width, sides), source.rounding)
+    record = {**to_dict(solution), "rounding": to_dict(solution)["certificate"]["rounding"]}
+    if out is not None:
+        with whole(out) as file:
+            file.write(json_.dumps(record, indent=1) + "\n")
+    if json:
+        write_json(record)
+        return 0
+    _print(source.name, solution, budget)
+    if out is not None:
+        write(f"\nWritten to {out}; prove it with: compoundnet verify-solution {out}")
+    return 0
+
+
+def verify_solution(solution: str, json: bool = False) -> int:
+    """Prove a solution again: enumerate all networks, and hold them against the cost of real ones."""
+    from compoundnet.schema import FieldError
+    from compoundnet.solve import verify
+
+    data = json_of(solution, text(Path(solution), "a solution is JSON"))
+    try:
+        with progress("networks") as on_done:
+            found = verify(data, on_done=on_done)
+    except FieldError as error:
+        raise ValueError(f"{solution}: {error}") from None
+    counts = {"enumerated": found.enumerated, "admissible": found.admissible, "checked": found.checked}
+    if json:
+        write_json({"holds": found.holds, **counts, "problem": found.problem})
+    elif found.holds:
+        checked = f"{found.checked:,} networks held against their scalar cost"
+        write(f"Proved: the best of {found.admissible:,} admissible of {found.enumerated:,} networks; {checked}.")
+    if not found.holds:
+        sys.stdout.flush()
+        sys.stderr.write(f"compoundnet: error: {solution}: not proved: {found.problem}\n")
+    return 0 if found.holds else 1
+
+
+def _ranges(depth: str | None, width: str | None, sides: str | None) -> "Ranges":
+    from compoundnet.solve import Ranges
+
+    default = Ranges()
+    low, high, step = _numbers(sides, "--sides", "96:640:8", 3) if sides else (0.0, 0.0, 0.0)
+    if sides and not (all(value == int(value) for value in (low, high, step)) and step >= 1):
+        raise ValueError(f"--sides: {sides!r} are not whole numbers of pixels with a step of at least 1")
+    return Ranges(
+        depth=default.depth if depth is None else _pair(depth, "--depth"),
+        width=default.width if width is None else _pair(width, "--width"),
+        sides=tuple(range(int(low), int(high) + 1, int(step))) if sides else default.sides,
+    )
+
+
+def _pair(given: str, option: str) -> tuple[float, float]:
+    low, high = _numbers(given, option, "0.5:2", 2)
+    return low, high
+
+
+def _numbers(given: str, option: str, example: str, parts: int) -> tuple[float, ...]:
+    try:
+        numbers = tuple(float(part) for part in given.split(":"))
+    except ValueError:
+        numbers = ()
+    if len(numbers) != parts:
+        raise ValueError(f"{option}: {given!r} is not {parts} numbers such as {example}")
+    return numbers
+
+
+def _print(name: str, solution: "Solution", budget: "Budget") -> None:
+    best, limits = solution.best, budget.limits
+    write(f"{name} {_where(best)}")
+    needs = budget.needs(best.cost)
+    rows = [
+        (_words(each), f"{limits[each]:,}", f"{needs[each]:,}", _percent(needs[each] / limits[each])) for each in limits
+    ]
+    write_table(("Limit", "Asked", "Got", "Share"), rows)
+    write()
+    costs = best.cost.to_dict()
+    write_table(("Cost", "Exact"), [(title, f"{costs[key]:,}") for key, title in COST_ROWS.items()])
+    write()
+    others = solution.runners_up[:3]
+    ups = [(_where(each), f"{each.cost.macs:,}", _percent(each.use), f"{each.score:.4f}") for each in others]
+    write_table(("Next best", "Multiply-adds", "Of the budget", "Score"), ups)
+    counts = f"{solution.admissible:,} networks within the budget, of {solution.enumerated:,} in range"
+    active = " and ".join(map(_words, solution.active))
+    write(f"\nThe best by {solution.objective} of {counts}; score {best.score:.4f}; limited by {active}.")
+    write(f"{COUNTED}\n\n{best.network}")
+
+
+def _words(name: str) -> str:
+    return name.replace("_", " ")
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.2f} %"
+
+
+def _where(found: "Candidate") -> str:
+    scaling = found.scaling
+    return f"d {scaling.depth:g}, w {scaling.width:g}, {found.network.resolution} x {found.network.resolution}"

@@ -1,0 +1,123 @@
+"""solve and verify-solution on the command line."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from compoundnet import MEMBERS, Network, Scaling, cost, named, scale
+from compoundnet.cli.units import count, size
+from tests.test_cli import Run, answer, names, run
+
+__all__ = ["run"]  # a fixture
+
+SMALL = ("--width", "0.5:1.5", "--depth", "0.5:2", "--sides", "64:128:32")
+
+
+def solved(run: Run, *more: str) -> dict[str, Any]:
+    return answer(run, "solve", "mobilenet_v2", "--max-macs", "60M", "--max-params", "3M", *SMALL, *more)
+
+
+def test_the_json_says_what_was_found_in_what_and_how(run: Run) -> None:
+    data = solved(run)
+    network = Network.from_dict(data["network"])
+    assert network == scale(named("mobilenet_v2"), Scaling(**data["scaling"]), MEMBERS["mobilenet_v2"].rounding)
+    assert data["cost"] == cost(network).to_dict()
+    assert data["cost"]["macs"] <= 60_000_000
+    assert data["cost"]["params"] <= 3_000_000
+    assert (data["budget"]["macs"], data["budget"]["params"]) == (60_000_000, 3_000_000)
+    assert set(data["active_limits"]) <= {"macs", "params"}
+    assert data["enumerated"] > data["admissible"] > 1 + len(data["runners_up"])
+    assert data["certificate"]["objective"] == "efficientnet"
+
+
+def test_a_solution_is_a_network_for_every_other_command_and_can_be_proved(run: Run, tmp_path: Path) -> None:
+    out = tmp_path / "net.json"
+    data = solved(run, "--out", str(out))
+    assert answer(run, "cost", out)["macs"] == data["cost"]["macs"]
+    code, text, err = run("verify-solution", out)
+    assert (code, err) == (0, "")
+    assert text.startswith(
+        f"Proved: the best of {data['admissible']:,} admissible of {data['enumerated']:,} networks; "
+    )
+    found = answer(run, "verify-solution", out)
+    assert (found["holds"], found["enumerated"], found["problem"]) == (True, data["enumerated"], "")
+
+
+def test_a_solution_that_was_changed_is_not_proved(run: Run, tmp_path: Path) -> None:
+    out = tmp_path / "net.json"
+    data = solved(run, "--out", str(out))
+    data["cost"]["macs"] -= 1000
+    out.write_text(json.dumps(data))
+    code, text, err = run("verify-solution", out)
+    assert (code, text) == (1, "")
+    assert err.startswith(f"compoundnet: error: {out}: not proved: cost.macs: the file says ")
+    assert answer_of_failure(run, out)["holds"] is False
+    out.write_text("[]")
+    assert run("verify-solution", out)[0] == 2
+
+
+def answer_of_failure(run: Run, out: Path) -> dict[str, Any]:
+    code, text, _ = run("verify-solution", out, "--json")
+    assert code == 1
+    return json.loads(text)
+
+
+def test_the_table_shows_what_was_asked_and_what_was_got(run: Run) -> None:
+    code, text, err = run("solve", "mobilenet_v2", "--max-memory", "20MB", *SMALL)
+    assert (code, err) == (0, "")
+    data = answer(run, "solve", "mobilenet_v2", "--max-memory", "20MB", *SMALL)
+    needed = 4 * (data["cost"]["params"] + data["cost"]["peak_activations"])
+    assert f"memory  20,000,000  {needed:,}  {needed / 200_000:.2f} %" in text
+    assert "limited by memory." in text
+
+
+def test_a_budget_that_cannot_be_kept_leaves_no_file(run: Run, tmp_path: Path) -> None:
+    code, text, err = run("solve", "mobilenet_v2", "--max-macs", "1k", *SMALL, "--out", tmp_path / "net.json")
+    assert (code, text) == (2, "")
+    assert "macs, the limit is 1,000" in err
+    assert names(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "value"), [("1", 1), ("300M", 300_000_000), ("1.8G", 1_800_000_000), ("2.5k", 2500), ("1 T", 10**12)]
+)
+def test_counts_are_exact(text: str, value: int) -> None:
+    assert count(text, "--max-macs") == value
+
+
+@pytest.mark.parametrize(("text", "value"), [("64MB", 64_000_000), ("64MiB", 2**26), ("0.5KiB", 512), ("7B", 7)])
+def test_sizes_are_exact(text: str, value: int) -> None:
+    assert size(text, "--max-memory") == value
+
+
+@pytest.mark.parametrize("text", ["", "G", "1e9", "1,000", "-1M", "1.5", "nan", "0M", "\u0661M", "1.0000000001G"])
+def test_what_is_no_whole_count_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="--max-macs: "):
+        count(text, "--max-macs")
+
+
+@pytest.mark.parametrize(
+    ("argv", "problem"),
+    [
+        ("", "no limit; give --max-macs, --max-params, --max-activations, --max-memory or more of them"),
+        ("--max-macs 5B", "--max-macs: '5B': the unit 'B' is not one of k, M, G, T"),
+        ("--max-macs=-5M", "--max-macs: '-5M' is not a count such as 300M or 1.8G"),
+        ("--max-macs 0.5", "--max-macs: '0.5' is not a whole number of at least 1"),
+        ("--max-memory 64", "--max-memory: '64': the unit is missing; give one of B, kB, MB"),
+        ("--max-memory 64mb", "--max-memory: '64mb': the unit 'mb' is not one of B, kB, MB"),
+        ("--max-macs 10", "budget: none of"),
+        ("--max-macs 1G --objective accuracy", "--objective: 'accuracy' is not rule:NAME"),
+        ("--max-macs 1G --objective rule:dwx", "unknown rule 'dwx'; did you mean dwr"),
+        ("--max-macs 1G --width 2", "--width: '2' is not 2 numbers such as 0.5:2"),
+        ("--max-macs 1G --width 2:1", "width: from 2 to 1 is an empty range"),
+        ("--max-macs 1G --sides 64:128:0", "--sides: '64:128:0' are not whole numbers of pixels"),
+        ("--max-macs 1G --batch 0", "batch: 0 is not a whole number of at least 1"),
+    ],
+)
+def test_a_mistake_is_one_clear_line_and_exit_code_2(run: Run, argv: str, problem: str) -> None:
+    code, out, err = run("solve", "tiny", *argv.split())
+    assert (code, out) == (2, "")
+    assert err.startswith(f"compoundnet: error: {problem}")
+    assert err.count("\n") == 1
