@@ -1,6 +1,7 @@
 """The command that makes int8: quantize."""
 
 import sys
+import warnings
 from typing import TYPE_CHECKING, Literal
 
 from .output import write, write_json, write_table
@@ -45,9 +46,11 @@ def quantize(
         sys.stderr.write(f"compoundnet: {weights}: assumed: {note}\n")
     gates = {"max_drop": max_drop, "min_speedup": min_speedup}
     try:
-        done = quantize_model(
-            pretrained, data, out, engine=engine, **gates, threads=threads, seed=seed, report=report, watch=progress
-        )
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", module="PIL")  # of odd metadata in pictures that are fine
+            done = quantize_model(
+                pretrained, data, out, engine=engine, **gates, threads=threads, seed=seed, report=report, watch=progress
+            )
     except GateError as error:
         _show(error.report, json)
         sys.stdout.flush()
@@ -66,7 +69,9 @@ def _show(report: "Report", json: bool) -> None:
         write_json(report.to_dict())
         return
     counts = f"{report.data['calibration']} pictures calibrate, {report.data['held_out']} judge"
-    write(f"{report.model['name']} on {report.engine}, {report.threads} thread(s), {report.cpu['model']}; {counts}")
+    write(
+        f"{report.model['name']} on {report.engine}, {report.threads} thread{'' if report.threads == 1 else 's'}, {report.cpu['model']}; {counts}"
+    )
     head = ("", "Top-1 %", "Drop", "Agrees %", "Low ms", "Times as fast")
     rows = [(name, report.contenders[key]) for key, name in _ROWS.items()]
     lines = [

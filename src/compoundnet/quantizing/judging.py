@@ -27,7 +27,7 @@ class Drop:
 
     >>> drop = Drop(n=100, lost=3, gained=1)
     >>> drop.points, [round(end, 1) for end in drop.interval]
-    (2.0, [-2.5, 6.4])
+    (2.0, [-2.3, 6.2])
     """
 
     n: int

@@ -116,29 +116,35 @@ def _few(jury: Jury) -> Jury:
 
 
 def fallback(judges: Judges, ranked: Sequence[Part], on_done: OnDone | None = None) -> tuple[Trial, dict[str, str]]:
-    """Make parts float, the most sensitive first, until the gate holds; then take back each that need not be.
+    """Make as few parts float as the gate needs, the most sensitive first; then take back each that need not be.
 
-    Returns the last trial, and why each block that stayed float did.
+    How many is found by halving: a plan with more float blocks is taken to drop less. Returns the plan
+    found, or the one with a single part in int8 where even that drops too much, and why each block that
+    stayed float did.
     """
-    trial = judges.trial(frozenset(ranked))
-    floats: list[Part] = []
-    reasons: dict[str, str] = {}
-    while not judges.holds(trial) and len(floats) < len(ranked) - 1:
-        part = ranked[len(floats)]
-        reasons[part.block] = f"in int8, with the less sensitive blocks, the drop is {trial}"
-        floats.append(part)
-        trial = judges.trial(frozenset(ranked) - set(floats))
-        if on_done is not None:
-            on_done(len(floats), len(ranked))
+    trial = failing = judges.trial(frozenset(ranked))
+    low, high = 0, len(ranked) - 1
+    if judges.holds(trial) or high < 1:
+        return trial, {}
+    trial = judges.trial(frozenset(ranked[high:]))
     if not judges.holds(trial):
-        return trial, reasons
-    for part in reversed(floats[:-1]):
+        return trial, {part.block: f"in vain: the drop is {trial} all the same" for part in ranked[:high]}
+    while high - low > 1:
+        middle = (low + high) // 2
+        again = judges.trial(frozenset(ranked[middle:]))
+        if judges.holds(again):
+            high, trial = middle, again
+        else:
+            low, failing = middle, again
+    reasons = {ranked[high - 1].block: f"in int8, with the less sensitive blocks, the drop is {failing}"}
+    for done, part in enumerate(reversed(ranked[: high - 1]), 1):
         again = judges.trial(trial.plan | {part})
         if judges.holds(again):
             trial = again
-            del reasons[part.block]
         else:
             reasons[part.block] = f"in int8 the drop is {again}"
+        if on_done is not None:
+            on_done(done, high - 1)
     return trial, reasons
 
 
