@@ -69,9 +69,8 @@ def _show(report: "Report", json: bool) -> None:
         write_json(report.to_dict())
         return
     counts = f"{report.data['calibration']} pictures calibrate, {report.data['held_out']} judge"
-    write(
-        f"{report.model['name']} on {report.engine}, {report.threads} thread{'' if report.threads == 1 else 's'}, {report.cpu['model']}; {counts}"
-    )
+    threads = "1 thread" if report.threads == 1 else f"{report.threads} threads"
+    write(f"{report.model['name']} on {report.engine}, {threads}, {report.cpu['model']}; {counts}")
     head = ("", "Top-1 %", "Drop", "Agrees %", "Low ms", "Times as fast")
     rows = [(name, report.contenders[key]) for key, name in _ROWS.items()]
     lines = [
