@@ -17,6 +17,12 @@ demo: $(DEMO)
 	@echo
 	@echo "== B0 scaled by the paper's rule, with its true cost =="
 	@$(BIN)/compoundnet scale efficientnet_b0 --phi 1
+	@echo
+	@echo "== The best B0 for two budgets, each proved (Eq. 2) =="
+	@$(BIN)/compoundnet solve efficientnet_b0 --max-macs 200M --out $(VENV)/200M.json | head -4
+	@$(BIN)/compoundnet verify-solution $(VENV)/200M.json
+	@$(BIN)/compoundnet solve efficientnet_b0 --max-macs 1.8G --max-params 12M --out $(VENV)/1.8G.json | head -5
+	@$(BIN)/compoundnet verify-solution $(VENV)/1.8G.json
 
 test: $(DEV)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal -m 'not slow'

@@ -13,6 +13,7 @@ import compoundnet as c
 from tools.files import newest_benchmarks, published, records
 from tools.int8_block import int8
 from tools.serving_block import serving
+from tools.solver_block import solver_speed, solver_table
 from tools.tables import table, taken
 
 _BLOCK = re.compile(r"(<!-- generated:(\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -211,6 +212,8 @@ BLOCKS: Mapping[str, Callable[[], str]] = MappingProxyType(
         "export_parity": export_parity,
         "folders": folders,
         "serving": serving,
+        "solver_speed": solver_speed,
+        "solver_table": solver_table,
         "int8": int8,
     }
 )
