@@ -31,6 +31,7 @@ class Site:
     door: Door
     noted: list[int]
     broken_off: list[str]
+    closing: asyncio.Event
     writers: list[asyncio.StreamWriter]
 
     async def connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
@@ -49,12 +50,15 @@ async def site(limits: Limits = LIMITS, size: int = 2, refusable: int = 2) -> As
                 pass
             if message["type"] == "http.disconnect":
                 broken_off.append(scope["path"])
+        if scope["path"] == "/slow":
+            await asyncio.sleep(0.2)
         headers = [(b"content-length", b"%d" % size)]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": bytes(size)})
 
     noted: list[int] = []
-    door = Door(limits, refusable, noted.append)
+    closing = asyncio.Event()
+    door = Door(limits, refusable, noted.append, closing.is_set)
     config = uvicorn.Config(app, http=door.protocol(), log_config=None, log_level="error", ws="none", lifespan="off")
     config.load()
     state = ServerState()
@@ -66,7 +70,7 @@ async def site(limits: Limits = LIMITS, size: int = 2, refusable: int = 2) -> As
     watching = asyncio.create_task(door.watch())
     try:
         async with server:
-            here = Site(server.sockets[0].getsockname()[1], door, noted, broken_off, [])
+            here = Site(server.sockets[0].getsockname()[1], door, noted, broken_off, closing, [])
             yield here
     finally:
         watching.cancel()
@@ -268,6 +272,36 @@ def test_a_wish_for_another_protocol_is_answered_in_this_one_and_the_connection_
             data = await all_of(reader)
             assert answers(data) == [(200, None)]
             assert b"connection: close" in data
+
+    run(go)
+
+
+def test_a_sender_that_closes_its_side_after_a_whole_request_gets_the_answer() -> None:
+    async def go() -> None:
+        async with site() as here:
+            reader, writer = await here.connect()
+            writer.write(b"POST /slow HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nab")
+            writer.write_eof()
+            assert answers(await all_of(reader)) == [(200, None)]
+            reader, writer = await here.connect()
+            writer.write(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nab")
+            writer.write_eof()
+            assert await all_of(reader) == b""
+            await eventually(lambda: here.broken_off == ["/"] and not here.door.inside)
+
+    run(go)
+
+
+def test_a_connection_that_comes_while_the_server_stops_does_not_hold_it_up() -> None:
+    async def go() -> None:
+        async with site(replace(LIMITS, head_seconds=60)) as here:
+            idle, _ = await here.connect()
+            busy, writer = await here.connect()
+            writer.write(b"POST /slow HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nab")
+            await eventually(lambda: len(here.door.inside) == 2)
+            here.closing.set()
+            assert await all_of(idle) == b""
+            assert answers(await all_of(busy)) == [(200, None)]
 
     run(go)
 

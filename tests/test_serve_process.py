@@ -1,6 +1,7 @@
 """The command as a process: the port, overload, odd bodies, many bad requests, a quiet end."""
 
 import json
+import re
 import socket
 import subprocess
 import sys
@@ -117,10 +118,12 @@ def connects(port: int) -> bool:
         return sock.connect_ex(("127.0.0.1", port)) == 0
 
 
-def test_an_idle_server_stops_at_once_and_an_interrupted_one_says_so() -> None:
+def test_an_idle_server_that_measured_its_batches_stops_at_once_and_an_interrupted_one_says_so() -> None:
     import signal
 
-    with serving() as server, server.connect():
+    with serving("--batch", "2") as server, server.connect():
+        found = r"(one picture at a time \(2 at once are|up to 2 pictures at once \()[ ]?[0-9.]+ times as fast\): http"
+        assert re.search(found, server.line), server.line
         started = time.monotonic()
         server.process.send_signal(signal.SIGINT)
         assert server.process.wait(20) == 130

@@ -87,7 +87,7 @@ def _prepared(pretrained: "Pretrained", engine: str, threads: int, batch: int) -
 
     from compoundnet.engines import Setting, prepare
     from compoundnet.schema import require
-    from compoundnet.serve.sized import WORTH, Sized, times_faster
+    from compoundnet.serve.sized import LONG_MS, WORTH, Sized, run_ms, times_faster
 
     size, channels = pretrained.weights.preprocess.size, pretrained.model.network.in_channels
     require(channels == 3, "in_channels", f"the model takes {channels} channels; pictures have 3")
@@ -95,6 +95,8 @@ def _prepared(pretrained: "Pretrained", engine: str, threads: int, batch: int) -
     one = prepare(pretrained.model, Setting(size=size, threads=threads), engine)
     if batch == 1:
         return one.engine, Sized(one, one, 1), "one picture at a time"
+    if (ms := run_ms(one, one.shape)) > LONG_MS:
+        return one.engine, Sized(one, one, 1), f"one picture at a time (a run takes {ms:.0f} ms)"
     many = prepare(pretrained.model, Setting(size=size, batch=batch, threads=threads), one.engine)
     faster = times_faster(one, many, many.shape)
     if faster < WORTH:

@@ -32,10 +32,13 @@ class RefusedError(Exception):
 class Door:
     """All connections of one server. ``connections`` of them are served; one more is told so and ends."""
 
-    def __init__(self, limits: Limits, refusable: int, note: Callable[[int], None]) -> None:
+    def __init__(
+        self, limits: Limits, refusable: int, note: Callable[[int], None], closing: Callable[[], bool]
+    ) -> None:
         self.limits = limits
         self.refusable = refusable  # connections that may be open only to be told that there are too many
         self.note = note  # called with the status of every error that is answered here
+        self.closing = closing  # whether the server is stopping
         self.inside: set[Guarded] = set()
         self.leaving: set[Guarded] = set()
 
@@ -95,6 +98,14 @@ class Guarded(HttpToolsProtocol):
         if self._unheard > _MAX_HEAD and self._leaving_since is None:
             self._end(431, f"more than {_MAX_HEAD:,} bytes beside the body; send fewer or shorter headers")
 
+    def eof_received(self) -> bool:  # pyrefly: ignore[bad-override]
+        """A sender that says it has sent all gets the answer to what it sent whole."""
+        at_work = self.cycle is not None and not self.cycle.response_complete and not self.cycle.more_body
+        if at_work and self._leaving_since is None:
+            self.cycle.keep_alive = False
+            return True
+        return False
+
     def on_header(self, name: bytes, value: bytes) -> None:
         """One more header. Raises RefusedError for one too many."""
         if len(self.headers) >= _MAX_HEADERS:
@@ -144,6 +155,8 @@ class Guarded(HttpToolsProtocol):
         elif self._leaving_since is not None:
             if not stuck and now - self._leaving_since > _LINGER_SECONDS:
                 self.transport.abort()
+        elif self.door.closing() and (self.cycle is None or self.cycle.response_complete):
+            self.transport.close()  # it came while the others were closed
         elif self._head_since is not None and now - self._head_since > limits.head_seconds:
             if self._begun:
                 self._end(408, f"the head did not arrive within {limits.head_seconds:g} seconds; send it faster")

@@ -6,6 +6,7 @@ import logging
 import signal
 import socket
 from collections.abc import Callable
+from functools import partial
 
 import uvicorn
 
@@ -33,7 +34,8 @@ def run(
     metrics = Metrics()
     proved = asyncio.Event()
     application = app_.create(service, metrics, lambda: proved.is_set() and not server.should_exit, engine)
-    door = Door(limits, room(limits.connections), lambda status: metrics.count("none", str(status), 0.0))
+    noting = partial(_note, metrics)
+    door = Door(limits, room(limits.connections), noting, lambda: server.should_exit)
     metrics.connections.set_function(lambda: len(door.inside))
     config = uvicorn.Config(
         application,
@@ -56,6 +58,10 @@ def run(
         asyncio.run(_served(server, service, door, sock, proved, on_ready))
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+def _note(metrics: Metrics, status: int) -> None:
+    metrics.count("none", str(status), 0.0)
 
 
 async def _served(
