@@ -124,8 +124,8 @@ def test_every_command_and_every_option_named_exists() -> None:
     rows = re.findall(r"^\| `compoundnet ([\w-]+).*$", text, re.MULTILINE)
     assert sorted(rows) == sorted(COMMANDS)
     for row in re.finditer(r"^\| `compoundnet ([\w-]+).*$", text, re.MULTILINE):
-        for option in re.findall(r"--(\w+)", row[0]):
-            assert option in inspect.signature(COMMANDS[row[1]]).parameters, row[0]
+        for option in re.findall(r"--([\w-]+)", row[0]):
+            assert option.replace("-", "_") in inspect.signature(COMMANDS[row[1]]).parameters, row[0]
 
 
 def test_every_equation_and_table_of_the_paper_is_on_its_page() -> None:
