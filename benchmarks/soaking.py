@@ -38,7 +38,7 @@ def mixed() -> list[bytes]:
 
 
 def soak(port: int, pid: int, seconds: float) -> dict[str, Any]:
-    """So many seconds of it in short slices; memory and files after each, what comes first is left out: memory settles."""
+    """So many seconds of it in short slices; memory and files after each. The first part lets memory settle."""
     requests = mixed()
     loaded(port, requests, _CLIENTS, min(_SETTLING_SECONDS, seconds / 5))
     time.sleep(1.0)
