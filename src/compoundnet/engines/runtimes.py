@@ -1,17 +1,26 @@
 """The engines that are other runtimes: ONNX Runtime and OpenVINO, both in float32."""
 
 import queue
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from .forms import Forms, quiet
 from .pytorch import Array, Runner
 
+if TYPE_CHECKING:
+    import openvino as ov
+
 _ERRORS_ONLY = 3
 
 
 def onnxruntime(forms: Forms, threads: int, streams: int = 1) -> Runner:
     """ONNX Runtime on the CPU, with all graph optimisations (the default). A session may be run by many threads."""
+    return onnxruntime_on(forms.onnx, threads)
+
+
+def onnxruntime_on(model: bytes, threads: int) -> Runner:
+    """The same for the bytes of an ONNX file with one input."""
     import onnxruntime as ort
 
     options = ort.SessionOptions()
@@ -20,16 +29,25 @@ def onnxruntime(forms: Forms, threads: int, streams: int = 1) -> Runner:
     options.log_severity_level = _ERRORS_ONLY
     # Its threads would go on spinning after a run and slow down whatever runs next.
     options.add_session_config_entry("session.force_spinning_stop", "1")
-    session = ort.InferenceSession(forms.onnx, options, providers=["CPUExecutionProvider"])
+    session = ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    name = session.get_inputs()[0].name
 
     def run(images_NCHW: Array) -> Array:
-        return np.asarray(session.run(None, {"images": images_NCHW})[0])
+        return np.asarray(session.run(None, {name: images_NCHW})[0])
 
     return run
 
 
 def openvino(forms: Forms, threads: int, streams: int = 1) -> Runner:
     """OpenVINO's CPU plug-in. It would compute in bfloat16 where the CPU can; here it must not."""
+    import openvino as ov
+
+    with quiet():
+        return openvino_on(ov.convert_model(forms.program), threads, streams)
+
+
+def openvino_on(model: "ov.Model", threads: int, streams: int = 1) -> Runner:
+    """The same for a model that OpenVINO has read."""
     import openvino as ov
 
     properties = {
@@ -39,11 +57,10 @@ def openvino(forms: Forms, threads: int, streams: int = 1) -> Runner:
         "NUM_STREAMS": streams,
         "ENABLE_CPU_PINNING": False,
     }
-    with quiet():
-        model = ov.Core().compile_model(ov.convert_model(forms.program), "CPU", properties)
+    compiled = ov.Core().compile_model(model, "CPU", properties)
     idle: queue.SimpleQueue[ov.InferRequest] = queue.SimpleQueue()
     for _ in range(streams):
-        idle.put(model.create_infer_request())
+        idle.put(compiled.create_infer_request())
 
     def run(images_NCHW: Array) -> Array:
         request = idle.get()
