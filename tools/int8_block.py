@@ -33,7 +33,8 @@ def int8() -> str:
 
 
 def _ours(line: Mapping[str, Any]) -> str:
-    gate = "no gate" if line["max_drop"] == _OPEN else f"at most {line['max_drop']:g} points"
+    points = "1 point" if line["max_drop"] == 1 else f"{line['max_drop']:g} points"
+    gate = "no gate" if line["max_drop"] == _OPEN else f"at most {points}"
     return f"ours, {gate}, {len(line['float_blocks'])} of {line['blocks']} blocks float"
 
 
