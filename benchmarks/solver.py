@@ -21,7 +21,7 @@ from torch.utils.flop_counter import FlopCounterMode
 import compoundnet as c
 from compoundnet.budget import Budget
 from compoundnet.rules import RULES, Rule
-from compoundnet.solve import Ranges, Surface, largest_phi, solve, surface
+from compoundnet.solving import Ranges, Surface, largest_phi, solve, surface
 
 from .recording import write
 from .timing import clock

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from compoundnet import MEMBERS, RULES, Network, Rounding, Scaling, by_stage, cost, named, scale
+from compoundnet import COMPOUND, MEMBERS, RULES, Network, Rounding, Scaling, by_stage, cost, named, scale
 from compoundnet.cli import main
 from compoundnet.cli.parser import COMMANDS, build
 from compoundnet.cli.progress import EVERY_SECONDS, _lines
@@ -210,7 +210,7 @@ def test_the_tables_are_whole_on_a_narrow_terminal() -> None:
 
 def test_scale_json_holds_the_network_the_scaling_and_both_costs(run: Run) -> None:
     data = answer(run, "scale", "efficientnet_b0", "--phi", "1.5")
-    scaling = RULES["compound"] ** 1.5
+    scaling = COMPOUND**1.5
     expected = scale(named("efficientnet_b0"), scaling)
     assert Network.from_dict(data["network"]) == expected
     assert data["scaling"] == encode(scaling)
@@ -223,7 +223,7 @@ def test_scale_json_holds_the_network_the_scaling_and_both_costs(run: Run) -> No
 @pytest.mark.parametrize("rule", list(RULES))
 def test_scale_follows_the_rule(run: Run, rule: str) -> None:
     data = answer(run, "scale", "mobilenet_v1", "--phi", "1", "--rule", rule)
-    assert data["scaling"] == encode(RULES[rule])
+    assert data["scaling"] == encode(RULES[rule].scaling)
 
 
 def test_scale_by_factors_leaves_the_others_at_one(run: Run) -> None:
@@ -234,7 +234,7 @@ def test_scale_by_factors_leaves_the_others_at_one(run: Run) -> None:
 
 def test_scale_rounds_as_the_family_does_unless_told_otherwise(run: Run) -> None:
     lite = named("efficientnet_lite0")
-    scaling = RULES["compound"] ** 2
+    scaling = COMPOUND**2
     data = answer(run, "scale", "efficientnet_lite0", "--phi", "2")
     assert Network.from_dict(data["network"]) == scale(lite, scaling, MEMBERS["efficientnet_lite0"].rounding)
     assert data["network"]["stem"]["channels"] == 32
@@ -245,7 +245,7 @@ def test_scale_rounds_as_the_family_does_unless_told_otherwise(run: Run) -> None
 
 def test_scale_prints_the_rounding_and_the_estimate_beside_the_truth(run: Run) -> None:
     code, out, _ = run("scale", "efficientnet_b0", "--phi", "1")
-    after = cost(scale(named("efficientnet_b0"), RULES["compound"]))
+    after = cost(scale(named("efficientnet_b0"), COMPOUND))
     assert code == 0
     for text in ("divisor 8", "layers ceil", "385,814,752", f"{after.macs:,}", "1.920", CONVENTION):
         assert text in out
@@ -323,7 +323,7 @@ def test_progress_is_a_line_every_few_seconds(capsys: pytest.CaptureFixture[str]
         ("scale tiny", "no factor to scale by; give --phi, or --depth, --width or --resolution"),
         ("scale tiny --phi 1 --depth 2", "--phi together with --depth; give one or the other"),
         ("scale tiny --rule width", "--rule says what phi applies to; give --phi too"),
-        ("scale tiny --phi 1 --rule wide", "--rule: unknown rule 'wide'; did you mean width?"),
+        ("scale tiny --phi 1 --rule wide", "unknown rule 'wide'; did you mean width?"),
         ("scale tiny --phi x", "--phi: expected a number, got 'x'"),
         ("scale tiny --phi nan", "--phi: expected a number, got 'nan'"),
         ("scale tiny --phi 1e400", "phi: inf is not a finite number"),
@@ -445,4 +445,4 @@ def test_a_network_of_a_file_scales_with_the_released_rounding(run: Run, tmp_pat
     net = replace(named("efficientnet_lite0"), classes=7)
     (tmp_path / "net.json").write_text(json.dumps(net.to_dict()))
     data = answer(run, "scale", tmp_path / "net.json", "--phi", "1")
-    assert Network.from_dict(data["network"]) == scale(net, RULES["compound"])
+    assert Network.from_dict(data["network"]) == scale(net, COMPOUND)

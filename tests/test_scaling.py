@@ -105,7 +105,7 @@ def test_resolutions_go_to_the_stated_multiple() -> None:
 def test_the_papers_coefficients_nearly_double_the_flops() -> None:
     assert round(COMPOUND.flops_factor, 4) == 1.9203
     for rule in ("depth", "width", "resolution"):
-        assert math.isclose(RULES[rule].flops_factor, 2)
+        assert math.isclose(RULES[rule].scaling.flops_factor, 2)
 
 
 @pytest.mark.parametrize("bad", [0, -1.5, math.nan, math.inf, True, "2"])

@@ -17,9 +17,9 @@ from compoundnet.budget import LIMITS, Budget
 from compoundnet.rules import RULES, Rule, fast, rule
 from compoundnet.scaling import scaled_repeats, scaled_widths
 from compoundnet.schema import FieldError
-from compoundnet.solve import Ranges, Solution, Surface, along, largest_phi, solve, surface, verify
-from compoundnet.solve.certificate import to_dict
-from compoundnet.solve.ranges import depths, widths
+from compoundnet.solving import Ranges, Solution, Surface, along, largest_phi, solve, surface, verify
+from compoundnet.solving.certificate import to_dict
+from compoundnet.solving.ranges import depths, widths
 
 from .strategies import networks
 
@@ -372,7 +372,7 @@ def test_a_surface_that_counts_wrong_is_found_by_the_scalar_cost(
     solution: Solution, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The second path: were enumeration itself wrong, ``cost`` on the real network would say so."""
-    from compoundnet.solve import certificate
+    from compoundnet.solving import certificate
 
     def wrong(network: Network, ranges: Ranges, rounding: Rounding) -> Surface:
         space = surface(network, ranges, rounding)

@@ -7,14 +7,13 @@ value is built. What needs PyTorch loads when first used.
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from .budget import Budget as Budget
 from .cost import CONVENTION as CONVENTION
 from .cost import Cost as Cost
 from .cost import by_layer as by_layer
 from .cost import by_stage as by_stage
 from .cost import cost as cost
-from .families import COMPOUND as COMPOUND
 from .families import MEMBERS as MEMBERS
-from .families import RULES as RULES
 from .families import member as member
 from .families import named as named
 from .network import Head as Head
@@ -30,6 +29,9 @@ from .operators import Operator as Operator
 from .operators import SeparableConv as SeparableConv
 from .operators import Site as Site
 from .preprocess import Preprocess as Preprocess
+from .rules import COMPOUND as COMPOUND
+from .rules import RULES as RULES
+from .rules import Rule as Rule
 from .scaling import Rounding as Rounding
 from .scaling import Scaling as Scaling
 from .scaling import scale as scale
@@ -45,12 +47,15 @@ if TYPE_CHECKING:
     from .measuring import measure as measure
     from .prediction import predict as predict
     from .prediction import predictions as predictions
+    from .solving import Ranges as Ranges
+    from .solving import largest_phi as largest_phi
+    from .solving import solve as solve
     from .weights import Pretrained as Pretrained
     from .weights import Weights as Weights
     from .weights import load as load
     from .weights import save as save
 
-# PyTorch begins here: name -> the module that holds it. No module is named like what it offers.
+# NumPy and PyTorch begin here: name -> the module that holds it. No module is named like what it offers.
 _LAZY = {
     "build": "building",
     "reset_classifier": "building",
@@ -62,6 +67,9 @@ _LAZY = {
     "measure": "measuring",
     "predict": "prediction",
     "predictions": "prediction",
+    "Ranges": "solving",
+    "largest_phi": "solving",
+    "solve": "solving",
     "Pretrained": "weights",
     "Weights": "weights",
     "load": "weights",

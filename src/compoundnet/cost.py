@@ -237,7 +237,8 @@ class _Fold:
                 params, macs, activations, kept = inputs * outputs + outputs, inputs * outputs, outputs, self._keep(x)
         in_place = isinstance(leaf, Norm | Act) and not x.pinned
         live = self.held + x.elements + (0 if in_place else out.elements)
-        self.held += x.elements if x.pinned else 0
+        # Not +=: with arrays that would change the number that `_pin` has handed out.
+        self.held = self.held + (x.elements if x.pinned else 0)
         self.x = out
         self.layers.append(
             LayerCost(path, leaf, (out.channels, out.height, out.width), Cost(params, macs, activations, live, kept))

@@ -173,19 +173,6 @@ MEMBERS: Mapping[str, Member] = MappingProxyType(
     | {"tiny": Member(base=B0, scaling=Scaling(0.25, 0.25, 32 / 224), dropout=0.2, drop_path=0.2)}
 )
 
-# The paper's coefficients (section 3.3): alpha * beta^2 * gamma^2 = 1.92, about 2.
-COMPOUND = Scaling(1.2, 1.1, 1.15)
-
-# Table 3 and Fig. 3 of the paper scale one dimension or all three; phi = 1 doubles the estimate.
-RULES: Mapping[str, Scaling] = MappingProxyType(
-    {
-        "compound": COMPOUND,
-        "depth": Scaling(depth=2.0),
-        "width": Scaling(width=2.0**0.5),
-        "resolution": Scaling(resolution=2.0**0.5),
-    }
-)
-
 
 def member(name: str) -> Member:
     """The member of that name. Raises ValueError with near names when there is none."""

@@ -7,13 +7,16 @@ from types import MappingProxyType
 from .scaling import RELEASED, Rounding, Scaling
 from .schema import near, require, require_number
 
+# The paper's coefficients (section 3.3): alpha * beta^2 * gamma^2 = 1.92, about 2.
+COMPOUND = Scaling(1.2, 1.1, 1.15)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Rule:
     """Factors for phi = 1, which are raised to phi (Eq. 3). phi may be any real number, negative too.
 
-    >>> RULES["efficientnet"].scaling ** 2
-    Scaling(depth=1.44, width=1.2100000000000002, resolution=1.3224999999999998)
+    >>> RULES["efficientnet"] ** 2 == COMPOUND**2
+    True
     """
 
     name: str
@@ -23,6 +26,10 @@ class Rule:
 
     def __post_init__(self) -> None:
         require(self.scaling != Scaling(), "scaling", "a rule must scale something; all its factors are 1")
+
+    def __pow__(self, phi: float) -> Scaling:
+        """The factors (d, w, r) of Eq. 3."""
+        return self.scaling**phi
 
 
 _PYCLS = Rounding(divisor=8, keep=0.0, layers="nearest", resolution_multiple=4)
@@ -56,7 +63,7 @@ def shared(name: str, depth: float, width: float, resolution: float, source: str
 _PAPER = "Tan and Le 2019, section 3.3"
 _X = "Li et al. 2021 (EfficientNet-X), efficientnet_x_builder.py; shares of the released coefficients"
 _TABLE = (
-    Rule(name="efficientnet", scaling=Scaling(1.2, 1.1, 1.15), source=_PAPER),
+    Rule(name="efficientnet", scaling=COMPOUND, source=_PAPER),
     Rule(name="depth", scaling=Scaling(depth=2.0), source="Tan and Le 2019, Fig. 3"),
     Rule(name="width", scaling=Scaling(width=2.0**0.5), source="Tan and Le 2019, Fig. 3"),
     Rule(name="resolution", scaling=Scaling(resolution=2.0**0.5), source="Tan and Le 2019, Fig. 3"),

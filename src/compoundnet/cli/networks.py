@@ -8,8 +8,9 @@ from typing import Literal
 
 from compoundnet.cost import CONVENTION, Cost, LayerCost, by_layer, by_stage
 from compoundnet.cost import cost as cost_of
-from compoundnet.families import MEMBERS, RULES, member
+from compoundnet.families import MEMBERS, member
 from compoundnet.network import Network
+from compoundnet.rules import rule as rule_of
 from compoundnet.scaling import Rounding, Scaling
 from compoundnet.scaling import scale as scale_network
 from compoundnet.schema import encode, near
@@ -80,7 +81,7 @@ def scale(
 
     Args:
         phi: the compound coefficient; the rule's factors are raised to it
-        rule: compound (default), depth, width or resolution: which coefficients phi applies to
+        rule: efficientnet (default), depth, width, resolution, dWr, fast:0.5, ...: which coefficients phi applies to
         depth: the factor of the number of layers, in place of phi
         width: the factor of the number of channels, in place of phi
         resolution: the factor of the input's side, in place of phi
@@ -170,10 +171,7 @@ def _scaling(phi: float | None, rule: str | None, factors: dict[str, float | Non
         if not given:
             raise ValueError("no factor to scale by; give --phi, or --depth, --width or --resolution")
         return Scaling(**given)
-    name = "compound" if rule is None else rule
-    if name not in RULES:
-        raise ValueError(f"--rule: unknown rule {name!r}; {near(name, RULES)}")
-    return RULES[name] ** phi
+    return rule_of("efficientnet" if rule is None else rule) ** phi
 
 
 def _print_scaled(

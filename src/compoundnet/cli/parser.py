@@ -18,7 +18,7 @@ from .predicting import predict
 from .quantizing import quantize
 from .serving import serve
 from .sharding import merge
-from .solving import solve, verify_solution
+from .solving import solve_budget, verify_solution
 from .timing import time
 
 Command: TypeAlias = Callable[..., int]
@@ -29,7 +29,7 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
         "cost": cost,
         "scale": scale,
         "models": models,
-        "solve": solve,
+        "solve": solve_budget,  # named `solve`, jsonargparse would look at compoundnet.solve, and load NumPy
         "verify-solution": verify_solution,
         "predict": predict,
         "merge": merge,

@@ -3,7 +3,7 @@
 import json as json_
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from .networks import COST_ROWS
 from .output import COUNTED, whole, write, write_json, write_table
@@ -13,10 +13,10 @@ from .units import count, size
 
 if TYPE_CHECKING:
     from compoundnet.budget import Budget
-    from compoundnet.solve import Candidate, Ranges, Solution
+    from compoundnet.solving import Candidate, Ranges, Solution
 
 
-def solve(
+def solve_budget(
     net: str,
     max_macs: str | None = None,
     max_params: str | None = None,
@@ -52,24 +52,17 @@ def solve(
     """
     from compoundnet.budget import Budget
     from compoundnet.rules import rule
-    from compoundnet.solve import solve as solve_budget
-    from compoundnet.solve.certificate import to_dict
+    from compoundnet.solving import solve
+    from compoundnet.solving.certificate import to_dict
 
-    limits = {
-        "macs": None if max_macs is None else count(max_macs, "--max-macs"),
-        "params": None if max_params is None else count(max_params, "--max-params"),
-        "activations": None if max_activations is None else count(max_activations, "--max-activations"),
-        "memory": None if max_memory is None else size(max_memory, "--max-memory"),
-        "training_memory": None if max_training_memory is None else size(max_training_memory, "--max-training-memory"),
-    }
-    if not any(limits.values()):
-        raise ValueError("no limit; give --max-macs, --max-params, --max-activations, --max-memory or more of them")
-    budget = Budget(**limits, dtype=dtype, batch=batch, optimizer=optimizer)
+    counts = {"macs": max_macs, "params": max_params, "activations": max_activations}
+    sizes = {"memory": max_memory, "training_memory": max_training_memory}
+    budget = Budget(**_limits(counts, sizes), dtype=dtype, batch=batch, optimizer=optimizer)
     kind, _, name = objective.partition(":")
     if kind != "rule":
         raise ValueError(f"--objective: {objective!r} is not rule:NAME, such as rule:efficientnet")
     source = read(net)
-    solution = solve_budget(source.network, budget, rule(name), _ranges(depth, width, sides), source.rounding)
+    solution = solve(source.network, budget, rule(name), _ranges(depth, width, sides), source.rounding)
     record = {**to_dict(solution), "rounding": to_dict(solution)["certificate"]["rounding"]}
     if out is not None:
         with whole(out) as file:
@@ -86,7 +79,7 @@ def solve(
 def verify_solution(solution: str, json: bool = False) -> int:
     """Prove a solution again: enumerate all networks, and hold them against the cost of real ones."""
     from compoundnet.schema import FieldError
-    from compoundnet.solve import verify
+    from compoundnet.solving import verify
 
     data = json_of(solution, text(Path(solution), "a solution is JSON"))
     try:
@@ -106,8 +99,21 @@ def verify_solution(solution: str, json: bool = False) -> int:
     return 0 if found.holds else 1
 
 
+def _limits(counts: dict[str, str | None], sizes: dict[str, str | None]) -> dict[str, Any]:
+    """The limits that were given, in whole numbers."""
+    limits = {name: count(text, _option(name)) for name, text in counts.items() if text is not None}
+    limits |= {name: size(text, _option(name)) for name, text in sizes.items() if text is not None}
+    if not limits:
+        raise ValueError("no limit; give --max-macs, --max-params, --max-activations, --max-memory or more of them")
+    return limits
+
+
+def _option(limit: str) -> str:
+    return f"--max-{limit.replace('_', '-')}"
+
+
 def _ranges(depth: str | None, width: str | None, sides: str | None) -> "Ranges":
-    from compoundnet.solve import Ranges
+    from compoundnet.solving import Ranges
 
     default = Ranges()
     low, high, step = _numbers(sides, "--sides", "96:640:8", 3) if sides else (0.0, 0.0, 0.0)

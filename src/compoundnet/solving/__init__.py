@@ -5,10 +5,10 @@ from .certificate import verify as verify
 from .ranges import Ranges as Ranges
 from .ray import Reached as Reached
 from .ray import largest_phi as largest_phi
-from .solving import Candidate as Candidate
-from .solving import Objective as Objective
-from .solving import Solution as Solution
-from .solving import along as along
-from .solving import solve as solve
+from .solver import Candidate as Candidate
+from .solver import Objective as Objective
+from .solver import Solution as Solution
+from .solver import along as along
+from .solver import solve as solve
 from .surface import Surface as Surface
 from .surface import surface as surface

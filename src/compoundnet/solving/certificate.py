@@ -21,7 +21,7 @@ from compoundnet.scaling import Rounding, scale
 from compoundnet.schema import FieldError, decode, encode, require
 
 from .ranges import Ranges
-from .solving import Candidate, Solution, along, solve
+from .solver import Candidate, Solution, along, solve
 from .surface import surface
 
 T = TypeVar("T")
