@@ -15,7 +15,7 @@ from PIL import Image
 
 from compoundnet.cli.sharding import cores_each, shard_of
 from tests.pictures import CHELSEA, COFFEE, ROCKET, png_header
-from tests.test_cli import Run, answer, run
+from tests.test_cli import Run, answer, names, run
 
 __all__ = ["run"]  # a fixture
 
@@ -150,6 +150,42 @@ def test_another_model_or_option_does_not_go_on_with_the_file(run: Run, tmp_path
     assert out.read_bytes() == before
 
 
+def test_other_class_names_do_not_go_on_with_the_file(run: Run, tmp_path: Path) -> None:
+    out, labels = tmp_path / "out.csv", tmp_path / "labels.txt"
+    labels.write_text("".join(f"name {index}\n" for index in range(1000)))
+    run("predict", CHELSEA, "--out", out)
+    code, _, err = run("predict", COFFEE, "--out", out, "--labels", labels)
+    assert code == 2
+    assert "begun by another run (classes_sha256" in err
+
+
+@pytest.mark.parametrize("options", [("--engine", "nosuch"), ("--labels", "one.txt"), ("--batch", "0")])
+def test_wrong_options_leave_no_file_behind(
+    options: tuple[str, str], run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "one.txt").write_text("cat\n")
+    assert run("predict", CHELSEA, "--out", "out.csv", *options)[0] == 2
+    assert names(tmp_path) == ["one.txt"]
+
+
+def test_a_finished_file_that_was_cut_off_is_not_gone_on_with(run: Run, tmp_path: Path) -> None:
+    out = tmp_path / "out.csv"
+    run("predict", CHELSEA, COFFEE, "--out", out)
+    cut = out.read_bytes()[:-10]
+    out.write_bytes(cut)
+    code, _, err = run("predict", CHELSEA, COFFEE, "--out", out)
+    assert code == 2
+    assert "damaged or cut off: 1 answers in" in err
+    assert out.read_bytes() == cut
+
+
+def test_blank_lines_of_a_list_name_nothing(run: Run, tmp_path: Path) -> None:
+    listed = tmp_path / "list.txt"
+    listed.write_text(f"\n{CHELSEA}\n\n")
+    assert [row["path"] for row in answer(run, "predict", "--files-from", listed)] == [str(CHELSEA)]
+
+
 def test_a_file_that_predict_did_not_write_is_kept(run: Run, tmp_path: Path) -> None:
     out = tmp_path / "out.csv"
     out.write_text("my notes")
@@ -235,11 +271,26 @@ def test_the_shards_of_a_list_merge_to_the_file_of_the_whole_list(
         assert run("predict", *paths, "--out", out)[1] == f"6 pictures, 6 of them before, 3 failed: {out}\n"
 
 
+def array(index: str, count: str, least: str, most: str, step: str) -> dict[str, str]:
+    """What Slurm sets for one task of an array."""
+    names = ("ID", "COUNT", "MIN", "MAX", "STEP")
+    values = zip(names, (index, count, least, most, step), strict=True)
+    return {f"SLURM_ARRAY_TASK_{name}": value for name, value in values}
+
+
+def test_an_array_with_gaps_cannot_say_which_share_is_meant(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in array("7", "3", "0", "7", "1").items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(ValueError, match=r"a Slurm array with gaps \(tasks from 0 to 7 by 1 are not 3\)"):
+        shard_of("env")
+
+
 @pytest.mark.parametrize(
     ("variables", "shard"),
     [
         ({"RANK": "3", "WORLD_SIZE": "8"}, (3, 8)),
-        ({"SLURM_ARRAY_TASK_ID": "4", "SLURM_ARRAY_TASK_COUNT": "4", "SLURM_ARRAY_TASK_MIN": "1"}, (3, 4)),
+        (array("4", "4", "1", "4", "1"), (3, 4)),
+        (array("6", "8", "0", "14", "2"), (3, 8)),
         ({"SLURM_PROCID": "0", "SLURM_NTASKS": "2"}, (0, 2)),
     ],
 )

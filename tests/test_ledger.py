@@ -70,6 +70,8 @@ def test_a_name_that_stands_twice_needs_two_answers(tmp_path: Path) -> None:
         ("csv", b"a,1", b"x,1"),
         ("csv", b"a,1,cat", b'a,1,"cat"x'),
         ("csv", b"a,1,cat", b"a,1"),
+        ("csv", b"a,1,cat", b'"a,1,cat'),
+        ("csv", b"b,2,", b"b,2"),
         ("jsonl", b'"path"', b'"Path"'),
         ("jsonl", b"{", b""),
         ("jsonl", b"{", b"[]\n{"),
@@ -83,7 +85,21 @@ def test_a_damaged_file_is_refused_and_kept(suffix: str, old: bytes, new: bytes,
     with pytest.raises(ValueError, match="remove it, or name another file") as caught:
         write(path, [answer("a")])
     assert "\n" not in str(caught.value)
-    assert path.with_name(f"{path.name}.part").read_bytes() == damaged
+    assert path.read_bytes() == damaged
+    assert not path.with_name(f"{path.name}.part").exists()
+
+
+def test_an_odd_quote_in_the_middle_of_an_unfinished_file_throws_nothing_away(tmp_path: Path) -> None:
+    path = tmp_path / "out.csv"
+    labels = (Label("cat", 0, 0.75), Label("dog", 1, 0.25))
+    write(path, [Prediction(name, labels) for name in "abcdef"])
+    part = path.with_name("out.csv.part")
+    path.rename(part)
+    damaged = part.read_bytes().replace(b"b,1", b'"b,1', 1)
+    part.write_bytes(damaged)
+    with pytest.raises(ValueError, match=r"damaged behind byte \d+; remove it"):
+        write(path, [])
+    assert part.read_bytes() == damaged
 
 
 def test_what_made_a_file_must_be_readable(tmp_path: Path) -> None:
@@ -155,7 +171,7 @@ def test_merged_shards_are_in_the_order_of_the_list(tmp_path: Path) -> None:
 def test_shards_that_do_not_fit_together_are_not_merged(tmp_path: Path) -> None:
     out = tmp_path / "out.csv"
     zero, one = sharded(tmp_path, [2, 2])
-    bad = [
+    bad: list[tuple[list[Path], str]] = [
         ([zero], "of 2 shards these are missing: 1; name them too"),
         ([zero, zero], "2 files hold 1 shards; name every shard once"),
         ([zero, tmp_path / "none.csv"], "none.csv: no such file"),
@@ -168,6 +184,17 @@ def test_shards_that_do_not_fit_together_are_not_merged(tmp_path: Path) -> None:
         folder = tmp_path / str(place)
         folder.mkdir()
         bad.append((sharded(folder, counts), problem))
+    cut = tmp_path / "cut"
+    cut.mkdir()
+    parts = sharded(cut, [2, 2])
+    parts[1].write_bytes(parts[1].read_bytes()[:-10])
+    bad.append((parts, "damaged or cut off: 1 answers in"))
+    lists = tmp_path / "lists"
+    lists.mkdir()
+    parts = sharded(lists, [2, 2])
+    write(tmp_path / "x.csv", [], replace(RUN, shard=Shard(1, 2), list_sha256="other"))
+    bad.append(([parts[0], tmp_path / "x.csv"], "another run than"))
+    bad.append(([], "no files to merge"))
     one.rename(tmp_path / "kept")
     one.with_name(f"{one.name}.part").write_bytes(b"")
     bad.append(([zero, one], "not finished; run its shard again, it goes on where it stopped"))

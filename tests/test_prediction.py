@@ -67,6 +67,12 @@ def test_a_glob_gives_what_it_matches_in_natural_order(folder: Path) -> None:
     assert names(expand([f"{folder}/**/*.gif"]), folder) == ["sub/b.gif"]
 
 
+def test_names_that_count_alike_have_one_order_on_every_machine(tmp_path: Path) -> None:
+    for name in ("img1.png", "img01.png", "IMG1.png", "img001.png"):
+        (tmp_path / name).write_bytes(b"x")
+    assert names(expand([tmp_path]), tmp_path) == ["IMG1.png", "img001.png", "img01.png", "img1.png"]
+
+
 def test_duplicates_and_the_order_of_the_arguments_stay(folder: Path) -> None:
     paths = [folder / "img2.PNG", folder / "img1.jpg", folder / "img2.PNG"]
     assert [entry.path for entry in expand(paths)] == [str(path) for path in paths]

@@ -1,4 +1,4 @@
-"""The command line: ``compoundnet show | cost | scale | models | predict | time``.
+"""The command line: ``compoundnet COMMAND``; ``cli/parser.py`` has the table of commands.
 
 Exit codes: 0 fine; 1 some inputs failed and the rest is done; 2 wrong usage;
 130 interrupted; 141 the reader of the output left. Errors are one line on stderr.

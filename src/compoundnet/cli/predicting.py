@@ -56,11 +56,12 @@ def predict(
     chosen = shard_of(shard)
     if out is not None:
         _require_place(out, chosen)
-    entries = chosen.of(_entries(paths, files_from))
+    whole = _entries(paths, files_from)
+    entries = chosen.of(whole)
     pretrained = _loaded(model, network, labels, top, batch, workers)
     run = _Running(pretrained, top, exact, engine, batch, cores_each(shard) if workers is None else workers)
     if out is not None:
-        return _to_file(out, entries, run, chosen, json)
+        return _to_file(out, entries, run, run.identity(chosen, whole), json)
     with _quiet(), closing(run.answers(entries, printed=not json)) as answers:
         return _to_output(answers, json)
 
@@ -77,6 +78,9 @@ class _Running:
         batch: int | None,
         workers: int | None,
     ) -> None:
+        from compoundnet.prediction import require_possible
+
+        require_possible(pretrained, None if engine in (None, "auto", "model") else engine)
         self.pretrained = pretrained
         self._top, self._exact = top, exact
         self._engine, self._batch, self._workers = engine, batch, workers
@@ -102,28 +106,31 @@ class _Running:
         options = {"batch": self._batch, "workers": self._workers, "pictures": pictures}
         return plan(self.pretrained, engine=None if engine == "model" else engine, **options)
 
-    def identity(self, shard: "Shard") -> "Run":
-        """What goes beside a file of answers."""
+    def identity(self, shard: "Shard", whole: "Sequence[Entry]") -> "Run":
+        """What goes beside a file of answers to this shard of the whole list."""
         from compoundnet.prediction import Run
-        from compoundnet.weights.hashing import tensors_sha256
+        from compoundnet.weights.hashing import json_sha256, tensors_sha256
 
         weights = self.pretrained.weights
         return Run(
             model=weights.name,
             tensors_sha256=tensors_sha256(self.pretrained.model),
+            network_sha256=json_sha256(self.pretrained.model.network.to_dict()),
+            classes_sha256=json_sha256(weights.classes),
             preprocess=weights.preprocess,
             top=min(self._top, self.pretrained.model.network.classes),
             exact=self._exact,
             shard=shard,
+            list_sha256="" if shard.count == 1 else json_sha256([entry.path for entry in whole]),
         )
 
 
-def _to_file(out: str, entries: "Sequence[Entry]", run: _Running, shard: "Shard", json: bool) -> int:
+def _to_file(out: str, entries: "Sequence[Entry]", run: _Running, identity: "Run", json: bool) -> int:
     """Append what is not in the file yet; say how much there was and is."""
     from compoundnet.prediction import ledger, shard_path
 
-    path, start = shard_path(out, shard), time.monotonic()
-    with ledger(path, run.identity(shard)) as file:
+    path, start = shard_path(out, identity.shard), time.monotonic()
+    with ledger(path, identity) as file:
         left = [entries[place] for place in file.left([entry.path for entry in entries])]
         before = len(entries) - len(left)
         if left:
@@ -164,7 +171,7 @@ def _entries(paths: Sequence[str], files_from: str | None) -> "list[Entry]":
     named = [*paths, *(lines(files_from, "the list of pictures", _LIST_BYTES) if files_from is not None else ())]
     if not (paths or files_from is not None):
         raise ValueError("PATHS is missing; name pictures, folders or globs, or a list with --files-from")
-    return expand(named)
+    return expand(name for name in named if name)
 
 
 def _loaded(

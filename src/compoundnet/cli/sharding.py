@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -11,14 +11,16 @@ from .output import write, write_json
 if TYPE_CHECKING:
     from compoundnet.prediction import Shard
 
-# How launchers number the processes they start: index, count, and where the index begins.
-_LAUNCHERS: Mapping[str, tuple[str, str, str | None]] = MappingProxyType(
+# How launchers number the processes they start: index and count.
+_LAUNCHERS: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
-        "torchrun": ("RANK", "WORLD_SIZE", None),
-        "a Slurm array": ("SLURM_ARRAY_TASK_ID", "SLURM_ARRAY_TASK_COUNT", "SLURM_ARRAY_TASK_MIN"),
-        "srun": ("SLURM_PROCID", "SLURM_NTASKS", None),
+        "torchrun": ("RANK", "WORLD_SIZE"),
+        "a Slurm array": ("SLURM_ARRAY_TASK_ID", "SLURM_ARRAY_TASK_COUNT"),
+        "srun": ("SLURM_PROCID", "SLURM_NTASKS"),
     }
 )
+# An array's tasks are numbered as it was asked for: from a least to a most number, by a step, or with gaps.
+_ARRAY = ("SLURM_ARRAY_TASK_MIN", "SLURM_ARRAY_TASK_MAX", "SLURM_ARRAY_TASK_STEP")
 _HERE = "LOCAL_WORLD_SIZE"  # torchrun's processes on this machine
 
 
@@ -37,8 +39,10 @@ def shard_of(text: str | None) -> "Shard":
 
 def cores_each(text: str | None) -> int | None:
     """How many workers each of torchrun's processes on this machine gets; None: one for each core."""
+    from compoundnet.prediction import usable_cores
+
     beside = os.environ.get(_HERE, "") if text == "env" else ""
-    return max(1, (os.cpu_count() or 1) // int(beside)) if beside.isdecimal() and int(beside) else None
+    return max(1, usable_cores() // int(beside)) if beside.isdecimal() and int(beside) else None
 
 
 def merge(parts: list[str], out: str, json: bool = False) -> int:
@@ -60,13 +64,24 @@ def merge(parts: list[str], out: str, json: bool = False) -> int:
 def _from_environment() -> "Shard":
     from compoundnet.prediction import Shard
 
-    for launcher, (index, count, first) in _LAUNCHERS.items():
-        found = [os.environ.get(name) for name in (index, count)] + [os.environ.get(first, "0") if first else "0"]
-        if found[0] is None or found[1] is None:
+    for launcher, names in _LAUNCHERS.items():
+        if not all(name in os.environ for name in names):
             continue
-        if not all(value is not None and value.isdecimal() for value in found):
-            said = f"{index}={found[0]!r}, {count}={found[1]!r}"
-            raise ValueError(f"--shard env: {launcher} says {said}; give INDEX/COUNT")
-        return Shard(int(found[0]) - int(found[2] or 0), int(found[1]))
-    known = ", ".join(f"{index} and {count} ({launcher})" for launcher, (index, count, _) in _LAUNCHERS.items())
+        index, count = _numbers(launcher, names)
+        if names[0].startswith("SLURM_ARRAY") and all(name in os.environ for name in _ARRAY):
+            least, most, step = _numbers(launcher, _ARRAY)
+            if step < 1 or (most - least) // step + 1 != count:
+                problem = f"tasks from {least} to {most} by {step} are not {count}"
+                raise ValueError(f"--shard env: {launcher} with gaps ({problem}); give INDEX/COUNT")
+            index = (index - least) // step
+        return Shard(index, count)
+    known = ", ".join(f"{index} and {count} ({launcher})" for launcher, (index, count) in _LAUNCHERS.items())
     raise ValueError(f"--shard env: none of {known} is set; give INDEX/COUNT")
+
+
+def _numbers(launcher: str, names: Sequence[str]) -> list[int]:
+    values = [os.environ[name] for name in names]
+    if not all(value.isascii() and value.isdecimal() for value in values):
+        said = ", ".join(f"{name}={value!r}" for name, value in zip(names, values, strict=True))
+        raise ValueError(f"--shard env: {launcher} says {said}; give INDEX/COUNT")
+    return [int(value) for value in values]

@@ -22,3 +22,5 @@ from .pipeline import answered as answered
 from .pipeline import plan as plan
 from .pipeline import predict as predict
 from .pipeline import predictions as predictions
+from .pipeline import require_possible as require_possible
+from .pipeline import usable_cores as usable_cores

@@ -82,7 +82,8 @@ def _folder(path: str) -> list[Entry]:
 
 def _sorted(names: Sequence[str]) -> list[str]:
     """Numbers inside names count as numbers; folders stay together."""
-    return sorted(names, key=lambda name: [_natural(part) for part in Path(name).parts])
+    # The name itself decides between img1 and img01, so that every machine has the same order.
+    return sorted(names, key=lambda name: ([_natural(part) for part in Path(name).parts], name))
 
 
 def _natural(text: str) -> list[tuple[int, str]]:

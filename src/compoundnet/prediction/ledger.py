@@ -6,11 +6,10 @@ While a run is under way, answers lie in ``FILE.part``; the file takes its name 
 
 import json
 import os
-import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
@@ -21,24 +20,36 @@ from compoundnet.schema import decode, encode
 
 from .answers import Prediction
 from .entries import Shard
-from .rows import FORMATS, answered_in
-
-_FLUSH_SECONDS = 1.0
+from .rows import FORMATS, Answered, answered_in
 
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
     """What the answers of one file depend on: the same run gives the same answers, to float noise.
 
-    ``tensors_sha256`` is of the weights, ``top`` the number of classes in an answer.
+    ``tensors_sha256`` is of the weights, ``network_sha256`` and ``classes_sha256`` of what else they mean;
+    ``top`` is the number of classes in an answer. ``list_sha256`` is of the whole list where this is one shard
+    of it, and empty otherwise: a folder may grow.
     """
 
     model: str
     tensors_sha256: str
     preprocess: Preprocess
     top: int
+    network_sha256: str = ""
+    classes_sha256: str = ""
     exact: bool = False
     shard: Shard = Shard()
+    list_sha256: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Beside:
+    """What lies beside a file of answers: its run and, when it is finished, how many answers and bytes it has."""
+
+    run: Run
+    answers: int | None = None
+    bytes: int | None = None
 
 
 @dataclass
@@ -48,8 +59,8 @@ class Ledger:
     path: Path
     done: Counter[str]
     failed: int
+    answers: int
     _file: BinaryIO
-    _flushed: float = field(default_factory=time.monotonic)
 
     def left(self, paths: Sequence[str]) -> list[int]:
         """The places of the paths that have no answer yet; a path that stands twice needs two."""
@@ -63,12 +74,11 @@ class Ledger:
         return places
 
     def write(self, answer: Prediction) -> None:
-        """Put an answer behind the others; it is safe from a killed process within a second."""
+        """Put an answer behind the others; from then on it outlives the process."""
         self._file.write(FORMATS[self.path.suffix].write(answer))
+        self._file.flush()
+        self.answers += 1
         self.failed += answer.error is not None
-        if time.monotonic() - self._flushed > _FLUSH_SECONDS:
-            self._file.flush()
-            self._flushed = time.monotonic()
 
 
 def shard_path(path: str | Path, shard: Shard) -> Path:
@@ -86,29 +96,48 @@ def ledger(path: str | Path, run: Run) -> Iterator[Ledger]:
     """The answers of ``run`` in ``path`` (.csv or .jsonl), new or gone on with; whole when the context ends well.
 
     What a killed run left half-written at the end is cut off and done again. Raises ValueError, one line, for
-    another suffix, a place that cannot be written, a file that another run made or is writing, and a damaged one.
+    another suffix, a place that cannot be written, a file that another run made or is writing, and a damaged one,
+    which stays as it is.
     """
     path = Path(path)
     require_place(path)
     with alone(path):
         part = path.with_name(f"{path.name}.part")
-        before = _before(path, part, run)
+        if not _begun(path, part, run):
+            write_beside(path, Beside(run=run))
         if path.exists():
+            for _ in finished(path, read_beside(path)):
+                pass  # reading it to its end is the check
             path.replace(part)
-        if not before:
-            write_run(path, run)
         with part.open("a+b") as file:
-            yield _opened(path, file, run)
+            opened = _opened(path, file, run)
+            yield opened
             file.flush()
             os.fsync(file.fileno())
+            size = file.tell()
+        write_beside(path, Beside(run=run, answers=opened.answers, bytes=size))
         part.replace(path)
 
 
-def read_run(path: Path) -> Run:
+def finished(path: Path, beside: Beside) -> Iterator[Answered]:
+    """The answers of a finished file. Raises ValueError, one line, when any of it is lost or changed."""
+    count = end = 0
+    with path.open("rb") as file:
+        for answer in answered_in(file, path, beside.run.top):
+            count, end = count + 1, answer.end
+            yield answer
+    size = path.stat().st_size
+    whole = (beside.answers, beside.bytes) == (count, size) and end in (size, 0)
+    if not whole or (end == 0 and size != len(FORMATS[path.suffix].head)):
+        told = f"{count:,} answers in {size:,} bytes; it was finished with {beside.answers} in {beside.bytes}"
+        raise ValueError(f"{path}: damaged or cut off: {told}; copy it again, remove it, or name another file")
+
+
+def read_beside(path: Path) -> Beside:
     """What made a file of answers. Raises ValueError, one line, when nothing says it."""
     beside = _beside(path)
     try:
-        return decode(Run, json.loads(beside.read_text(encoding="utf-8")))
+        return decode(Beside, json.loads(beside.read_text(encoding="utf-8")))
     except FileNotFoundError:
         problem = f"{beside.name} beside it is missing, so nobody knows what made it; name another file"
     except (OSError, ValueError, RecursionError) as error:
@@ -126,34 +155,37 @@ def _opened(path: Path, file: BinaryIO, run: Run) -> Ledger:
         failed += answer.failed
         end = answer.end
     file.seek(end)
+    # A killed process leaves less than one answer behind the last whole one; more is no cut but damage.
+    if file.read().count(b"\n") > 2 * run.top:
+        raise ValueError(f"{path}.part: damaged behind byte {end:,}; remove it, or name another file")
+    file.seek(end)
     file.truncate()
     if end == 0:
         file.write(FORMATS[path.suffix].head)
         file.flush()
-    return Ledger(path, done, failed, file)
+    return Ledger(path, done, failed, done.total(), file)
 
 
-def _before(path: Path, part: Path, run: Run) -> bool:
+def _begun(path: Path, part: Path, run: Run) -> bool:
     """Whether the file was begun before. Raises ValueError when it was not by this run."""
     if not (path.exists() or part.exists()):
         return False
-    found = read_run(path)
-    mine, theirs = encode(run), encode(found)
+    mine, theirs = encode(run), encode(read_beside(path).run)
     other = [name for name in mine if mine[name] != theirs[name]]
     if other:
         values = ", ".join(f"{name} {theirs[name]!r:.60}, not {mine[name]!r:.60}" for name in other[:2])
-        raise ValueError(f"{path}: begun by another run ({values}); name another file, or remove it")
+        raise ValueError(f"{path}: begun by another run ({values}); name another file, or remove it and {part.name}")
     if path.exists() and part.exists():
         raise ValueError(f"{path}: {part.name} lies beside it, of a run that was not finished; remove one of them")
     return True
 
 
-def write_run(path: Path, run: Run) -> None:
+def write_beside(path: Path, beside: Beside) -> None:
     """Say beside a file of answers what makes it."""
-    beside = _beside(path)
-    new = beside.with_name(f".{beside.name}.new")
-    new.write_text(json.dumps(encode(run), indent=1) + "\n", encoding="utf-8")
-    new.replace(beside)
+    target = _beside(path)
+    new = target.with_name(f".{target.name}.new")
+    new.write_text(json.dumps(encode(beside), indent=1) + "\n", encoding="utf-8")
+    new.replace(target)
 
 
 def _beside(path: Path) -> Path:

@@ -113,8 +113,8 @@ def plan(
     "auto" clocks every installed engine with all workers at once, at each of BATCHES, and remembers the
     fastest in pictures a second. A model on another device than the CPU is run as it is. Raises as ``predict`` does.
     """
-    _require_usable(pretrained)
-    model, cores = pretrained.model.eval(), _cores()
+    require_possible(pretrained, None if engine == "auto" else engine)
+    model, cores = pretrained.model.eval(), usable_cores()
     device = next(model.parameters()).device.type
     for value, name in ((batch, "batch"), (workers, "workers")):
         if value is not None:
@@ -164,7 +164,8 @@ def _told(
             on_done(done, total)
 
 
-def _require_usable(pretrained: "Pretrained") -> None:
+def require_possible(pretrained: "Pretrained", engine: str | None = None) -> None:
+    """Raise as ``predict`` does for a model that it cannot run, and for an engine that is not there."""
     require(hasattr(pretrained, "weights"), "pretrained", f"{shown(pretrained)} is not what load() returns")
     network, named = pretrained.model.network, len(pretrained.weights.classes)
     remedy = "load with classes=, or replace the record's classes"
@@ -172,9 +173,14 @@ def _require_usable(pretrained: "Pretrained") -> None:
     require(named in (0, network.classes), "classes", problem)
     channels = network.in_channels
     require(channels == 3, "in_channels", f"the model takes {channels} channels; pictures have 3")
+    if engine is not None:
+        from compoundnet.engines.table import known, lacking
+
+        if (problem := lacking(known(engine))) is not None:
+            raise ValueError(problem)
 
 
-def _cores() -> int:
+def usable_cores() -> int:
     """The cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
