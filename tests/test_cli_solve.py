@@ -29,7 +29,7 @@ def test_the_json_says_what_was_found_in_what_and_how(run: Run) -> None:
     assert (data["budget"]["macs"], data["budget"]["params"]) == (60_000_000, 3_000_000)
     assert set(data["active_limits"]) <= {"macs", "params"}
     assert data["enumerated"] > data["admissible"] > 1 + len(data["runners_up"])
-    assert data["certificate"]["objective"] == "efficientnet"
+    assert data["certificate"]["objective"] == "rule:efficientnet"
 
 
 def test_a_solution_is_a_network_for_every_other_command_and_can_be_proved(run: Run, tmp_path: Path) -> None:
@@ -113,6 +113,9 @@ def test_what_is_no_whole_count_is_refused(text: str) -> None:
         ("--max-macs 1G --width 2", "--width: '2' is not 2 numbers such as 0.5:2"),
         ("--max-macs 1G --width 2:1", "width: from 2 to 1 is an empty range"),
         ("--max-macs 1G --sides 64:128:0", "--sides: '64:128:0' are not whole numbers of pixels"),
+        ("--max-macs 1G --sides inf:640:8", "--sides: 'inf:640:8' is not 3 numbers such as 96:640:4"),
+        ("--max-macs 1G --sides 1:100000000:1", "sides: 2,049 of them; at most 2,048"),
+        ("--max-macs 1G --width 0.25:100000", "width: 100000"),
         ("--max-macs 1G --batch 0", "batch: 0 is not a whole number of at least 1"),
     ],
 )

@@ -266,7 +266,7 @@ def test_an_own_objective_is_a_function_of_the_surface() -> None:
         return np.broadcast_to(layers[None, :, None], space.shape)
 
     found = solve(named("tiny"), Budget(macs=10**12), most_layers, SMALL)
-    assert found.objective == "most_layers"
+    assert found.objective == "function:most_layers"
     space = surface(named("tiny"), SMALL)
     assert found.best.network.blocks == max(sum(values) for values in space.depth.values)
     # Of equal scores the cheapest.
@@ -295,12 +295,28 @@ def test_an_impossible_budget_is_told_what_the_nearest_network_needs() -> None:
         ({"width": (2.0, 1.0)}, "width: from 2 to 1 is an empty range"),
         ({"depth": (0.0, 1.0)}, "depth"),
         ({"sides": ()}, "sides: an empty range"),
-        ({"sides": (0,)}, "sides: 0 is not a positive number of pixels"),
+        ({"sides": (0,)}, "sides: 0 is not between 1 and 8,192 pixels"),
+        ({"sides": (9000,)}, "sides: 9000 is not between 1 and 8,192 pixels"),
+        ({"sides": tuple(range(1, 3000))}, "sides: 2,999 of them; at most 2,048"),
+        ({"width": (0.5, 1000.0)}, "width: 1000"),
     ],
 )
 def test_empty_ranges_are_refused(values: dict[str, Any], problem: str) -> None:
     with pytest.raises(FieldError, match=problem):
         Ranges(**values)
+
+
+def test_more_networks_than_memory_holds_are_refused_before_any_is_counted() -> None:
+    with pytest.raises(FieldError, match=r"ranges: [\d,]+ widths, [\d,]+ depths and .* networks; at most 20,000,000"):
+        surface(named("efficientnet_b0"), Ranges(width=(0.1, 40), depth=(0.1, 60)))
+
+
+def test_the_networks_own_side_is_one_of_the_sides() -> None:
+    base = named("mobilenet_v2")
+    assert surface(base, Ranges(sides=(97, 300))).sides == (97, 224, 300)
+    assert surface(base, Ranges(sides=(97, 200))).sides == (97, 200)
+    released = {c: named(f"efficientnet_b{c}").resolution for c in range(8)}
+    assert set(released.values()) <= set(Ranges().sides)
 
 
 def test_sides_below_the_total_stride_are_no_networks() -> None:
@@ -359,13 +375,60 @@ def _active(data: dict[str, Any]) -> None:
     data["active_limits"] = ["params"]
 
 
-@pytest.mark.parametrize("change", [_second, _cheaper, _budget, _fewer, _network, _ranges, _runner_up, _active])
+def _rounding(data: dict[str, Any]) -> None:
+    data["rounding"]["keep"] = 0.8
+
+
+def _base(data: dict[str, Any]) -> None:
+    data["certificate"]["base"]["classes"] = 999
+
+
+def _more(data: dict[str, Any]) -> None:
+    data["top1"] = 99.0
+
+
+CHANGES = [_second, _cheaper, _budget, _fewer, _network, _ranges, _runner_up, _active, _rounding, _base, _more]
+
+
+@pytest.mark.parametrize("change", CHANGES)
 def test_a_wrong_solution_is_refuted(change: Callable[[dict[str, Any]], None], solution: Solution) -> None:
     data = written(solution)
     change(data)
     found = verify(data)
     assert not found.holds
-    assert "the file says" in found.problem
+    assert "the file says" in found.problem or "no solution has it" in found.problem
+
+
+def test_the_last_digits_of_logarithms_may_differ_between_machines(solution: Solution) -> None:
+    data = written(solution)
+    data["score"] = math.nextafter(data["score"], 0)
+    assert verify(data).holds
+    data["score"] *= 1.0001
+    assert not verify(data).holds
+
+
+def test_a_rule_with_many_digits_can_be_proved_and_an_own_one_is_a_function() -> None:
+    budget = Budget(macs=60_000_000)
+    found = solve(named("mobilenet_v2"), budget, rule("fast:0.12345678901"), SMALL)
+    assert verify(written(found)).holds
+
+    def depth(space: Surface, used: np.ndarray) -> np.ndarray:
+        return used
+
+    own = Rule(name="efficientnet", scaling=Scaling(1.3, 1.1, 1.15))
+    for objective in (depth, own, Rule(name="mine", scaling=Scaling(2.0)), along(RULES["depth"], 0.9)):
+        with pytest.raises(FieldError, match="is a function, which no file can hold; only rules can be verified"):
+            verify(written(solve(named("mobilenet_v2"), budget, objective, SMALL)))
+
+
+def test_a_surface_that_leaves_widths_out_is_found(solution: Solution, monkeypatch: pytest.MonkeyPatch) -> None:
+    from compoundnet.solving import ranges
+
+    whole = ranges.width_breaks
+    monkeypatch.setattr(ranges, "width_breaks", lambda *more: set(sorted(whole(*more))[::4]))
+    space = surface(solution.base, SMALL)
+    found = verify(written(solve(solution.base, solution.budget, RULES["efficientnet"], SMALL, space=space)))
+    assert "gives a network that was not enumerated" in found.problem
 
 
 def test_a_surface_that_counts_wrong_is_found_by_the_scalar_cost(
@@ -392,8 +455,8 @@ def test_a_surface_that_counts_wrong_is_found_by_the_scalar_cost(
         (("version",), 2, "version: 2 is not supported"),
         (("certificate",), None, "certificate: missing"),
         (("certificate", "base"), {}, "certificate.base.version"),
-        (("certificate", "base", "resolution"), 226, "certificate.base: does not match its hash"),
-        (("certificate", "objective"), "function", "unknown rule 'function'"),
+        (("certificate", "objective"), "function:most", "certificate.objective: 'function:most' is a function"),
+        (("certificate", "objective"), "rule:none", "certificate.objective: unknown rule 'none'"),
         (("certificate", "ranges"), {"sides": "all"}, "certificate.ranges.sides"),
         (("budget",), {"macs": "many"}, "budget.macs"),
     ],

@@ -50,7 +50,7 @@ def fast(alpha: float) -> Rule:
     require_number(alpha, "alpha", "a share between 0 and 1", least=0, most=1)
     factors = Scaling(2 ** ((1 - alpha) / 2), 2 ** (alpha / 2), 2 ** ((1 - alpha) / 4))
     source = "Dollar, Singh, Girshick 2021; pycls models/scaler.py"
-    return Rule(name=f"fast:{alpha:g}", scaling=factors, rounding=_PYCLS, source=source)
+    return Rule(name=f"fast:{alpha!r}", scaling=factors, rounding=_PYCLS, source=source)
 
 
 def shared(name: str, depth: float, width: float, resolution: float, source: str) -> Rule:

@@ -1,6 +1,7 @@
 """The commands of Eq. 2: solve, and verify-solution."""
 
 import json as json_
+import math
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -47,7 +48,7 @@ def solve_budget(
         objective: rule:NAME, to follow that rule's direction; efficientnet (default), dwr, dWr, fast:0.5, depth, ...
         depth: the least and most factor of the depth; default: 0.25:4
         width: the least and most factor of the width; default: 0.25:2.5
-        sides: the least and most side of the input in pixels, and the step; default: 96:640:8
+        sides: the least and most side of the input in pixels, and the step; default: 96:640:4
         out: write the solution to this JSON file, which every other command reads as its network
     """
     from compoundnet.budget import Budget
@@ -63,7 +64,7 @@ def solve_budget(
         raise ValueError(f"--objective: {objective!r} is not rule:NAME, such as rule:efficientnet")
     source = read(net)
     solution = solve(source.network, budget, rule(name), _ranges(depth, width, sides), source.rounding)
-    record = {**to_dict(solution), "rounding": to_dict(solution)["certificate"]["rounding"]}
+    record = to_dict(solution)
     if out is not None:
         with whole(out) as file:
             file.write(json_.dumps(record, indent=1) + "\n")
@@ -114,15 +115,16 @@ def _option(limit: str) -> str:
 
 def _ranges(depth: str | None, width: str | None, sides: str | None) -> "Ranges":
     from compoundnet.solving import Ranges
+    from compoundnet.solving.ranges import MOST_SIDES
 
     default = Ranges()
-    low, high, step = _numbers(sides, "--sides", "96:640:8", 3) if sides else (0.0, 0.0, 0.0)
+    low, high, step = _numbers(sides, "--sides", "96:640:4", 3) if sides else (0.0, 0.0, 0.0)
     if sides and not (all(value == int(value) for value in (low, high, step)) and step >= 1):
         raise ValueError(f"--sides: {sides!r} are not whole numbers of pixels with a step of at least 1")
     return Ranges(
         depth=default.depth if depth is None else _pair(depth, "--depth"),
         width=default.width if width is None else _pair(width, "--width"),
-        sides=tuple(range(int(low), int(high) + 1, int(step))) if sides else default.sides,
+        sides=tuple(range(int(low), int(high) + 1, int(step))[: MOST_SIDES + 1]) if sides else default.sides,
     )
 
 
@@ -136,7 +138,7 @@ def _numbers(given: str, option: str, example: str, parts: int) -> tuple[float, 
         numbers = tuple(float(part) for part in given.split(":"))
     except ValueError:
         numbers = ()
-    if len(numbers) != parts:
+    if len(numbers) != parts or not all(map(math.isfinite, numbers)):
         raise ValueError(f"{option}: {given!r} is not {parts} numbers such as {example}")
     return numbers
 

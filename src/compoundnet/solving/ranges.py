@@ -12,12 +12,17 @@ from compoundnet.network import Network
 from compoundnet.scaling import Rounding, scaled_repeats, scaled_widths
 from compoundnet.schema import require, require_kind, require_number
 
+MOST_FACTOR = 64.0
+MOST_SIDE = 8192
+MOST_SIDES = 2048
+
 
 @dataclass(frozen=True, kw_only=True)
 class Ranges:
     """Where to look: factors of depth and width (least, most), and the sides of the input in pixels.
 
-    Raises FieldError for an empty range and for factors or sides that are not positive.
+    A network's own side belongs to them wherever it lies between the least and the most. Raises FieldError for an
+    empty range, and for factors, sides or numbers of sides beyond what any network needs.
 
     >>> Ranges(width=(1.0, 2.0), sides=(224, 256)).depth
     (0.25, 4.0)
@@ -25,19 +30,20 @@ class Ranges:
 
     depth: tuple[float, float] = (0.25, 4.0)
     width: tuple[float, float] = (0.25, 2.5)
-    sides: tuple[int, ...] = tuple(range(96, 641, 8))
+    sides: tuple[int, ...] = tuple(range(96, 641, 4))
 
     def __post_init__(self) -> None:
         for name in ("depth", "width"):
             low, high = pair = getattr(self, name)
             for value in pair:
-                require_number(value, name, "a positive number", above=0)
+                require_number(value, name, f"a positive number up to {MOST_FACTOR:g}", above=0, most=MOST_FACTOR)
             require(low <= high, name, f"from {low:g} to {high:g} is an empty range")
         object.__setattr__(self, "sides", tuple(self.sides))
         require(len(self.sides) > 0, "sides", "an empty range")
+        require(len(self.sides) <= MOST_SIDES, "sides", f"{len(self.sides):,} of them; at most {MOST_SIDES:,}")
         for side in self.sides:
             require_kind(side, int, "sides")
-            require(side > 0, "sides", f"{side} is not a positive number of pixels")
+            require(0 < side <= MOST_SIDE, "sides", f"{side} is not between 1 and {MOST_SIDE:,} pixels")
 
 
 @dataclass(frozen=True)
@@ -115,4 +121,5 @@ def _simplest(low: float, high: float) -> float:
 def sides(network: Network, rounding: Rounding, wanted: Sequence[int]) -> tuple[int, ...]:
     """The sides that ``rounding`` can give and the network can take, ascending."""
     base, least = network.resolution, network.total_stride
-    return tuple(side for side in sorted(set(wanted)) if side >= least and rounding.side(base, side / base) == side)
+    own = {base} if min(wanted) <= base <= max(wanted) else set()
+    return tuple(side for side in sorted({*wanted, *own}) if side >= least and rounding.side(base, side / base) == side)

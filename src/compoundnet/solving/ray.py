@@ -38,6 +38,8 @@ class Reached:
 def largest_phi(network: Network, rule: Rule, budget: Budget, rounding: Rounding | None = None) -> Reached:
     """The largest rounded network that the rule gives within the budget, for phi in [-16, 16].
 
+    "Largest" takes for granted that no network fits beyond one that needs twice the budget.
+
     Rounds as the rule says unless told otherwise. Raises FieldError, with what the smallest network needs, when
     none fits, and when nothing is limited.
 
@@ -90,7 +92,7 @@ class _Ray:
     def beyond(self, budget: Budget) -> float:
         """A phi whose network is far beyond the budget, or the largest."""
         for phi in (0.0, 1.0, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0):
-            if budget.use(self.cost(phi)) > _BEYOND:
+            if not self._possible(phi) or budget.use(self.cost(phi)) > _BEYOND:
                 return phi
         return float(MOST_PHI)
 

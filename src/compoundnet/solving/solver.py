@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from compoundnet.budget import Budget
 from compoundnet.cost import Cost
 from compoundnet.network import Network
-from compoundnet.rules import Rule
+from compoundnet.rules import Rule, rule
 from compoundnet.scaling import RELEASED, Rounding, Scaling
 from compoundnet.schema import FieldError, require
 
@@ -123,8 +123,19 @@ def solve(
         rounding=rounding,
         ranges=ranges,
         budget=budget,
-        objective=objective.name if isinstance(objective, Rule) else getattr(score, "__name__", "function"),
+        objective=_named(objective),
     )
+
+
+def _named(objective: Rule | Objective) -> str:
+    """What a file can say of an objective: a rule by its name; of a function no more than that it is one."""
+    if not isinstance(objective, Rule):
+        return f"function:{getattr(objective, '__name__', 'unnamed')}"
+    try:
+        same = rule(objective.name).scaling == objective.scaling
+    except ValueError:
+        same = False
+    return f"rule:{objective.name}" if same else f"function:{objective.name}"
 
 
 def _candidate(space: Surface, place: int, used: NDArray[np.float64], scores: NDArray[np.float64]) -> Candidate:

@@ -26,6 +26,7 @@ Numbers: TypeAlias = NDArray[np.float64]
 SUMS = ("params", "macs", "activations", "training_activations")
 PEAK = "peak_activations"
 _EXACT = 2.0**53
+_MOST = 20_000_000  # networks; their costs take less than a gigabyte
 
 
 @dataclass(frozen=True)
@@ -82,6 +83,9 @@ def surface(network: Network, ranges: Ranges | None = None, rounding: Rounding =
     require(len(allowed) > 0, "sides", problem)
     wide = widths(network, rounding, *ranges.width)
     deep = depths(network, rounding, *ranges.depth)
+    count = len(wide.values) * len(deep.values) * len(allowed)
+    sizes = f"{len(wide.values):,} widths, {len(deep.values):,} depths and {len(allowed):,} sides"
+    require(count <= _MOST, "ranges", f"{sizes} make {count:,} networks; at most {_MOST:,}: narrow the ranges")
     return Surface(network, rounding, wide, deep, allowed, _costs(network, wide, deep, allowed))
 
 
