@@ -425,7 +425,11 @@ def test_a_surface_that_leaves_widths_out_is_found(solution: Solution, monkeypat
     from compoundnet.solving import ranges
 
     whole = ranges.width_breaks
-    monkeypatch.setattr(ranges, "width_breaks", lambda *more: set(sorted(whole(*more))[::4]))
+
+    def some(network: Network, rounding: Rounding, low: float, high: float) -> set[float]:
+        return set(sorted(whole(network, rounding, low, high))[::4])
+
+    monkeypatch.setattr(ranges, "width_breaks", some)
     space = surface(solution.base, SMALL)
     found = verify(written(solve(solution.base, solution.budget, RULES["efficientnet"], SMALL, space=space)))
     assert "gives a network that was not enumerated" in found.problem
