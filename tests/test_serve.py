@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import json
+import tracemalloc
 from collections.abc import Callable, Generator
 from dataclasses import replace
 from functools import cache
@@ -15,9 +16,7 @@ from PIL import Image
 from starlette.testclient import TestClient
 
 import compoundnet as c
-from compoundnet.prediction import best, probabilities
 from compoundnet.serve import app, golden, overlay, uploads
-from compoundnet.serve import service as service_
 from compoundnet.serve.limits import Limits, RequestError
 from compoundnet.serve.metrics import Metrics
 from compoundnet.serve.reading import Pixels
@@ -211,7 +210,9 @@ MANY = form(b"a").replace(f"--{BOUNDARY}--\r\n".encode(), b"") * 20
         (formed(form(b"x"), "multipart/form-data"), 400, "the form has no boundary"),
         (formed(form(b"x"), f"multipart/form-data; boundary={'b' * 9999}"), 400, "malformed form"),
         (formed(b"{", "application/json"), 400, "malformed JSON"),
-        (formed(b"[" * 100_000, "application/json"), 400, "malformed JSON (nested too deeply)"),
+        (formed(b"[" * 100_000, "application/json"), 400, "more than 100 commas and brackets in the JSON; send"),
+        (formed(b'{"a":' * 101, "application/json"), 400, "more than 100 commas and brackets in the JSON; send"),
+        (formed(b'{"image": ' + b"[" * 99, "application/json"), 400, "malformed JSON"),
         (formed(b'{"image": 3}', "application/json"), 400, "no picture in the JSON"),
         (formed(b"[]", "application/json; charset=utf-8"), 400, "no picture in the JSON"),
         (formed(b"\xff\xfe\x00", "application/json"), 400, "malformed JSON"),
@@ -302,32 +303,16 @@ def test_a_form_in_any_order_gives_up_its_file() -> None:
     assert uploads.picture(FORM, form(b"a\r\n--frontie")) == b"a\r\n--frontie"
 
 
-@pytest.mark.parametrize("top", [1, 5, 999, 1000])
-@pytest.mark.parametrize("kind", ["any", "many alike", "far apart", "all alike"])
-def test_the_best_classes_are_those_that_predict_finds(kind: str, top: int) -> None:
-    rng = np.random.default_rng(0)
-    rows = {
-        "any": 3 * rng.standard_normal(1000),
-        "many alike": rng.integers(0, 4, 1000),
-        "far apart": 30 * rng.standard_normal(1000),
-        "all alike": np.zeros(1000),
-    }
-    row_K = rows[kind].astype(np.float32)
-    expected = best("picture", probabilities(torch.from_numpy(row_K)[None])[0], (), top).top
-    found = service_.best(row_K, (), top)
-    assert [label.index for label in found] == [label.index for label in expected]
-    assert [label.probability for label in found] == pytest.approx([label.probability for label in expected], rel=1e-12)
-
-
-@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
-def test_logits_that_are_no_numbers_are_an_error(value: float) -> None:
-    row_K = np.zeros(1000, np.float32)
-    row_K[7] = value
-    if value == -np.inf:  # a class that is impossible is no mistake
-        assert service_.best(row_K, (), 1000)[-1].probability == 0
-        row_K[:] = value
-    with pytest.raises(RequestError, match="not a number"):
-        service_.best(row_K, (), 5)
+def test_json_of_many_values_is_refused_before_they_take_memory() -> None:
+    """An empty list takes three bytes of the body and 64 in memory."""
+    body = b'{"image":[' + b"[]," * 300_000 + b"[]]}"
+    tracemalloc.start()
+    try:
+        with pytest.raises(RequestError, match="more than 100 commas and brackets"):
+            uploads.picture("application/json", body)
+        assert tracemalloc.get_traced_memory()[1] < 100_000
+    finally:
+        tracemalloc.stop()
 
 
 def test_a_form_with_one_file_is_read_as_the_parser_reads_it() -> None:

@@ -12,6 +12,7 @@ from .limits import RequestError
 JSON, FORM = "application/json", "multipart/form-data"
 KINDS = f'send {FORM} with a file, or {JSON} with {{"image": base64}}'
 _MAX_PARTS = 16
+_MAX_MARKS = 100  # of JSON; each may become an object of many times its size
 _MAX_HEAD = 2048  # of a part; longer ones are left to the parser
 _DISPOSITION = b"content-disposition"
 
@@ -29,11 +30,12 @@ def media_type(content_type: str) -> str:
 
 
 def _from_json(body: bytes) -> bytes:
+    if _marks(body) > _MAX_MARKS:
+        raise RequestError(400, f'more than {_MAX_MARKS} commas and brackets in the JSON; send {{"image": base64}}')
     try:
         data: Any = json.loads(body)
-    except (ValueError, RecursionError) as error:
-        text = "nested too deeply" if isinstance(error, RecursionError) else " ".join(str(error).split())
-        raise RequestError(400, f'malformed JSON ({text}); send {{"image": base64}}') from None
+    except ValueError as error:
+        raise RequestError(400, f'malformed JSON ({" ".join(str(error).split())}); send {{"image": base64}}') from None
     image = data.get("image") if isinstance(data, dict) else None
     if not isinstance(image, str):
         raise RequestError(400, 'no picture in the JSON; send an object with "image", a base64 string')
@@ -41,6 +43,17 @@ def _from_json(body: bytes) -> bytes:
         return base64.b64decode(image, validate=True)
     except (binascii.Error, ValueError) as error:
         raise RequestError(400, f'"image" is not base64 ({error}); encode the bytes of the file') from None
+
+
+def _marks(body: bytes) -> int:
+    """How many [, { and , the body holds, in strings too; counting ends soon after _MAX_MARKS."""
+    found = 0
+    for mark in b"[{,":
+        place = body.find(mark)
+        while place >= 0 and found <= _MAX_MARKS:
+            found += 1
+            place = body.find(mark, place + 1)
+    return found
 
 
 def _from_form(content_type: str, body: bytes) -> bytes:
