@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -19,7 +20,18 @@ from compoundnet.engines import Choice, Setting
 from compoundnet.families import named
 from compoundnet.images import read
 from compoundnet.modules import ConvNet
-from compoundnet.prediction import Entry, Label, Prediction, expand, pipeline, plan, predict, predictions
+from compoundnet.prediction import (
+    Entry,
+    Label,
+    Prediction,
+    best,
+    expand,
+    pipeline,
+    plan,
+    predict,
+    predictions,
+    probabilities,
+)
 from compoundnet.preprocess import Preprocess
 from compoundnet.schema import FieldError
 from compoundnet.weights import LoadReport, Pretrained, Weights, load
@@ -109,6 +121,27 @@ def test_photographs_are_recognised_in_the_order_given(lite0: Pretrained) -> Non
         probabilities = [label.probability for label in prediction.top]
         assert len(probabilities) == 3
         assert probabilities == sorted(probabilities, reverse=True)
+
+
+@pytest.mark.parametrize("top", [1, 5, 999, 1000, 2000])
+@pytest.mark.parametrize("kind", ["any", "many alike", "all alike"])
+def test_the_best_classes_are_the_first_of_all_in_order(kind: str, top: int) -> None:
+    rng = np.random.default_rng(0)
+    row_K = {"any": rng.random(1000), "many alike": rng.integers(0, 4, 1000), "all alike": np.zeros(1000)}[kind]
+    ordered = sorted(range(1000), key=lambda index: (-row_K[index], index))
+    assert [label.index for label in best("picture", row_K, (), top).top] == ordered[:top]
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_logits_that_are_no_numbers_are_an_error_and_a_class_that_is_impossible_is_none(value: float) -> None:
+    row_K = np.zeros(1000, np.float32)
+    row_K[7] = value
+    if value == -np.inf:
+        assert best("picture", probabilities([row_K])[0], (), 1000).top[-1] == Label("7", 7, 0.0)
+        row_K[:] = value
+    assert best("picture", probabilities([row_K])[0], (), 5).error == (
+        "picture: the model's answer is not a number; check the weights"
+    )
 
 
 def test_the_answer_is_the_models_softmax(lite0: Pretrained) -> None:

@@ -1,7 +1,6 @@
 """The command that answers over HTTP: serve."""
 
 import importlib.util
-import os
 import sys
 import warnings
 from dataclasses import replace
@@ -44,11 +43,12 @@ def serve(
         megapixels: the largest picture, in millions of pixels; default: 100
     """
     _require_extra()
+    from compoundnet.prediction import usable_cores
     from compoundnet.schema import require_count
     from compoundnet.serve.limits import Limits
     from compoundnet.serve.port import listening
 
-    threads = max(1, (os.cpu_count() or 1) - 1) if threads is None else threads
+    threads = max(1, usable_cores() - 1) if threads is None else threads
     require_count(threads, "threads")
     sizes = {"max_bytes": round(1e6 * megabytes), "max_pixels": round(1e6 * megapixels)}
     limits = Limits(**sizes, queue=queue, connections=connections, batch=batch, wait_ms=wait)

@@ -122,10 +122,10 @@ def plan(
     if device != "cpu":
         require(engine in (None, "auto"), "engine", f"{engine!r} runs on the CPU, the model is on {device!r}; move it")
         engine, batch = None, batch or _DEVICE_BATCH
-    workers = workers or cores
+    workers = workers or count
     if pictures is not None:
         workers = max(1, min(workers, math.ceil(pictures / (batch or 1))))
-    threads = max(1, cores // workers)
+    threads = max(1, count // workers)
     if engine is None:
         return Plan("model", batch or 1, workers, threads, partial(_as_is, model))
     return _on_engine(pretrained, engine, batch, workers, threads)

@@ -1,8 +1,6 @@
 """One model at work: from the bytes of a picture to its classes, its overlay, or a self-test."""
 
 import asyncio
-import math
-import os
 from collections.abc import AsyncGenerator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
@@ -15,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from compoundnet.cam import class_activation_map
-from compoundnet.prediction import Label
+from compoundnet.prediction import Label, best, probabilities, usable_cores
 from compoundnet.weights import Pretrained
 
 from . import golden, overlay
@@ -55,7 +53,7 @@ class Service:
         self.pretrained = pretrained
         self.limits = limits
         self.gate = Gate(limits)
-        readers = min(_READERS, os.cpu_count() or 1)
+        readers = min(_READERS, usable_cores())
         self._line = Line(readers, limits.wait_ms, ahead=2 * limits.batch)
         self._predictor, self._explainer = Model(run, limits.batch), Model(self._features)
         self._artist = ThreadPoolExecutor(1, thread_name_prefix="draw")
@@ -74,7 +72,11 @@ class Service:
         picture = ran.picture
         stages = (picture.decode_ms, picture.preprocess_ms, ran.wait_ms, ran.infer_ms)
         ms = dict(zip(("decode", "preprocess", "wait", "infer"), stages, strict=True))
-        return Answer(best(ran.row, self.pretrained.weights.classes, top), ms, ran.batch)
+        [shares_K] = probabilities(ran.row[None])
+        answer = best("picture", shares_K, self.pretrained.weights.classes, top)
+        if answer.error is not None:
+            raise RequestError(500, answer.error)
+        return Answer(answer.top, ms, ran.batch)
 
     async def explain(self, kind: str, body: bytes, index: int | None) -> tuple[bytes, int]:
         """PNG of the class's activation map over the picture, and the class (default: the most probable)."""
@@ -107,23 +109,3 @@ class Service:
             chosen = int(model.head(features_1CHW).argmax()) if index is None else index
             map_11HW = class_activation_map(features_1CHW, model.classifier.weight[chosen : chosen + 1])
         return overlay.draw(seen, map_11HW[0, 0].numpy()), chosen
-
-
-def best(logits_K: NDArray[np.float32], classes: tuple[str, ...], top: int) -> tuple[Label, ...]:
-    """The most probable classes by softmax in double precision, best first. Raises RequestError 500 for no numbers.
-
-    The same as ``compoundnet.prediction``'s for one picture. It runs on the event loop between two requests, with
-    nothing in the caches, so every call into numpy counts.
-    """
-    row_K = logits_K.astype(np.float64)
-    least = np.partition(row_K, -top)[-top] if top < len(row_K) else -math.inf
-    near = (row_K >= least).nonzero()[0]
-    found = sorted(zip((-row_K[near]).tolist(), near.tolist(), strict=True))[:top]
-    peak = -found[0][0] if found else math.nan
-    total = float(np.add.reduce(np.exp(row_K - peak))) if math.isfinite(peak) else math.nan
-    if not math.isfinite(total):
-        raise RequestError(500, "picture: the model's answer is not a number; check the weights")
-    return tuple(
-        Label(classes[index] if classes else str(index), index, math.exp(-negative - peak) / total)
-        for negative, index in found
-    )
