@@ -108,6 +108,69 @@ def test_the_answers_of_short_runs_go_back_two_at_a_time_while_more_wait_and_tho
     assert least <= len(times) <= most
 
 
+def nothing() -> Picture:
+    return Picture(np.zeros((3, 1, 1), np.float32), 0.0, 0.0)
+
+
+def slowly() -> Picture:
+    time.sleep(0.5)
+    return nothing()
+
+
+def brief(x_NCHW: Pixels) -> Any:
+    time.sleep(0.004)  # meanwhile the next picture is read
+    return x_NCHW[:, :, 0, 0]
+
+
+def long(x_NCHW: Pixels) -> Any:
+    time.sleep(0.5)
+    return x_NCHW[:, :, 0, 0]
+
+
+def test_the_answer_of_a_short_run_does_not_wait_for_a_long_one_of_another_model() -> None:
+    async def go() -> float:
+        line, one, other = Line(1, 0.0, ahead=10), Model(brief), Model(long)
+        with line.at_work():
+            start = time.perf_counter()
+            first, second = (asyncio.create_task(line(nothing, model)) for model in (one, other))
+            await first
+            seconds = time.perf_counter() - start
+            await second
+        return seconds
+
+    assert min(asyncio.run(go()) for _ in range(2)) < 0.3
+
+
+def test_the_answers_of_a_batch_do_not_wait_for_the_next_one_to_fill() -> None:
+    async def go() -> float:
+        line, model = Line(1, 2000.0, ahead=10), Model(brief, batch=2)
+        with line.at_work():
+            start = time.perf_counter()
+            waiting = [asyncio.create_task(line(read, model)) for read in (nothing, nothing, nothing, slowly)]
+            await waiting[0]
+            seconds = time.perf_counter() - start
+            await asyncio.gather(*waiting)
+        return seconds
+
+    assert min(asyncio.run(go()) for _ in range(2)) < 0.3
+
+
+def test_who_waits_when_the_line_closes_and_who_comes_then_is_told_so() -> None:
+    async def go() -> list[Any]:
+        line, model = Line(1, 0.0, ahead=1), Model(long)
+        with line.at_work():
+            waiting = [asyncio.create_task(line(nothing, model)) for _ in range(4)]
+            await asyncio.sleep(0.2)  # one is at the model, one is ready, two are not read
+        waiting.append(asyncio.create_task(line(nothing, model)))
+        return await asyncio.wait_for(asyncio.gather(*waiting, return_exceptions=True), 10)
+
+    first, *others = asyncio.run(go())
+    assert first.batch == 1
+    assert [(error.status, error.text) for error in others] == [
+        (503, "the server is starting or stopping; try again later")
+    ] * 4
+
+
 def test_what_a_reader_raises_goes_to_the_one_who_sent_the_picture() -> None:
     def read(error: Exception | None) -> Picture:
         if error is not None:

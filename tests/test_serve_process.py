@@ -1,5 +1,7 @@
 """The command as a process: the port, overload, odd bodies, many bad requests, a quiet end."""
 
+import contextlib
+import http.client
 import json
 import re
 import socket
@@ -7,10 +9,18 @@ import subprocess
 import sys
 import time
 from collections.abc import Generator
+from typing import Any
 
+import numpy as np
 import pytest
 
+import compoundnet as c
+from compoundnet.export import random_weights
+from compoundnet.serve.limits import Limits
+from compoundnet.serve.line import Runner
 from compoundnet.serve.port import listening
+from compoundnet.serve.reading import Pixels
+from compoundnet.serve.running import run
 
 from .pictures import COFFEE
 from .served import FORM, MODEL, Server, answered, form, head, serving, until
@@ -111,6 +121,103 @@ def test_too_many_requests_are_told_when_to_come_again_and_sigterm_finishes_what
         assert server.process.wait(20) == 0
         assert server.process.stderr is not None
         assert server.process.stderr.read() == ""
+
+
+SLOW = """
+import time, compoundnet as c
+from compoundnet.export import random_weights
+from compoundnet.serve.limits import Limits
+from compoundnet.serve.port import listening
+from compoundnet.serve.running import run
+
+def slow(x_NCHW):
+    time.sleep(1)
+    return x_NCHW[:, :, 0, 0]
+
+model = random_weights(c.named("tiny"), "tiny")
+with listening("127.0.0.1", 0) as sock:
+    print(sock.getsockname()[1], flush=True)
+    run(sock, model, slow, "slow", Limits(batch=1), lambda: print("ready"))
+print("stopped")
+"""
+
+
+def test_sigterm_during_the_selftest_ends_the_server_with_0_before_it_is_ready() -> None:
+    command = [sys.executable, "-c", SLOW]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            port = int(process.stdout.readline())
+            until(lambda: answers(port, "/healthz"), 60)
+            assert not answers(port, "/readyz")
+            process.terminate()
+            assert process.communicate(timeout=15) == ("stopped\n", "")
+            assert process.returncode == 0
+        finally:
+            process.kill()
+
+
+def answers(port: int, path: str) -> bool:
+    """Whether the server answers with 200; no connection is kept."""
+    with contextlib.closing(http.client.HTTPConnection("127.0.0.1", port, timeout=60)) as connection:
+        try:
+            connection.request("GET", path)
+            return connection.getresponse().status == 200
+        except ConnectionRefusedError:
+            return False
+
+
+def out_of_order(_: Pixels) -> Any:
+    raise RuntimeError("out of order")
+
+
+def zeros(x_NCHW: Pixels) -> Any:
+    return np.zeros((len(x_NCHW), 1000), np.float32)
+
+
+@pytest.mark.parametrize(
+    ("run_", "problem"),
+    [
+        (out_of_order, "the model failed: RuntimeError: out of order"),
+        (zeros, "the engine's logits differ by 1 of the largest"),
+    ],
+    ids=["fails", "differs"],
+)
+def test_an_engine_that_fails_the_selftest_is_not_served(run_: Runner, problem: str) -> None:
+    model = random_weights(c.named("tiny"), "tiny")
+    with listening("127.0.0.1", 0) as sock, pytest.raises(ValueError, match=problem) as raised:
+        run(sock, model, run_, "wrong", Limits(batch=1), lambda: pytest.fail("it was ready"))
+    assert str(raised.value).endswith("; choose another with --engine")
+
+
+def test_threads_and_readers_are_by_the_cores_that_the_process_may_use_not_by_those_of_the_machine() -> None:
+    command = [sys.executable, "-c", CONFINED, "serve", MODEL, "--port", "0", "--batch", "1", "--engine", "torch"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            assert f"serving {MODEL} on torch, 1 thread, " in process.stdout.readline()
+            process.terminate()
+            assert process.communicate(timeout=20)[1] == "1 readers\n"
+        finally:
+            process.kill()
+
+
+CONFINED = """
+import os, sys, threading, time
+os.cpu_count = lambda: 64
+os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+from compoundnet.cli import main
+
+def count():
+    names = []
+    while not any("_run_all" in name for name in names):  # begins last
+        time.sleep(0.05)
+        names = [thread.name for thread in threading.enumerate()]
+    sys.stderr.write(f"{sum('_read_all' in name for name in names)} readers\\n")
+
+threading.Thread(target=count, daemon=True).start()
+sys.exit(main())
+"""
 
 
 def connects(port: int) -> bool:

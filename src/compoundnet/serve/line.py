@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 from .limits import RequestError
 from .reading import Picture, Pixels
 
-# To wake the event loop costs about what answering costs. While more pictures are ready, the answers of two runs as
-# short as this go back together.
+# To wake the event loop costs about what answering costs. While the next run is ready and is no longer than this, the
+# answers of two go back together.
 _BRIEF_SECONDS = 0.01
 
 Runner: TypeAlias = Callable[[Pixels], NDArray[np.float32]]
@@ -82,7 +82,7 @@ class Line:
 
     @contextmanager
     def at_work(self) -> Generator[None]:
-        """The threads at work for the running event loop; at the end they are let go."""
+        """The threads at work for the running event loop; at the end they are let go, and who waits is told so."""
         loop, self._open = asyncio.get_running_loop(), True
         works = [*[self._read_all] * self._readers, self._run_all]
         # Daemons, so that a second Ctrl-C need not wait for a long run of the model.
@@ -98,11 +98,20 @@ class Line:
                 self._read.notify_all()
             for thread in threads:
                 thread.join()
+            left = [*(ready.job for ready in self._ready), *self._unread]
+            self._ready.clear()
+            self._unread.clear()
+            _settle([(job, _stopping()) for job in left])
 
     async def __call__(self, read: Callable[[], Picture], model: Model) -> Ran:
-        """What ``read`` gives, run on the model. Raises what ``read`` raises; RequestError 500 when the model fails."""
+        """What ``read`` gives, run on the model.
+
+        Raises what ``read`` raises; RequestError 500 when the model fails, 503 when nobody is at work (any more).
+        """
         job = _Job(read, model, asyncio.get_running_loop().create_future())
         with self._lock:
+            if not self._open:
+                raise _stopping()
             self._unread.append(job)
             self._asked.notify()
         return await job.answer
@@ -138,12 +147,18 @@ class Line:
         while batch := self._next_batch():
             start = time.perf_counter()
             outcomes = _outcomes(batch)
-            if time.perf_counter() - start < _BRIEF_SECONDS and self._ready and not held:
+            brief = time.perf_counter() - start < _BRIEF_SECONDS
+            if brief and not held and self._same_follows(batch[0].job.model):
                 held = outcomes
                 continue
             hand_back(loop, held + outcomes)
             held = []
         hand_back(loop, held)
+
+    def _same_follows(self, model: Model) -> bool:
+        """Whether the next run is one like the last, and begins at once: one picture waits for no others."""
+        with self._lock:
+            return model.batch == 1 and bool(self._ready) and self._ready[0].job.model is model
 
     def _next_batch(self) -> Sequence[_Ready]:
         """The next pictures for one model: those that are ready, and those that come within the bound."""
@@ -191,6 +206,10 @@ def _failure(what: str, error: Exception) -> RequestError:
     if isinstance(error, RequestError):
         return error
     return RequestError(500, f"{what}: {type(error).__name__}: {' '.join(str(error).split()):.200}")
+
+
+def _stopping() -> RequestError:
+    return RequestError(503, "the server is starting or stopping; try again later")
 
 
 def hand_back(loop: asyncio.AbstractEventLoop, outcomes: Sequence[_Outcome]) -> None:

@@ -14,7 +14,7 @@ from compoundnet.weights import Pretrained
 
 from . import app as app_
 from .guard import Door
-from .limits import Limits
+from .limits import Limits, RequestError
 from .line import Runner
 from .metrics import Metrics
 from .port import BACKLOG, room
@@ -28,7 +28,7 @@ def run(
 ) -> None:
     """Serve until SIGTERM or SIGINT, then finish what is at work (at most DRAIN_SECONDS) and return.
 
-    Raises ValueError when the engine's logits for the golden images are not the plain model's.
+    Raises ValueError when the engine fails, or its logits for the golden images are not the plain model's.
     """
     service = Service(pretrained, call, limits)
     metrics = Metrics()
@@ -52,8 +52,9 @@ def run(
     server = uvicorn.Server(config)
     # It logs every malformed form; the sender is told, and a log that strangers fill is no use.
     logging.getLogger("python_multipart").setLevel(logging.CRITICAL)
-    # uvicorn raises the signal again when it is done; a stop that was asked for is no failure.
-    before = signal.signal(signal.SIGTERM, lambda *_: None)
+    # uvicorn raises the signal again when it is done; a stop that was asked for is no failure. One that comes before
+    # uvicorn listens to signals counts too.
+    before = signal.signal(signal.SIGTERM, lambda *_: setattr(server, "should_exit", True))
     try:
         asyncio.run(_served(server, service, door, sock, proved, on_ready))
     finally:
@@ -76,15 +77,12 @@ async def _served(
     watching = asyncio.create_task(door.watch())
     while not server.started and not serving.done():
         await asyncio.sleep(0.01)
-    if server.started:
-        verdict = await service.selftest()
-        if not verdict.passed:
-            server.should_exit = True
-            await serving
-            raise ValueError(
-                f"the engine's logits differ by {verdict.difference:.2g} of the largest from PyTorch's; "
-                "choose another with --engine"
-            )
+    problem = await _problem(service, serving)
+    if problem is not None and not server.should_exit:
+        server.should_exit = True
+        await serving
+        raise ValueError(f"{problem}; choose another with --engine")
+    if not server.should_exit and not serving.done():
         # What is there now stays: a full collection would walk through all of it, and stop every thread meanwhile.
         gc.collect()
         gc.freeze()
@@ -92,3 +90,19 @@ async def _served(
         on_ready()
     await serving
     watching.cancel()
+
+
+async def _problem(service: Service, serving: asyncio.Task[None]) -> str | None:
+    """What the self-test finds wrong with the engine; None also when the server ends before the test does."""
+    proving = asyncio.create_task(service.selftest())
+    await asyncio.wait((proving, serving), return_when=asyncio.FIRST_COMPLETED)
+    if not proving.done():
+        proving.cancel()
+        return None
+    try:
+        verdict = await proving
+    except RequestError as problem:
+        return problem.text
+    if verdict.passed:
+        return None
+    return f"the engine's logits differ by {verdict.difference:.2g} of the largest from PyTorch's"
