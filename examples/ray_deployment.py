@@ -11,9 +11,12 @@ from typing import Any
 
 import numpy as np
 import onnxruntime as ort
+from starlette.requests import Request  # it comes with ray[serve]
+from starlette.responses import JSONResponse
 
 from compoundnet.export import verify
 from compoundnet.images import ImageError, decode
+from compoundnet.prediction import best, probabilities
 
 THREADS = 1  # the CPUs of one actor; ONNX Runtime would take all of the machine
 MAX_BYTES, MAX_PIXELS = 16_000_000, 100_000_000
@@ -31,24 +34,39 @@ class Classifier:
         self._classes = verify(path).record.read_weights().classes
 
     def classify(self, file: bytes, top: int = 5) -> dict[str, Any]:
-        """The most probable classes of a picture file, or what is wrong with it."""
-        if len(file) > MAX_BYTES:
-            return {"error": f"{len(file):,} bytes; the limit is {MAX_BYTES:,}; send a smaller picture"}
-        try:
-            image = decode(file, max_pixels=MAX_PIXELS)
-        except ImageError as error:
-            return {"error": str(error)}
+        """The most probable classes of a picture file. Raises ImageError, one line, for what is none."""
+        image = decode(file, max_pixels=MAX_PIXELS)
         [logits_1K] = self._session.run(["logits"], {"pictures": np.asarray(image)[None]})
-        logits_K = np.asarray(logits_1K, np.float64)[0]
-        weights_K = np.exp(logits_K - logits_K.max())
-        order = np.argsort(-logits_K)[:top].tolist()
-        share_K = weights_K / weights_K.sum()
-        named = self._classes or [str(index) for index in range(len(share_K))]
-        return {"top": [{"label": named[k], "index": k, "probability": float(share_K[k])} for k in order]}
+        [shares_K] = probabilities(np.asarray(logits_1K))
+        answer = best("picture", shares_K, self._classes, top).to_dict()
+        return {key: answer[key] for key in ("top", "error") if answer[key]}
 
-    async def __call__(self, request: Any) -> dict[str, Any]:
-        """Ray Serve calls this with a Starlette request whose body is the picture file."""
-        return self.classify(await request.body())
+    async def __call__(self, request: Request) -> JSONResponse:
+        """Ray Serve calls this with a request whose body is the picture file; every error is {"error": one line}."""
+        file = bytearray()
+        if (size := declared(request)) <= MAX_BYTES:
+            async for piece in request.stream():
+                file += piece
+                if (size := len(file)) > MAX_BYTES:
+                    break
+        if size > MAX_BYTES:
+            return refused(413, f"at least {size:,} bytes; the limit is {MAX_BYTES:,}; send a smaller picture")
+        try:
+            answer = self.classify(bytes(file))
+        except ImageError as error:
+            return refused(400, str(error))
+        return JSONResponse(answer, 500 if "error" in answer else 200)
+
+
+def declared(request: Request) -> int:
+    """The size that the head of a request names; 0 when it names none."""
+    text = request.headers.get("content-length", "")
+    return int(text[:20]) if text.isdecimal() else 0
+
+
+def refused(status: int, text: str) -> JSONResponse:
+    """An error as JSON."""
+    return JSONResponse({"error": text}, status)
 
 
 def deploy(path: str) -> None:

@@ -1,6 +1,7 @@
 """What the pages tell Triton and Ray Serve about an exported model is true of one."""
 
 import asyncio
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -62,13 +63,18 @@ def test_the_page_shows_the_configuration_that_is_tested() -> None:
     assert f"```protobuf\n{CONFIG.read_text()}```" in (ROOT / "docs" / "export.md").read_text()
 
 
-def asked(classifier: Classifier, body: bytes) -> dict[str, Any]:
-    """What Ray Serve does with a request, without Ray."""
+def asked(classifier: Classifier, *pieces: bytes, length: int | None = None) -> tuple[int, dict[str, Any], int]:
+    """What Ray Serve does with a request, without Ray: status and JSON, and how many pieces were not read."""
+    left = list(pieces)
 
     async def receive() -> Any:
-        return {"type": "http.request", "body": body, "more_body": False}
+        return {"type": "http.request", "body": left.pop(0), "more_body": bool(left)}
 
-    return asyncio.run(classifier(Request({"type": "http", "method": "POST", "headers": []}, receive)))
+    scope: dict[str, Any] = {"type": "http", "method": "POST", "headers": []}
+    if length is not None:
+        scope["headers"].append((b"content-length", str(length).encode()))
+    answer = asyncio.run(classifier(Request(scope, receive)))
+    return answer.status_code, json.loads(bytes(answer.body)), len(left)
 
 
 def test_the_class_for_ray_answers_as_predict_does_and_refuses_in_one_line(model: c.Pretrained, artefact: Path) -> None:
@@ -76,11 +82,22 @@ def test_the_class_for_ray_answers_as_predict_does_and_refuses_in_one_line(model
     for path in (CHELSEA, COFFEE):
         [expected] = c.predict([path], model, top=1000)
         probabilities = {label.label: label.probability for label in expected.top}
-        rows = asked(classifier, path.read_bytes())["top"]
-        assert len(rows) == 5
+        status, answer, _ = asked(classifier, path.read_bytes())
+        rows = answer["top"]
+        assert (status, list(answer), len(rows)) == (200, ["top"], 5)
         assert [row["probability"] for row in rows] == sorted((row["probability"] for row in rows), reverse=True)
         assert rows[0]["probability"] == pytest.approx(expected.top[0].probability, rel=0.02)
         for row in rows:
             assert row["probability"] == pytest.approx(probabilities[row["label"]], rel=0.02)
-    assert asked(classifier, b"notes")["error"].startswith("picture: not a picture in a known format")
-    assert asked(classifier, bytes(MAX_BYTES + 1))["error"].startswith("16,000,001 bytes; the limit is 16,000,000")
+    status, answer, _ = asked(classifier, b"notes")
+    assert (status, list(answer)) == (400, ["error"])
+    assert answer["error"].startswith("picture: not a picture in a known format")
+
+
+def test_the_class_for_ray_reads_nothing_of_a_body_that_says_it_is_too_large_and_no_more_than_the_limit(
+    artefact: Path,
+) -> None:
+    classifier = Classifier(str(artefact))
+    error = {"error": "at least 16,000,001 bytes; the limit is 16,000,000; send a smaller picture"}
+    assert asked(classifier, b"a", b"b", length=MAX_BYTES + 1) == (413, error, 2)
+    assert asked(classifier, bytes(MAX_BYTES), b"b", b"c", b"d") == (413, error, 2)
