@@ -114,7 +114,12 @@ class Line:
                 raise _stopping()
             self._unread.append(job)
             self._asked.notify()
-        return await job.answer
+        try:
+            return await job.answer
+        finally:
+            # What was raised holds this frame, pictures and all. If the frame held it too, by the job, both would stay
+            # until Python next looks for such circles: hundreds of megabytes later, when many bad pictures come.
+            del job
 
     def _read_all(self, loop: asyncio.AbstractEventLoop) -> None:
         while (job := self._next_unread()) is not None:
