@@ -114,7 +114,7 @@ def plan(
     fastest in pictures a second. A model on another device than the CPU is run as it is. Raises as ``predict`` does.
     """
     require_possible(pretrained, None if engine == "auto" else engine)
-    model, cores = pretrained.model.eval(), usable_cores()
+    model, count = pretrained.model.eval(), usable_cores()
     device = next(model.parameters()).device.type
     for value, name in ((batch, "batch"), (workers, "workers")):
         if value is not None:
