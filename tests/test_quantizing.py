@@ -9,7 +9,6 @@ import onnx
 import onnxruntime
 import openvino as ov
 import pytest
-import torch
 from onnx import numpy_helper
 
 from compoundnet import Pretrained
@@ -17,13 +16,13 @@ from compoundnet.export import ArtefactError, golden, verify
 from compoundnet.export.proof import _unpacked
 from compoundnet.quantizing import Quantized, quantize
 from compoundnet.quantizing.correction import correct, input_means
-from compoundnet.quantizing.data import CALIBRATION, Pictures, read, spread
-from compoundnet.quantizing.findings import Asked, Workshop
-from compoundnet.quantizing.judging import Drop, Jury, images, jury
+from compoundnet.quantizing.data import Pictures, read
+from compoundnet.quantizing.judging import Drop, Jury, jury
 from compoundnet.quantizing.parts import EngineName, Part
 from compoundnet.quantizing.qdq import quantized, scheme
 from compoundnet.quantizing.ranges import collect
 from compoundnet.quantizing.search import Judges, fallback, sensitivity
+from compoundnet.quantizing.study import Asked, Workshop
 from tests.quantized import BLOCKS, PICTURES, labelled, model, spoil
 
 ENGINES: tuple[EngineName, ...] = ("onnxruntime", "openvino")
@@ -254,45 +253,3 @@ def test_a_drop_is_paired_and_its_interval_contains_none_when_as_many_are_gained
     assert worse.points == 14
     assert worse.interval[0] > 8
     assert Drop(n=2000, lost=300, gained=20).interval[0] > worse.interval[0]
-
-
-# The pictures
-
-
-def test_the_split_is_the_same_for_a_seed_and_has_each_class_in_its_share() -> None:
-    labels = [0] * 60 + [1] * 30 + [2] * 10
-    order = spread(labels, 7)
-    assert order == spread(labels, 7) != spread(labels, 8)
-    assert sorted(order) == list(range(100))
-    first = [labels[index] for index in order[:30]]
-    assert [abs(first.count(label) - share) <= 1 for label, share in ((0, 18), (1, 9), (2, 3))] == [True] * 3
-
-
-def test_calibration_and_held_out_pictures_are_apart(spoilt: tuple[Pretrained, Path]) -> None:
-    pretrained, folder = spoilt
-    data = read(folder, pretrained.weights, seed=0)
-    assert len(data.calibration) == min(CALIBRATION, PICTURES // 3)
-    hashed = [{picture.tobytes() for picture in part.pixels} for part in (data.calibration, data.held_out)]
-    assert not hashed[0] & hashed[1]
-    assert read(folder, pretrained.weights, seed=0).sha256 == data.sha256
-    assert read(folder, pretrained.weights, seed=1).sha256 != data.sha256
-
-
-def test_a_picture_reaches_the_network_as_predict_shows_it(spoilt: tuple[Pretrained, Path]) -> None:
-    pretrained, folder = spoilt
-    data = read(folder, pretrained.weights, seed=0)
-    with torch.inference_mode():
-        shown = torch.from_numpy(images(data.held_out, 0, pretrained.weights.preprocess))
-        assert int(pretrained.model(shown).argmax()) == data.held_out.labels[0]
-
-
-def test_folders_may_be_named_by_class_or_index(tmp_path: Path) -> None:
-    pretrained = model(classes=tuple(f"kind {index}" for index in range(10)))
-    folder = labelled(tmp_path, pretrained)
-    by_index = read(folder, pretrained.weights, seed=0)
-    for sub in list(folder.iterdir()):
-        sub.rename(folder / f"kind {sub.name}")
-    by_name = read(folder, pretrained.weights, seed=0)
-    assert sorted(by_name.held_out.labels.tolist() + by_name.calibration.labels.tolist()) == sorted(
-        by_index.held_out.labels.tolist() + by_index.calibration.labels.tolist()
-    )

@@ -181,6 +181,11 @@ def require_place(target: Path) -> None:
         raise ArtefactError(f"{target}: the folder {target.parent} does not exist; create it first")
     if target.is_dir():
         raise ArtefactError(f"{target}: a folder; name a file to write")
+    try:
+        tempfile.TemporaryFile(dir=target.parent).close()
+    except OSError as error:
+        problem = f"nothing can be written to the folder {target.parent} ({error.strerror})"
+        raise ArtefactError(f"{target}: {problem}; choose another place") from None
 
 
 def require_exportable(model: "ConvNet") -> None:

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from compoundnet.weights import Weights
 
 LEAST = 50  # pictures that can be read
-MOST = 5000  # more are not read: a drop of one point shows on fewer, and all stay in memory
+MOST = 5000  # more are not read: a drop of one point shows on fewer
+MOST_BYTES = 10**9  # of pixels, which all stay in memory
 CALIBRATION = 128  # at most a third of the pictures, and no more than these
 UNREADABLE = 0.05  # the share of pictures that may be damaged
 _SHOWN = 5
@@ -47,8 +48,9 @@ class Pictures:
 
 @dataclass(frozen=True)
 class Data:
-    """A labelled folder that was read: ``found`` files, of which ``unreadable`` ones (one line each) were left out.
+    """A labelled folder that was read: ``found`` files, of which some were drawn.
 
+    ``unreadable`` ones, one line each, were left out. Both sets of pictures lie in one array.
     ``sha256`` is of the pixels and labels that were used, in their order.
     """
 
@@ -58,6 +60,11 @@ class Data:
     classes: int
     unreadable: tuple[str, ...]
     sha256: str
+
+    @property
+    def drawn(self) -> int:
+        """How many of the files were opened."""
+        return len(self.calibration) + len(self.held_out) + len(self.unreadable)
 
 
 def labelled(folder: str | Path, weights: "Weights") -> list[Labelled]:
@@ -135,19 +142,30 @@ def read(
 ) -> Data:
     """Read and split a labelled folder. The split depends on the seed and on what can be read.
 
+    At most MOST pictures are drawn, and no more than MOST_BYTES hold: 925 of 600 x 600 pixels.
     Raises ValueError, one line, for fewer than LEAST readable pictures, for more unreadable ones than
     the share UNREADABLE, and as ``labelled`` does.
     """
     found = labelled(folder, weights)
     _require_enough(folder, len(found))
-    chosen = [found[index] for index in spread([item.label for item in found], seed)[:MOST]]
-    pictures, labels, unreadable = _read(chosen, weights.preprocess, on_done)
+    chosen = [found[index] for index in spread([item.label for item in found], seed)[: most(weights.preprocess)]]
+    pixels, labels, unreadable = _read(chosen, weights.preprocess, on_done)
     if len(unreadable) > UNREADABLE * len(chosen):
         listed = "; ".join(unreadable[:_SHOWN]) + ("; ..." if len(unreadable) > _SHOWN else "")
         problem = f"{len(unreadable)} of {len(chosen)} pictures cannot be read, more than {UNREADABLE:.0%}"
         raise ValueError(f"{folder}: {problem}; mend or remove them: {listed}")
     _require_enough(folder, len(labels))
-    return _split(pictures, labels, seed, len(found), tuple(unreadable))
+    return _split(pixels, labels, len(found), tuple(unreadable))
+
+
+def most(preprocess: Preprocess) -> int:
+    """How many pictures are drawn at most.
+
+    >>> [most(Preprocess(size=(side, side), crop=0.875)) for side in (224, 600)]
+    [5000, 925]
+    """
+    height, width = preprocess.size
+    return min(MOST, max(LEAST, MOST_BYTES // (3 * height * width)))
 
 
 def _require_enough(folder: str | Path, count: int) -> None:
@@ -158,8 +176,11 @@ def _require_enough(folder: str | Path, count: int) -> None:
 
 def _read(
     chosen: Sequence[Labelled], preprocess: Preprocess, on_done: Callable[[int, int], None]
-) -> "tuple[list[NDArray[np.uint8]], list[int], list[str]]":
-    pictures: list[NDArray[np.uint8]] = []
+) -> "tuple[NDArray[np.uint8], list[int], list[str]]":
+    """Pixels and labels of those that can be read, in their order, and one line for each of the others."""
+    import numpy as np
+
+    pixels = np.empty((len(chosen), *preprocess.size, 3), np.uint8)
     labels: list[int] = []
     unreadable: list[str] = []
     with ThreadPoolExecutor(_THREADS, thread_name_prefix="decode") as pool:
@@ -167,10 +188,10 @@ def _read(
             if isinstance(result, str):
                 unreadable.append(result)
             else:
-                pictures.append(result)
+                pixels[len(labels)] = result
                 labels.append(chosen[done - 1].label)
             on_done(done, len(chosen))
-    return pictures, labels, unreadable
+    return pixels[: len(labels)], labels, unreadable
 
 
 def _pixels(preprocess: Preprocess, item: Labelled) -> "NDArray[np.uint8] | str":
@@ -185,19 +206,14 @@ def _pixels(preprocess: Preprocess, item: Labelled) -> "NDArray[np.uint8] | str"
         return str(error)
 
 
-def _split(
-    pictures: "list[NDArray[np.uint8]]", labels: list[int], seed: int, found: int, unreadable: tuple[str, ...]
-) -> Data:
+def _split(pixels: "NDArray[np.uint8]", labels: list[int], found: int, unreadable: tuple[str, ...]) -> Data:
+    """Split what was read as it lies: it was drawn so that each beginning has every class in about its share."""
     import numpy as np
 
-    order = spread(labels, seed)
-    count = min(CALIBRATION, len(order) // 3)
     digest = hashlib.sha256()
-    for index in order:
-        digest.update(f"{labels[index]} {pictures[index].shape}\n".encode())
-        digest.update(pictures[index].tobytes())
-    calibration, held_out = (
-        Pictures(np.stack([pictures[index] for index in part]), np.array([labels[index] for index in part], np.int64))
-        for part in (order[:count], order[count:])
-    )
+    for label, picture in zip(labels, pixels, strict=True):
+        digest.update(f"{label} {picture.shape}\n".encode())
+        digest.update(picture)
+    known, count = np.array(labels, np.int64), min(CALIBRATION, len(labels) // 3)
+    calibration, held_out = Pictures(pixels[:count], known[:count]), Pictures(pixels[count:], known[count:])
     return Data(calibration, held_out, found, len(set(labels)), unreadable, digest.hexdigest())

@@ -1,7 +1,7 @@
 """quantize(): a model to an int8 artefact that passed both gates, or to a report that says why not."""
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -17,9 +17,10 @@ from compoundnet.export.record import ArtefactError, FormatName, Int8, Options, 
 from compoundnet.schema import require_choice, require_count, require_number
 
 from . import data as reading
-from .findings import Asked, Findings, Watch, find, timed
+from .findings import Findings, find
 from .parts import EngineName
 from .report import Report
+from .study import Asked, Watch, study, timed
 
 if TYPE_CHECKING:
     import onnx
@@ -75,8 +76,9 @@ def quantize(
     activations and squeeze-and-excitation unless they are shown to be harmless and faster.
 
     ``out`` ends in .onnx for onnxruntime, in .xml for openvino. The report is written always, to ``report``
-    or beside ``out``. Raises GateError when a gate does not hold, and ValueError, one line, for a folder or
-    a file that cannot be used.
+    or beside ``out``: also when an artefact that passed the gates cannot be written, whose error is raised
+    then (ProofError, OSError). Raises GateError when a gate does not hold, and ValueError, one line, for a
+    folder or a file that cannot be used.
     """
     target = Path(out)
     report_path = target.with_suffix(REPORT_SUFFIX) if report is None else Path(report)
@@ -85,16 +87,28 @@ def quantize(
     seconds: dict[str, float] = {}
     with timed(seconds, "reading"), watch("pictures") as on_done:
         pictures = reading.read(data, pretrained.weights, seed, on_done)
-    found = find(pretrained, pictures, asked, seconds, watch)
+    found = find(study(pretrained, pictures, asked, seconds, watch), seconds, watch)
     if found.failed:
         told = found.report(str(data), written=None)
         told.write(report_path)
         problem = "; ".join(found.failed)
         raise GateError(f"{target}: not written: {problem}; the report is {report_path}", told, report_path)
-    exported = _written(pretrained, found, target)
+    try:
+        exported = _written(pretrained, found, target)
+    except Exception as error:
+        _tell(found, str(data), report_path, error)
+        raise
     told = found.report(str(data), written=str(target))
     told.write(report_path)
     return Quantized(exported, told, report_path)
+
+
+def _tell(found: Findings, folder: str, report_path: Path, error: Exception) -> None:
+    """Write what was found although ``error`` kept the artefact from being written."""
+    why = " ".join(str(error).split()) or type(error).__name__
+    told = found.report(folder, written=None, problem=f"both gates held, but the artefact cannot be written: {why}")
+    with suppress(OSError):  # on a full disk, ``error`` is what to tell
+        told.write(report_path)
 
 
 def _require(asked: Asked, pretrained: "Pretrained", target: Path, report_path: Path) -> None:
@@ -107,7 +121,7 @@ def _require(asked: Asked, pretrained: "Pretrained", target: Path, report_path: 
         raise ArtefactError(f"{target}: a file for {asked.engine} ends in {chosen.suffix}")
     for needed in (FORMATS["onnx"], chosen):  # ONNX Runtime's quantizer makes the graphs of both
         require_installed(needed, needed.writes)
-    for path in (target, report_path):
+    for path in (*chosen.files(target), report_path):
         require_place(path)
     if report_path in chosen.files(target):
         raise ArtefactError(f"{report_path}: the report cannot stand where the artefact does; name another file")
@@ -116,9 +130,9 @@ def _require(asked: Asked, pretrained: "Pretrained", target: Path, report_path: 
 
 def _written(pretrained: "Pretrained", found: Findings, target: Path) -> Exported:
     """The artefact, with golden answers of its own."""
-    options = Options(format=FORMATS[FORMAT_OF[found.asked.engine]].name)
+    options = Options(format=FORMATS[FORMAT_OF[found.study.asked.engine]].name)
     preprocess, trained = pretrained.weights.preprocess, not found.random
-    cases = answered_by(lambda images: [found.trial.run(images)], preprocess, options, photos=trained)
+    cases = answered_by(lambda images: [found.chosen.trial.run(images)], preprocess, options, photos=trained)
     record = record_of(pretrained, options, cases, _int8(found))
     proto = found.graph()
     return place(target, record, lambda made: _save(proto, record, made))
@@ -134,16 +148,17 @@ def _save(proto: "onnx.ModelProto", record: Record, path: Path) -> None:
 
 
 def _int8(found: Findings) -> Int8:
+    asked, chosen = found.study.asked, found.chosen
     ours, theirs = found.contenders["int8"], found.contenders["float"]
     return Int8(
-        engine=found.asked.engine,
-        held_out=len(found.data.held_out),
+        engine=asked.engine,
+        held_out=len(found.study.data.held_out),
         float_top1=theirs.top1,
         int8_top1=ours.top1,
         drop=ours.drop["points"],
         speedup=ours.speedup,
-        threads=found.asked.threads,
+        threads=asked.threads,
         cpu=cpu(),
-        float_blocks=tuple(found.reasons),
-        float_kinds=tuple(extra.kind for extra in found.extras if not extra.kept),
+        float_blocks=tuple(chosen.reasons),
+        float_kinds=tuple(extra.kind for extra in chosen.extras if not extra.kept),
     )

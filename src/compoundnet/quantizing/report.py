@@ -52,7 +52,10 @@ def contender(score: Score, low_ms: float, median_ms: float, float_ms: float) ->
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """What ``quantize`` found. ``failed`` says which gates did not hold, ``notes`` what a reader should know."""
+    """What ``quantize`` found.
+
+    ``failed`` says why nothing was written (a gate, or the writing itself), ``notes`` what a reader should know.
+    """
 
     written: str | None
     failed: tuple[str, ...]

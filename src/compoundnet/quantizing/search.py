@@ -171,13 +171,24 @@ def _extended(
         why = f"in int8 they make the network {gain:.2f} times as fast; below {GAIN:g} times they stay float"
         return trial, Extra(kind, len(candidates), gain, (), why)
     ranked = sensitivity(judges.make, judges.calibration, candidates, trial.plan, on_done)[::-1]
+    refused: list[str] = []
     for share in SHARES:
         chosen = {item.part for item in ranked[: math.ceil(share * len(ranked))]}
         again = judges.trial(trial.plan | chosen)
-        if judges.holds(again) and _gain(judges, trial, again.run) >= GAIN:
+        problem = _refusal(judges, trial, again)
+        if problem is None:
             kept = tuple(sorted(part.block for part in chosen))
             return again, Extra(kind, len(candidates), gain, kept, "faster, and the drop stays within the gate")
-    return trial, Extra(kind, len(candidates), gain, (), f"faster, but {SHARES[-1]:.0%} of them already drop too much")
+        refused.append(f"with {len(chosen)} of {len(ranked)} in int8 {problem}")
+    return trial, Extra(kind, len(candidates), gain, (), f"faster, but {', '.join(refused)}")
+
+
+def _refusal(judges: Judges, trial: Trial, again: Trial) -> str | None:
+    """Why another plan is not taken instead of ``trial``; None where it is."""
+    if not judges.holds(again):
+        return f"the drop is {again}"
+    gain = _gain(judges, trial, again.run)
+    return f"the network is only {gain:.2f} times as fast" if gain < GAIN else None
 
 
 def _gain(judges: Judges, trial: Trial, run: "Runner") -> float:
