@@ -24,7 +24,11 @@ def int8() -> str:
         f"for {min(rounds)} to {max(rounds)} rounds; their ratios are of these times"
     )
     longest = f"the longest search took {max(line['seconds'] for line in ours):.0f} seconds with what it is built on"
-    busy = "; the machine was busy meanwhile" if any(line["noisy"] for line in lines) else ""
+    busy = (
+        "; the machine was busy meanwhile, so times and ratios are rough"
+        if any(line["noisy"] for line in lines)
+        else ""
+    )
     note = taken(lines, "python", "torch", "onnxruntime", "openvino")
     return (
         f"{table(_HEAD, [_row(line) for line in lines], words=3)}\n\n{slower}{counts}; one thread, {vnni}. "
