@@ -73,6 +73,19 @@ def test_the_table_shows_what_was_asked_and_what_was_got(run: Run) -> None:
     assert "limited by memory." in text
 
 
+def test_one_number_holds_a_dimension(run: Run) -> None:
+    given = ("--max-params", "3M", "--sides", "224", "--width", "1")
+    data = answer(run, "solve", "mobilenet_v2", *given)
+    assert (data["network"]["resolution"], data["scaling"]["width"]) == (224, 1.0)
+
+
+def test_a_range_that_ends_before_the_budget_is_said(run: Run) -> None:
+    code, text, _ = run("solve", "mobilenet_v2", "--max-macs", "1000G", *SMALL)
+    assert code == 0
+    assert "the range ends before the budget does: widen --depth, --width or --sides." in text
+    assert answer(run, "solve", "mobilenet_v2", "--max-macs", "1000G", *SMALL)["active_limits"] == []
+
+
 def test_a_budget_that_cannot_be_kept_leaves_no_file(run: Run, tmp_path: Path) -> None:
     code, text, err = run("solve", "mobilenet_v2", "--max-macs", "1k", *SMALL, "--out", tmp_path / "net.json")
     assert (code, text) == (2, "")
@@ -110,7 +123,7 @@ def test_what_is_no_whole_count_is_refused(text: str) -> None:
         ("--max-macs 10", "budget: none of"),
         ("--max-macs 1G --objective accuracy", "--objective: 'accuracy' is not rule:NAME"),
         ("--max-macs 1G --objective rule:dwx", "unknown rule 'dwx'; did you mean dwr"),
-        ("--max-macs 1G --width 2", "--width: '2' is not 2 numbers such as 0.5:2"),
+        ("--max-macs 1G --width 1:2:3", "--width: '1:2:3' is not 2 numbers such as 0.5:2, or one"),
         ("--max-macs 1G --width 2:1", "width: from 2 to 1 is an empty range"),
         ("--max-macs 1G --sides 64:128:0", "--sides: '64:128:0' are not whole numbers of pixels"),
         ("--max-macs 1G --sides inf:640:8", "--sides: 'inf:640:8' is not 3 numbers such as 96:640:4"),

@@ -134,12 +134,15 @@ def _pair(given: str, option: str) -> tuple[float, float]:
 
 
 def _numbers(given: str, option: str, example: str, parts: int) -> tuple[float, ...]:
+    """So many numbers between colons; one alone is least and most, with any step."""
     try:
         numbers = tuple(float(part) for part in given.split(":"))
     except ValueError:
         numbers = ()
+    if len(numbers) == 1:
+        numbers = (*numbers * 2, 1.0)[:parts]
     if len(numbers) != parts or not all(map(math.isfinite, numbers)):
-        raise ValueError(f"{option}: {given!r} is not {parts} numbers such as {example}")
+        raise ValueError(f"{option}: {given!r} is not {parts} numbers such as {example}, or one")
     return numbers
 
 
@@ -159,8 +162,10 @@ def _print(name: str, solution: "Solution", budget: "Budget") -> None:
     ups = [(_where(each), f"{each.cost.macs:,}", _percent(each.use), f"{each.score:.4f}") for each in others]
     write_table(("Next best", "Multiply-adds", "Of the budget", "Score"), ups)
     counts = f"{solution.admissible:,} networks within the budget, of {solution.enumerated:,} in range"
-    active = " and ".join(map(_words, solution.active))
-    write(f"\nThe best by {solution.objective} of {counts}; score {best.score:.4f}; limited by {active}.")
+    active = f"limited by {' and '.join(map(_words, solution.active))}"
+    if solution.admissible == solution.enumerated:
+        active = "the range ends before the budget does: widen --depth, --width or --sides"
+    write(f"\nThe best by {solution.objective} of {counts}; {active}.")
     write(f"{COUNTED}\n\n{best.network}")
 
 

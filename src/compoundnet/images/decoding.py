@@ -154,6 +154,8 @@ def to_rgb(image: "Image.Image", name: str) -> "Image.Image":
     """Any mode to RGB, as ``decode`` says. Raises ImageError, which begins with ``name``."""
     from PIL import Image
 
+    if image.mode == "I" and getattr(image, "format", None) == "TIFF":
+        raise ImageError(f"{name}: 32-bit grey has no known range; save it with 8 or 16 bits")
     if image.mode.startswith("I"):
         return _from_16_bit(image, name)
     if image.mode == "F":

@@ -57,6 +57,18 @@ def quantile(values: tuple[float, ...], share: float) -> float:
     return ordered[below] + (place - below) * (ordered[above] - ordered[below])
 
 
+def times_faster(one: Measurement, other: Measurement) -> float:
+    """How many times as fast ``one`` is as ``other``: the median of the rounds' ratios, of calls clocked in turn.
+
+    What disturbs a round disturbs both of its calls, so this holds better on a busy machine than the ratio of two
+    low times, which may be of different rounds.
+
+    >>> times_faster(Measurement((1.0, 10.0, 1.0)), Measurement((2.0, 20.0, 9.0)))
+    2.0
+    """
+    return statistics.median(b / a for a, b in zip(one.raw_ms, other.raw_ms, strict=True))
+
+
 def measure(
     calls: Mapping[Key, Callable[[], object]],
     rounds: int = 30,

@@ -107,8 +107,4 @@ def clock(
 
 def contenders(scores: Mapping[Key, Score], clocked: Mapping[Key, Measurement], plain: Key) -> dict[Key, Contender]:
     """Rows of one table: all times are of one clocking, and so are the ratios to ``plain``'s."""
-    plain_ms = clocked[plain].low_ms
-    return {
-        name: contender(score, clocked[name].low_ms, clocked[name].median_ms, plain_ms)
-        for name, score in scores.items()
-    }
+    return {name: contender(score, clocked[name], clocked[plain]) for name, score in scores.items()}

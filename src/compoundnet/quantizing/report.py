@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from compoundnet.measuring.rounds import Measurement, times_faster
 from compoundnet.schema import encode
 
 from .judging import Drop, Score
@@ -19,7 +20,7 @@ REPORT_VERSION = 1
 class Contender:
     """Float, naive int8 or ours: top-1 and agreement with float in percent, times in milliseconds a picture.
 
-    ``speedup`` is float's low time over its own; ``sqnr_db`` is of the held-out logits.
+    ``speedup`` is the median over the rounds of float's time over its own; ``sqnr_db`` is of the held-out logits.
     """
 
     top1: float
@@ -37,16 +38,16 @@ def drop_of(drop: Drop) -> Mapping[str, Any]:
     return {"points": drop.points, "n": drop.n, "lost": drop.lost, "gained": drop.gained, "interval": [low, high]}
 
 
-def contender(score: Score, low_ms: float, median_ms: float, float_ms: float) -> Contender:
-    """One row of the report."""
+def contender(score: Score, clocked: Measurement, plain: Measurement) -> Contender:
+    """One row of the report, clocked in the same rounds as float."""
     return Contender(
         top1=100 * score.top1,
         agreement=100 * score.agreement,
         sqnr_db=score.sqnr_db,
         drop=drop_of(score.drop),
-        low_ms=low_ms,
-        median_ms=median_ms,
-        speedup=float_ms / low_ms,
+        low_ms=clocked.low_ms,
+        median_ms=clocked.median_ms,
+        speedup=times_faster(clocked, plain),
     )
 
 

@@ -55,7 +55,9 @@ def notes(found: "Findings") -> tuple[str, ...]:
     if looks > 1:
         lines.append(f"the held-out pictures judged {looks} plans; the drop of the chosen one is a little too small")
     if found.noisy:
-        lines.append("the machine was busy while it was clocked; the ratios hold better than the times")
+        lines.append(
+            "the machine was busy while it was clocked: times and ratios are rough; measure again when it is quiet"
+        )
     if study.data.found > study.data.drawn:
         drawn = f"{study.data.drawn:,} of {study.data.found:,} pictures were drawn"
         lines.append(f"{drawn}, with the seed {study.asked.seed}")

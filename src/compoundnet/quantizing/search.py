@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeAlias
 
-from compoundnet.measuring.rounds import measure
+from compoundnet.measuring.rounds import measure, times_faster
 
 from .data import Pictures
 from .judging import Jury, Score, images
@@ -196,4 +196,4 @@ def _gain(judges: Judges, trial: Trial, run: "Runner") -> float:
     jury = judges.calibration
     picture = images(jury.pictures, 0, jury.preprocess)
     found = measure({"now": lambda: trial.run(picture), "then": lambda: run(picture)}, _ROUNDS, lead=1)
-    return found["now"].low_ms / found["then"].low_ms
+    return times_faster(found["then"], found["now"])

@@ -43,7 +43,7 @@ class Solution:
     """The best network, the next best ones, and what was asked.
 
     ``enumerated`` networks are distinct and all that the ranges hold; ``admissible`` of them are within the budget.
-    ``active`` names the limits that the best network takes the largest share of.
+    ``active`` names the limits that the best network takes the largest share of; none when all networks fit.
     """
 
     best: Candidate
@@ -118,7 +118,7 @@ def solve(
         runners_up=tuple(found[1:]),
         enumerated=len(space),
         admissible=len(places),
-        active=_active(budget, found[0].cost),
+        active=_active(budget, found[0].cost) if len(places) < len(space) else (),
         base=network,
         rounding=rounding,
         ranges=ranges,
