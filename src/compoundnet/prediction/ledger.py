@@ -4,11 +4,12 @@ While a run is under way, answers lie in ``FILE.part``; the file takes its name 
 ``FILE.run.json`` says what made it, so that nobody goes on with another model's answers.
 """
 
+import io
 import json
 import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -155,8 +156,8 @@ def _opened(path: Path, file: BinaryIO, run: Run) -> Ledger:
         failed += answer.failed
         end = answer.end
     file.seek(end)
-    # A killed process leaves less than one answer behind the last whole one; more is no cut but damage.
-    if file.read().count(b"\n") > 2 * run.top:
+    # A killed process leaves a part of one answer behind the last whole one; a whole one further on says damage.
+    if _holds_an_answer(path, file.read(), run.top):
         raise ValueError(f"{path}.part: damaged behind byte {end:,}; remove it, or name another file")
     file.seek(end)
     file.truncate()
@@ -164,6 +165,17 @@ def _opened(path: Path, file: BinaryIO, run: Run) -> Ledger:
         file.write(FORMATS[path.suffix].head)
         file.flush()
     return Ledger(path, done, failed, done.total(), file)
+
+
+def _holds_an_answer(path: Path, tail: bytes, top: int) -> bool:
+    """Whether a whole answer begins behind one of the first line ends."""
+    lines = tail.split(b"\n")
+    for skipped in range(1, min(len(lines), 4 * top + 4)):
+        rest = FORMATS[path.suffix].head + b"\n".join(lines[skipped:])
+        with suppress(ValueError):
+            for _ in answered_in(io.BytesIO(rest), path, top):
+                return True
+    return False
 
 
 def _begun(path: Path, part: Path, run: Run) -> bool:
