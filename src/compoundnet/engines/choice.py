@@ -1,6 +1,5 @@
 """The fastest engine for a network and a setting: measured once, remembered in the cache."""
 
-import hashlib
 import json
 import logging
 import os
@@ -15,6 +14,7 @@ from typing import Any
 from compoundnet.measuring.rounds import measure
 from compoundnet.modules import ConvNet
 from compoundnet.schema import FieldError, decode, encode
+from compoundnet.weights.hashing import json_sha256
 
 from .forms import Forms
 from .pytorch import Runner, using_threads
@@ -140,7 +140,7 @@ def _key_and_names(model: ConvNet, setting: Setting, patient: bool) -> tuple[dic
     """What the choice depends on, and the engines that take part in it."""
     names = [name for name, engine in ENGINES.items() if installed(name) and (patient or not engine.patient)]
     key = {
-        "network": hashlib.sha256(json.dumps(encode(model.network), sort_keys=True).encode()).hexdigest(),
+        "network": json_sha256(encode(model.network)),
         "setting": encode(setting),
         "engines": {name: version(name) for name in names},
         "cpu": cpu(),
@@ -160,7 +160,7 @@ def _file(key: Mapping[str, Any]) -> Path:
     given = os.environ.get("COMPOUNDNET_CACHE")
     user = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     folder = Path(given) if given else user / "compoundnet"
-    name = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:32]
+    name = json_sha256(key)[:32]
     return folder / "engines" / f"{name}.json"
 
 
