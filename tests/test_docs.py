@@ -142,6 +142,11 @@ def test_a_wrong_output_on_a_page_is_put_right() -> None:
     assert "compoundnet: error: unknown network 'nothing'" in snippets.refreshed(page)
 
 
+def test_how_far_a_slow_command_was_is_no_part_of_a_page() -> None:
+    lines = "compoundnet: 169 of 1,560 networks, about 12 s left\\nProved\\ncompoundnet: error: 1 of 2 failed\\n"
+    assert snippets.output(f"printf '{lines}'") == ["Proved", "compoundnet: error: 1 of 2 failed"]
+
+
 def test_code_on_a_page_that_fails_is_an_error() -> None:
     with pytest.raises(ZeroDivisionError):
         snippets.refreshed("```python\n1 / 0\n```\n")

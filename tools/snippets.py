@@ -20,6 +20,8 @@ from typing import Any
 
 _FENCE = re.compile(r"```(python|console)\n(.*?)```(\n\n```text\n(.*?)```)?", re.DOTALL)
 _COMMAND = "$ compoundnet "
+# A long command says how far it is, as often as the machine is slow: no part of what it answers.
+_PROGRESS = re.compile(r"compoundnet: [\d,]+ of [\d,]+ .*, about [\d,]+ s left")
 
 
 def refreshed(page: str) -> str:
@@ -76,4 +78,4 @@ def output(command: str) -> list[str]:
     done = subprocess.run(
         command, shell=True, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
     )
-    return [line.rstrip() for line in done.stdout.splitlines()]
+    return [line.rstrip() for line in done.stdout.splitlines() if not _PROGRESS.fullmatch(line)]
