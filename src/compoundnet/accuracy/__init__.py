@@ -9,3 +9,4 @@ from .law import Prediction as Prediction
 from .law import accuracy_law as accuracy_law
 from .points import Point as Point
 from .points import published as published
+from .reading import read_points as read_points

@@ -2,6 +2,7 @@
 
 import functools
 import hashlib
+import json
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -16,11 +17,10 @@ from compoundnet.schema import FieldError, decode, near, require, require_kind, 
 
 from .curve import Numbers, curve
 from .fitting import LEVEL, Base, Fit, coordinates, correlations, fit
-from .points import NUMBERS, OWN, Point, published
+from .points import MOST_OWN, NUMBERS, OWN, Point, published
 from .pooling import BASES, others, prior_of
 
 VERSION = 1
-MOST_OWN = 200
 CHANCE = 0.1  # percent: of 1000 classes
 _CHUNK = 8192
 _BEYOND = 1e-6
@@ -113,7 +113,7 @@ class Law:
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> "Law":
         """The law that ``to_dict`` wrote, fitted again. Raises FieldError for anything else."""
-        record = decode(_Record, data)
+        record = decode(LawRecord, data)
         require(record.version == VERSION, "version", f"{record.version} is not supported; expected {VERSION}")
         problem = f"{shown(record.published)} is not the hash of this version's points, {_hash()}"
         require(record.published == _hash(), "published", problem)
@@ -122,7 +122,7 @@ class Law:
 
 
 @dataclass(frozen=True)
-class _Record:
+class LawRecord:
     version: int
     group: str
     published: str
@@ -150,20 +150,26 @@ def accuracy_law(group: str = "", own: Iterable[Point] = ()) -> Law:
 @functools.lru_cache(maxsize=32)
 def _made(group: str, own: tuple[Point, ...]) -> Law:
     family, recipe = GROUPS[group]
-    prior = prior_of(others(family))
     if not family:
-        known = replace(prior, level=(prior.level[0], LEVEL[1])) if own else prior
-        return Law(group, own, fit(own, _own_base(own), known, OWN))
+        return unseen(own, others(family))
     points = (*published()[family], *own)
-    prior = replace(prior, level=LEVEL)
+    prior = replace(prior_of(others(family)), level=LEVEL)
     return Law(group, own, fit(points, BASES[family], prior, OWN if own else recipe))
 
 
+def unseen(own: tuple[Point, ...], families: tuple[str, ...]) -> Law:
+    """The pooled law of a network that nobody published: what ``families`` have in common, and own points.
+
+    The base is then the own network: its side is that of the point nearest to depth and width 1.
+    """
+    prior = prior_of(families)
+    if own:
+        return Law("", own, fit(own, _own_base(own), replace(prior, level=(prior.level[0], LEVEL[1])), OWN))
+    usual = [math.log(BASES[name].macs) for name in families]
+    return Law("", own, fit((), Base(math.exp(sum(usual) / len(usual))), prior, OWN))
+
+
 def _own_base(own: tuple[Point, ...]) -> Base:
-    """The base of a network that nobody published: as its own points have it, else that of the usual network."""
-    usual = [math.log(base.macs) for base in BASES.values()]
-    if not own:
-        return Base(math.exp(sum(usual) / len(usual)))
     nearest = min(own, key=lambda point: abs(math.log(point.depth)) + abs(math.log(point.width)))
     side = nearest.resolution
     sizes = [math.log(p.macs / (p.depth * p.width**2 * (p.resolution / side) ** 2)) for p in own]
@@ -205,5 +211,7 @@ def _quantile(probability: float, freedom: float) -> float:
 
 @functools.cache
 def _hash() -> str:
-    text = repr([(name, BASES[name], points) for name, points in published().items()])
+    columns = (*NUMBERS, "recipe")
+    rows = {name: [[getattr(p, column) for column in columns] for p in points] for name, points in published().items()}
+    text = json.dumps([rows, {name: [base.macs, base.side] for name, base in BASES.items()}])
     return hashlib.sha256(text.encode()).hexdigest()[:16]
