@@ -264,6 +264,22 @@ def test_the_derivatives_of_the_curve_are_its_slopes() -> None:
         np.testing.assert_allclose(slopes[place], numeric, rtol=1e-6, atol=1e-9)
 
 
+@settings(deadline=None, max_examples=40)
+@given(group=st.sampled_from(["efficientnet", "mobilenet_v1", "resnet", ""]), d=LOGS, w=LOGS, r=st.floats(96, 640))
+def test_a_difference_is_that_of_the_predictions_and_better_known(group: str, d: float, w: float, r: float) -> None:
+    law = accuracy_law(group)
+    depth, width = np.exp([d, w])
+    one, other = (1.0, 1.0, 224.0, 4e8), (depth, width, r, 4e8 * depth * width**2 * (r / 224) ** 2)
+    found, back = law.ahead(one, *other), law.ahead(other, *one)
+    first, second = law.predict(*one), law.predict(*other)
+    assert found.mean == pytest.approx(first.mean - second.mean, abs=1e-9)
+    assert found.low <= found.mean <= found.high
+    assert back.mean == pytest.approx(-found.mean, abs=1e-9)
+    assert found.high - found.low <= (first.high - first.low) + (second.high - second.low)
+    itself = law.ahead(one, *one)
+    np.testing.assert_allclose([itself.mean, itself.low, itself.high], 0, atol=1e-6)
+
+
 # Own points
 
 
