@@ -107,7 +107,7 @@ def solve(
     require(scores.shape == space.shape, "objective", f"it gave scores of shape {scores.shape}, not {space.shape}")
     inside = used <= 1
     if not inside.any():
-        raise FieldError("budget", _infeasible(space, budget, used))
+        raise FieldError("budget", infeasible(space, budget, used))
     bad = int((~np.isfinite(scores[inside])).sum())
     require(bad == 0, "objective", f"its score is not a number for {bad:,} of {int(inside.sum()):,} networks")
     places = np.flatnonzero(inside)
@@ -150,7 +150,7 @@ def _active(budget: Budget, cost: Cost) -> tuple[str, ...]:
     return tuple(name for name, share in shares.items() if share == max(shares.values()))
 
 
-def _infeasible(space: Surface, budget: Budget, used: NDArray[np.float64]) -> str:
+def infeasible(space: Surface, budget: Budget, used: NDArray[np.float64]) -> str:
     """What the network that comes nearest to the budget needs."""
     w, d, r = (int(axis) for axis in np.unravel_index(int(used.argmin()), space.shape))
     needs = budget.needs(space.cost((w, d, r)))
