@@ -12,6 +12,7 @@ from jsonargparse import ArgumentError, ArgumentParser
 from compoundnet import __version__
 from compoundnet.schema import near
 
+from .explaining import explain_network
 from .exporting import export, verify
 from .networks import cost, models, scale, show
 from .predicting import predict
@@ -31,6 +32,7 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
         "models": models,
         "solve": solve_budget,  # named `solve`, jsonargparse would look at compoundnet.solve, and load NumPy
         "verify-solution": verify_solution,
+        "explain": explain_network,
         "predict": predict,
         "merge": merge,
         "time": time,

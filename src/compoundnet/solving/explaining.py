@@ -53,24 +53,28 @@ class Explanation:
     """A network beside its base and the rule: ``ratio`` is that of the multiply-adds to the base's.
 
     ``phi`` is log(ratio) by alpha * beta^2 * gamma^2, ``doublings`` its log2. ``near`` is the rule's own network
-    at a whole power, ``equal`` the largest one that takes no more multiply-adds than the network.
+    at a whole power, ``equal`` the largest one that takes no more multiply-adds than the network; None when all
+    take more. ``published`` says whether the factors are those it was released with.
     """
 
     base: Network
     network: Network
     rule: Rule
+    rounding: Rounding
     moved: tuple[Moved, Moved, Moved]
     cost: Cost
     ratio: float
     phi: float
     doublings: float
     near: Ruled
-    equal: Ruled
+    equal: Ruled | None
+    published: bool
 
     @property
-    def follows(self) -> bool:
-        """Whether the network is what the rule gives at ``near``."""
-        return self.near.network == self.network
+    def power(self) -> float | None:
+        """The power at which the rule gives exactly this network, if it is that of ``near`` or ``equal``."""
+        own = (each for each in (self.near, self.equal) if each is not None and each.network == self.network)
+        return next((each.phi for each in own), None)
 
 
 def explain(
@@ -106,13 +110,15 @@ def explain(
         base=base,
         network=network,
         rule=rule,
+        rounding=rounding,
         moved=_moved(network, base, rule, rounding, scaling),
         cost=found,
         ratio=ratio,
         phi=power,
         doublings=math.log2(ratio),
         near=ruled(base, rule, rounding, whole),
-        equal=ruled(base, rule, rounding, _meeting(base, rule, rounding, found.macs)),
+        equal=_meeting(base, rule, rounding, found.macs),
+        published=scaling is not None,
     )
 
 
@@ -166,7 +172,7 @@ def _factor(before: Sequence[int], after: Sequence[int], axis: Callable[[float, 
     return sum(after) / sum(before), False
 
 
-def _meeting(base: Network, rule: Rule, rounding: Rounding, macs: int) -> float:
+def _meeting(base: Network, rule: Rule, rounding: Rounding, macs: int) -> Ruled | None:
     """The largest power whose network takes no more than ``macs``, by halving: a rule's cost grows with phi."""
 
     def fits(phi: float) -> bool:
@@ -179,12 +185,13 @@ def _meeting(base: Network, rule: Rule, rounding: Rounding, macs: int) -> float:
     while fits(high):
         low, high = high, 2 * high
     while not fits(low):
-        require(low > -_FARTHEST, "rule", f"no network of rule {rule.name} takes as few as {macs:,} multiply-adds")
+        if low < -_FARTHEST:
+            return None
         low, high = 2 * low - 1, low
     while high - low > _CLOSE:
         middle = (low + high) / 2
         low, high = (middle, high) if fits(middle) else (low, middle)
-    return low
+    return ruled(base, rule, rounding, low)
 
 
 def _require_scaled(network: Network, base: Network) -> None:
