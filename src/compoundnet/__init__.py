@@ -37,6 +37,9 @@ from .scaling import Scaling as Scaling
 from .scaling import scale as scale
 
 if TYPE_CHECKING:
+    from .accuracy import Law as Law
+    from .accuracy import Point as Point
+    from .accuracy import accuracy_law as accuracy_law
     from .building import build as build
     from .building import reset_classifier as reset_classifier
     from .cam import class_activation_map as class_activation_map
@@ -57,6 +60,9 @@ if TYPE_CHECKING:
 
 # NumPy and PyTorch begin here: name -> the module that holds it. No module is named like what it offers.
 _LAZY = {
+    "Law": "accuracy",
+    "Point": "accuracy",
+    "accuracy_law": "accuracy",
     "build": "building",
     "reset_classifier": "building",
     "class_activation_map": "cam",

@@ -1,0 +1,8 @@
+"""The accuracy law: top-1 as a function of depth, width, resolution and multiply-adds, with intervals."""
+
+from .law import GROUPS as GROUPS
+from .law import Law as Law
+from .law import Prediction as Prediction
+from .law import accuracy_law as accuracy_law
+from .points import Point as Point
+from .points import published as published
