@@ -18,7 +18,7 @@ LAYERS = [
     {"accuracy"},
     {"solving"},
     {"modules", "building", "weights"},
-    {"images", "prediction", "cam", "engines", "export", "measuring", "quantizing"},
+    {"images", "prediction", "cam", "engines", "export", "measuring", "quantizing", "plots"},
     {"serve", "cli", "__main__"},
 ]
 VALUES_MAY_IMPORT = set(sys.stdlib_module_names)

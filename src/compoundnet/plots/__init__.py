@@ -1,4 +1,4 @@
-"""Pictures of a front: still ones by matplotlib, one that answers the pointer by plotly; both in the extra ``report``."""
+"""Pictures of a front: still ones by matplotlib, interactive ones by plotly; both are in the extra ``report``."""
 
 from .chart import Chart as Chart
 from .chart import Line as Line

@@ -28,13 +28,12 @@ class Line:
         require(len(self.faint) in (0, len(self.xs)), "faint", f"{len(self.faint)} of them for {len(self.xs)} points")
 
     def part(self, faint: bool) -> "Line":
-        """Where it is faint, or where it is not, with one more point on each side, so that the parts meet.
+        """Where it is faint, with one more point on each side so that the parts meet, or where it is not.
 
-        What lies between is a gap: its accuracy is not a number.
+        Elsewhere is a gap: the accuracy is not a number.
         """
         given = self.faint or (False,) * len(self.xs)
-        flags = [given[max(k - 1, 0)], *given, given[-1]] if self.xs else []
-        near = [faint in (flags[k : k + 3] if faint else flags[k + 1 : k + 2]) for k in range(len(self.xs))]
+        near = [any(given[max(k - 1, 0) : k + 2]) if faint else not given[k] for k in range(len(given))]
         gap = float("nan")
         columns = (
             tuple(value if kept else gap for value, kept in zip(column, near, strict=True))

@@ -1,0 +1,159 @@
+"""The command of the front: pareto."""
+
+import math
+import os
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, Any, Literal
+
+from compoundnet.budget import Budget
+from compoundnet.rules import Rule
+from compoundnet.rules import rule as rule_of
+from compoundnet.scaling import Scaling
+
+from .fronts import COSTS, Found, Released, chart, print_tables, record, write_csv
+from .laws import Known, known
+from .output import whole, write, write_json
+from .solving import given_limits, given_ranges
+from .sources import Source, read
+
+if TYPE_CHECKING:
+    from compoundnet.accuracy import Law
+    from compoundnet.solving.front import Front
+    from compoundnet.solving.predicted import Mark
+
+_PHIS = tuple(half / 2 for half in range(-12, 29))
+_DIGITS = 4  # of a predicted percentage; what lies below is no difference
+
+
+def pareto_front(
+    net: str,
+    cost: Literal["macs", "params", "activations", "memory", "training-memory"] = "macs",
+    max_macs: str | None = None,
+    max_params: str | None = None,
+    max_activations: str | None = None,
+    max_memory: str | None = None,
+    max_training_memory: str | None = None,
+    dtype: Literal["float32", "bfloat16", "float16", "int8"] = "float32",
+    batch: int = 1,
+    optimizer: Literal["sgd", "momentum", "rmsprop", "adam"] = "rmsprop",
+    rule: str = "efficientnet",
+    depth: str | None = None,
+    width: str | None = None,
+    sides: str | None = None,
+    points: int = 20,
+    csv: str | None = None,
+    plot: str | None = None,
+    json: bool = False,
+) -> int:
+    """List the networks that no other one beats in both predicted accuracy and a cost (the Pareto front).
+
+    Args:
+        cost: what is weighed against the accuracy: macs (default), params, activations, memory or training-memory
+        max_macs: at most so many multiply-adds, such as 300M or 1.8G
+        max_params: at most so many parameters, such as 5.3M
+        max_activations: at most so many activations
+        max_memory: at most so much memory for one image, parameters and largest activations, such as 64MB
+        max_training_memory: at most so much memory for training, such as 4GiB
+        dtype: what memory is counted in; default: float32
+        batch: how many images training memory is for; default: 1
+        optimizer: the optimizer of training memory; default: rmsprop
+        rule: the rule that the front is set beside; default: efficientnet
+        depth: the least and most factor of the depth; default: 0.25:4
+        width: the least and most factor of the width; default: 0.25:2.5
+        sides: the least and most side of the input in pixels, and the step; default: 96:640:4
+        points: how many networks of the front to list, evenly over the logarithm of the cost; default: 20
+        csv: write the whole front to this file
+        plot: draw it to this .svg, .png or .html file
+    """
+    from compoundnet.accuracy import accuracy_law
+    from compoundnet.plots import picture
+    from compoundnet.plots.files import checked
+
+    suffix = None if plot is None else checked(plot)
+    chosen = rule_of(rule)
+    counts = {"macs": max_macs, "params": max_params, "activations": max_activations}
+    sizes = {"memory": max_memory, "training_memory": max_training_memory}
+    limited = any(each is not None for each in (*counts.values(), *sizes.values()))
+    limits = given_limits(counts, sizes) if limited else {}
+    budget = Budget(**limits, dtype=dtype, batch=batch, optimizer=optimizer)
+    source = read(net)
+    family = known(net, source.network)
+    with _opened(csv, plot) as files:
+        law = accuracy_law(family.group)
+        found = _found(source, cost, budget, law, family, chosen, given_ranges(depth, width, sides), points)
+        if csv is not None:
+            write_csv(found, files[csv])
+        if plot is not None and suffix is not None:
+            files[plot].buffer.write(picture(chart(found), suffix))
+    if json:
+        write_json(record(found))
+        return 0
+    print_tables(found)
+    written = [path for path in (csv, plot) if path is not None]
+    if written:
+        write(f"\nWritten to {' and '.join(written)}")
+    return 0
+
+
+@contextmanager
+def _opened(*paths: str | None) -> Iterator[dict[str, Any]]:
+    """The files to write, by path, before any work begins."""
+    given = [path for path in paths if path is not None]
+    if len({os.path.realpath(path) for path in given}) < len(given):
+        raise ValueError(f"{given[0]}: --csv and --plot name one file; give each its own")
+    with ExitStack() as stack:
+        yield {path: stack.enter_context(whole(path)) for path in given}
+
+
+def _found(
+    source: Source, cost: str, budget: Budget, law: "Law", family: Known, rule: Rule, ranges: Any, points: int
+) -> Found:
+    import numpy as np
+
+    from compoundnet.solving.front import front, thinned
+    from compoundnet.solving.predicted import predicted, ray
+    from compoundnet.solving.surface import surface
+
+    space = surface(source.network, ranges, source.rounding)
+    top1 = predicted(space, law, family.start)
+    mean, low, high = (np.round(each, _DIGITS) for each in (top1.mean, top1.low, top1.high))
+    key = COSTS[cost].key
+    whole_front = front(space, mean, key, budget, (low, high))
+    given = {"cost": key, "budget": budget, "rounding": source.rounding, "start": family.start}
+    marks = ray(source.network, rule, _PHIS, law, **given)
+    return Found(
+        name=source.name,
+        cost=COSTS[cost],
+        budget=budget,
+        law=law.group,
+        front=whole_front,
+        listed=thinned(whole_front, points),
+        outside=top1.outside.ravel(),
+        rule=rule,
+        ray={phi: each for phi, each in marks.items() if _within(whole_front, each)},
+        released=tuple(_released(law, family, key, budget, whole_front)),
+    )
+
+
+def _within(front: "Front", mark: "Mark") -> bool:
+    return bool(front.costs[0] <= mark.cost <= front.costs[-1])
+
+
+def _released(law: "Law", family: Known, key: str, budget: Budget, front: "Front") -> Iterator[Released]:
+    """The networks of the family whose accuracy was published for the recipe that the law predicts."""
+    from compoundnet.accuracy import GROUPS, published
+    from compoundnet.solving.predicted import mark
+
+    if family.base is None:
+        return
+    base, rounding = family.base.network, family.base.rounding
+    published_family, recipe = GROUPS[law.group]
+    for point in published()[published_family]:
+        if point.recipe == recipe and point.counted == "exact":
+            scaling = Scaling(point.depth, point.width, point.resolution / base.resolution)
+            found = mark(base, scaling, law, cost=key, budget=budget, rounding=rounding)
+            below = front.scores[front.costs <= found.cost]
+            best = float(below[-1]) if len(below) else math.nan
+            if _within(front, found):
+                yield Released(point.model, found, point.top1, best, point.source)
