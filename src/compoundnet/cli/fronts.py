@@ -3,6 +3,7 @@
 import csv
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import takewhile
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -185,15 +186,15 @@ def chart(found: Found) -> Chart:
     ray = _line([mark for _, mark in marks], one, [f"phi {phi:g}" for phi, _ in marks])
     dots = [each.mark for each in found.released]
     top1 = tuple(each.top1 for each in found.released)
-    shown = tuple(_short(each.name) for each in found.released)
+    shown = tuple(_short([each.name for each in found.released]))
     released = Line(tuple(mark.cost * one for mark in dots), top1, top1, top1, shown)
     return Chart(
         title=f"{found.name}: predicted accuracy against {words}",
-        x=f"{words}, counted exactly" if found.cost.unit != "s" else words,
+        x=words,
         y="ImageNet top-1 (%)",
         unit=found.cost.unit,
         front=front,
-        front_name=f"front of {found.front.admissible:,} networks, 90 % interval",
+        front_name=f"front: {len(found.front):,} of {found.front.admissible:,} networks, 90 % interval",
         ray=ray,
         ray_name=f"rule {found.rule.name} by phi",
         released=released,
@@ -206,6 +207,8 @@ def _line(marks: list["Mark"], one: float, names: list[str]) -> Line:
     return Line(*map(tuple, columns), names=tuple(names))
 
 
-def _short(model: str) -> str:
-    """A released network's name in a picture: B4 for efficientnet-b4."""
-    return model.removeprefix("efficientnet-").upper() if model.startswith("efficientnet-b") else model
+def _short(models: list[str]) -> list[str]:
+    """The names of released networks in a picture, without what they begin with: B4 for efficientnet-b4."""
+    whole = sum(1 for _ in takewhile(lambda letters: len(set(letters)) == 1, zip(*models, strict=False)))
+    cut = next((k for k in range(whole, 0, -1) if not models[0][k - 1].isalnum()), 0)
+    return [model[cut:].upper() if len(model) - cut == len("b0") else model[cut:] for model in models]

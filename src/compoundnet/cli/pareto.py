@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from compoundnet.solving.front import Front
     from compoundnet.solving.predicted import Mark
 
-_PHIS = tuple(half / 2 for half in range(-12, 29))
+_PHIS = tuple(map(float, range(-12, 15)))
 _DIGITS = 4  # of a predicted percentage; what lies below is no difference
 
 

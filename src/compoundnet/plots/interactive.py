@@ -1,34 +1,37 @@
 """A chart as one HTML file that answers the pointer and needs no network: plotly, its script inside."""
 
+import math
+
 import plotly.graph_objects as go
 
-from .chart import Chart, Line
+from .chart import Chart, Line, spoken, ticks
 
 BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#595959"
-_HOVER = "%{text}<br>%{x:.4s}UNIT: %{y:.2f} %<extra></extra>"
+_HOVER = "%{hovertext}<br>%{customdata}: %{y:.2f} %<extra></extra>"
 
 
 def page(chart: Chart) -> str:
     """The whole file, the same at every run."""
     figure = go.Figure(_traces(chart))
     figure.update_layout(
-        title={"text": chart.title},
+        title={"text": chart.title, "subtitle": {"text": chart.note}},
         template="plotly_white",
+        autosize=True,
         hovermode="closest",
         legend={"yanchor": "bottom", "y": 0.02, "xanchor": "right", "x": 0.99},
-        margin={"l": 70, "r": 30, "t": 60, "b": 90},
+        margin={"l": 70, "r": 30, "t": 90, "b": 60},
     )
-    figure.update_xaxes(type="log", title={"text": chart.x}, tickformat="~s", ticksuffix=chart.unit, dtick="D2")
-    figure.update_yaxes(title={"text": chart.y})
-    if chart.note:
-        where = {"xref": "paper", "yref": "paper", "x": 0, "y": -0.16, "xanchor": "left", "showarrow": False}
-        figure.add_annotation(text=chart.note, font={"size": 11, "color": GREY}, **where)
-    config = {"displaylogo": False, "responsive": True}
-    return figure.to_html(config=config, include_plotlyjs=True, include_mathjax=False, div_id="front") + "\n"
+    (left, right), (bottom, top) = chart.view
+    marks = ticks(min(chart.front.xs), max(chart.front.xs), chart.unit)
+    figure.update_xaxes(type="log", title={"text": chart.x}, tickvals=list(marks), ticktext=list(marks.values()))
+    figure.update_xaxes(range=[math.log10(left), math.log10(right)])
+    figure.update_yaxes(title={"text": chart.y}, range=[bottom, top])
+    options = {"config": {"displaylogo": False, "responsive": True}, "include_plotlyjs": True, "include_mathjax": False}
+    return figure.to_html(**options, div_id="front", default_height="90vh") + "\n"
 
 
 def _traces(chart: Chart) -> list[go.Scatter]:
-    front, hover = chart.front, _HOVER.replace("UNIT", chart.unit)
+    front = chart.front
     band = go.Scatter(
         x=[*front.xs, *reversed(front.xs)],
         y=[*front.highs, *reversed(front.lows)],
@@ -36,28 +39,24 @@ def _traces(chart: Chart) -> list[go.Scatter]:
         fillcolor="rgba(0, 114, 178, 0.15)",
         line={"width": 0},
         hoverinfo="skip",
-        name="interval",
+        name="its interval",
     )
-    faint = _line(Line(front.xs, front.part(faint=True).ys, front.lows, front.highs, front.names), BLUE, "dot", hover)
-    faint.showlegend = False
-    strong = _line(front.part(faint=False), BLUE, "solid", hover)
-    strong.name = chart.front_name
-    ray = _line(chart.ray, GREY, "dash", hover)
-    ray.name = chart.ray_name
-    released = go.Scatter(
-        x=chart.released.xs,
-        y=chart.released.ys,
-        text=chart.released.names,
-        mode="markers+text",
-        textposition="top left",
-        marker={"symbol": "square", "size": 8, "color": ORANGE},
-        textfont={"color": ORANGE},
-        hovertemplate=hover,
-        name=chart.released_name,
-    )
-    return [band, faint, strong, ray, *([released] if chart.released.xs else [])]
+    above, below = chart.labels
+    released = _line(chart, chart.released, ORANGE, chart.released_name)
+    released.update(mode="markers+text", text=above, hovertext=chart.released.names)
+    released.update(textposition="top left", textfont={"color": ORANGE})
+    released.update(marker={"symbol": "square", "size": 8, "color": ORANGE})
+    ray = _line(chart, chart.ray, GREY, chart.ray_name, "dash")
+    ray.update(mode="lines+markers+text", text=below, hovertext=chart.ray.names)
+    ray.update(textposition="bottom right", textfont={"color": GREY})
+    faint = _line(chart, front.part(faint=True), BLUE, "", "dot")
+    faint.update(showlegend=False)
+    strong = _line(chart, front.part(faint=False), BLUE, chart.front_name)
+    return [band, faint, strong, *(each for each in (ray, released) if len(each.x))]
 
 
-def _line(line: Line, color: str, dash: str, hover: str) -> go.Scatter:
+def _line(chart: Chart, line: Line, color: str, name: str, dash: str = "solid") -> go.Scatter:
     style = {"color": color, "dash": dash, "width": 2}
-    return go.Scatter(x=line.xs, y=line.ys, text=line.names, mode="lines", line=style, hovertemplate=hover)
+    costs = [f"{chart.x} {spoken(x, chart.unit)}" for x in line.xs]
+    words = {"hovertext": line.names, "customdata": costs, "hovertemplate": _HOVER, "name": name}
+    return go.Scatter(x=line.xs, y=line.ys, mode="lines", line=style, **words)

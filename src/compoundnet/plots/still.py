@@ -4,14 +4,13 @@ import io
 import json
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Literal
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter
 
-from .chart import Chart, Line
+from .chart import Chart, Line, ticks
 
 # Okabe and Ito's palette, told apart with any colour vision.
 BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#595959"
@@ -53,14 +52,18 @@ def draw(chart: Chart) -> Figure:
     axes.plot(chart.front.xs, chart.front.part(faint=True).ys, color=BLUE, linestyle=":", linewidth=1.5)
     axes.plot(chart.front.xs, chart.front.part(faint=False).ys, color=BLUE, linewidth=2, label=chart.front_name)
     axes.plot(chart.ray.xs, chart.ray.ys, color=GREY, linestyle="--", linewidth=1.2, label=chart.ray_name)
-    _named(axes, chart.ray, "o", GREY, (4, -13))
+    axes.plot(chart.ray.xs, chart.ray.ys, "o", color=GREY, markersize=3.5)
     if chart.released.xs:
         axes.plot(chart.released.xs, chart.released.ys, "s", color=ORANGE, markersize=5, label=chart.released_name)
-        _named(axes, chart.released, "", ORANGE, (-5, 8), ha="right")
     axes.set_xscale("log")
-    axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 3.0)))
-    axes.xaxis.set_major_formatter(EngFormatter(unit=chart.unit))
-    axes.xaxis.set_minor_formatter(NullFormatter())
+    (left, right), (bottom, top) = chart.view
+    marks = ticks(left, right, chart.unit)
+    axes.set_xticks(list(marks), list(marks.values()))
+    axes.minorticks_off()
+    axes.set(xlim=(left, right), ylim=(bottom, top))
+    above, below = chart.labels
+    _named(axes, chart.ray, below, GREY, (5, -15), "left")
+    _named(axes, chart.released, above, ORANGE, (-4, 9), "right")
     axes.grid(visible=True, color="#e5e5e5", linewidth=0.6)
     axes.set_axisbelow(True)
     axes.set(xlabel=chart.x, ylabel=chart.y, title=chart.title)
@@ -70,9 +73,10 @@ def draw(chart: Chart) -> Figure:
     return figure
 
 
-def _named(axes: Axes, line: Line, marker: str, color: str, beside: tuple[int, int], ha: str = "left") -> None:
-    """A marker and words for the points that have a name, ``beside`` them in points of the page."""
-    for x, y, name in zip(line.xs, line.ys, line.names, strict=True):
+def _named(
+    axes: Axes, line: Line, names: tuple[str, ...], color: str, beside: tuple[int, int], align: Literal["left", "right"]
+) -> None:
+    """The names of points, ``beside`` them in points of the page."""
+    for x, y, name in zip(line.xs, line.ys, names, strict=True):
         if name:
-            axes.plot(x, y, marker, color=color, markersize=3.5)
-            axes.annotate(name, (x, y), beside, textcoords="offset points", color=color, ha=ha, fontsize=9)
+            axes.annotate(name, (x, y), beside, textcoords="offset points", color=color, ha=align, fontsize=9)
