@@ -143,8 +143,9 @@ def _undecided(costs: Numbers, scores: Numbers) -> NDArray[np.int64]:
     low, high = costs.min(), costs.max()
     if high <= low:
         return np.arange(len(costs))
-    bins = ((costs - low) * ((_BINS - 1) / (high - low))).astype(np.int64)
-    best = np.full(_BINS, -np.inf)
+    count = min(len(costs), _BINS)
+    bins = ((costs - low) * ((count - 1) / (high - low))).astype(np.int64)
+    best = np.full(count, -np.inf)
     np.maximum.at(best, bins, scores)
     below = np.append(-np.inf, np.maximum.accumulate(best)[:-1])
     return np.flatnonzero(scores > below[bins])
