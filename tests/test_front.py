@@ -168,7 +168,7 @@ def test_the_ray_holds_what_the_rule_gives_and_leaves_out_what_is_no_network() -
 )
 def test_what_makes_no_front_is_one_clear_line(space: Surface, given: dict[str, Any], problem: str) -> None:
     with pytest.raises(FieldError, match=problem):
-        front(space, **{"score": 1.0, **given})
+        front(space, given.get("score", 1.0), **{name: value for name, value in given.items() if name != "score"})
 
 
 def test_a_front_of_no_points_is_refused(space: Surface) -> None:

@@ -27,8 +27,10 @@ def line(count: int, names: tuple[str, ...] = (), faint: tuple[bool, ...] = ()) 
 
 
 def chart(**given: Any) -> Chart:
-    base = {"title": "tiny: predicted accuracy", "x": "multiply-adds", "y": "top-1 (%)", "front": line(6)}
-    return Chart(**{**base, "ray": line(5), "released": line(3, ("B0", "B1", "B2")), **given})
+    words = {"title": "tiny: predicted accuracy", "x": "multiply-adds", "y": "top-1 (%)"}
+    lines = {"front": line(6), "ray": line(5), "released": line(3, ("B0", "B1", "B2"))}
+    values: dict[str, Any] = {**words, **lines, **given}
+    return Chart(**values)
 
 
 def test_a_still_picture_carries_its_numbers_its_words_and_its_units() -> None:

@@ -180,8 +180,10 @@ def chart(found: Found) -> Chart:
     words, one = found.cost.words, found.cost.one
     drawn = thinned(found.front, _DRAWN)
     names = tuple(f"d {p.scaling.depth:g}, w {p.scaling.width:g}, {_side(p)} x {_side(p)}" for p in drawn)
-    columns = (drawn.costs * one, drawn.scores, drawn.lows, drawn.highs)
-    front = Line(*(tuple(column.tolist()) for column in columns), names, tuple(found.outside[drawn.places].tolist()))
+    xs, ys, lows, highs = (
+        tuple(column.tolist()) for column in (drawn.costs * one, drawn.scores, drawn.lows, drawn.highs)
+    )
+    front = Line(xs, ys, lows, highs, names, tuple(found.outside[drawn.places].tolist()))
     marks = sorted(found.ray.items(), key=lambda item: item[1].cost)
     ray = _line([mark for _, mark in marks], one, [f"phi {phi:g}" for phi, _ in marks])
     dots = [each.mark for each in found.released]
@@ -203,8 +205,8 @@ def chart(found: Found) -> Chart:
 
 
 def _line(marks: list["Mark"], one: float, names: list[str]) -> Line:
-    columns = ([m.cost * one for m in marks], [m.mean for m in marks], [m.low for m in marks], [m.high for m in marks])
-    return Line(*map(tuple, columns), names=tuple(names))
+    xs, ys = tuple(mark.cost * one for mark in marks), tuple(mark.mean for mark in marks)
+    return Line(xs, ys, tuple(mark.low for mark in marks), tuple(mark.high for mark in marks), tuple(names))
 
 
 def _short(models: list[str]) -> list[str]:

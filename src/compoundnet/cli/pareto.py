@@ -4,7 +4,7 @@ import math
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal, TextIO
 
 from compoundnet.budget import Budget
 from compoundnet.rules import Rule
@@ -19,6 +19,7 @@ from .sources import Source, read
 
 if TYPE_CHECKING:
     from compoundnet.accuracy import Law
+    from compoundnet.solving import Ranges
     from compoundnet.solving.front import Front
     from compoundnet.solving.predicted import Mark
 
@@ -66,38 +67,29 @@ def pareto_front(
         csv: write the whole front to this file
         plot: draw it to this .svg, .png or .html file
     """
-    from compoundnet.accuracy import accuracy_law
-    from compoundnet.plots import picture
     from compoundnet.plots.files import checked
 
-    suffix = None if plot is None else checked(plot)
-    chosen = rule_of(rule)
+    suffix = "" if plot is None else checked(plot)
     counts = {"macs": max_macs, "params": max_params, "activations": max_activations}
     sizes = {"memory": max_memory, "training_memory": max_training_memory}
     limited = any(each is not None for each in (*counts.values(), *sizes.values()))
     limits = given_limits(counts, sizes) if limited else {}
     budget = Budget(**limits, dtype=dtype, batch=batch, optimizer=optimizer)
-    source = read(net)
-    family = known(net, source.network)
+    ranges = given_ranges(depth, width, sides)
     with _opened(csv, plot) as files:
-        law = accuracy_law(family.group)
-        found = _found(source, cost, budget, law, family, chosen, given_ranges(depth, width, sides), points)
-        if csv is not None:
-            write_csv(found, files[csv])
-        if plot is not None and suffix is not None:
-            files[plot].buffer.write(picture(chart(found), suffix))
+        found = _found(read(net), cost, budget, rule_of(rule), ranges, points)
+        _fill(found, files.get(csv), files.get(plot), suffix)
     if json:
         write_json(record(found))
-        return 0
-    print_tables(found)
-    written = [path for path in (csv, plot) if path is not None]
-    if written:
-        write(f"\nWritten to {' and '.join(written)}")
+    else:
+        print_tables(found)
+        if files:
+            write(f"\nWritten to {' and '.join(map(str, files))}")
     return 0
 
 
 @contextmanager
-def _opened(*paths: str | None) -> Iterator[dict[str, Any]]:
+def _opened(*paths: str | None) -> Iterator[dict[str | None, TextIO]]:
     """The files to write, by path, before any work begins."""
     given = [path for path in paths if path is not None]
     if len({os.path.realpath(path) for path in given}) < len(given):
@@ -106,15 +98,25 @@ def _opened(*paths: str | None) -> Iterator[dict[str, Any]]:
         yield {path: stack.enter_context(whole(path)) for path in given}
 
 
-def _found(
-    source: Source, cost: str, budget: Budget, law: "Law", family: Known, rule: Rule, ranges: Any, points: int
-) -> Found:
+def _fill(found: Found, table: TextIO | None, plot: TextIO | None, suffix: str) -> None:
+    from compoundnet.plots import picture
+
+    if table is not None:
+        write_csv(found, table)
+    if plot is not None:
+        plot.buffer.write(picture(chart(found), suffix))
+
+
+def _found(source: Source, cost: str, budget: Budget, rule: Rule, ranges: "Ranges", points: int) -> Found:
     import numpy as np
 
+    from compoundnet.accuracy import accuracy_law
     from compoundnet.solving.front import front, thinned
     from compoundnet.solving.predicted import predicted, ray
     from compoundnet.solving.surface import surface
 
+    family = known(source.name, source.network)
+    law = accuracy_law(family.group)
     space = surface(source.network, ranges, source.rounding)
     top1 = predicted(space, law, family.start)
     mean, low, high = (np.round(each, _DIGITS) for each in (top1.mean, top1.low, top1.high))
