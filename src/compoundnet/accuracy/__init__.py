@@ -1,5 +1,8 @@
 """The accuracy law: top-1 as a function of depth, width, resolution and multiply-adds, with intervals."""
 
+from .factors import depths as depths
+from .factors import factors as factors
+from .factors import widths as widths
 from .law import GROUPS as GROUPS
 from .law import Law as Law
 from .law import Prediction as Prediction

@@ -8,8 +8,8 @@ with q = 1 it is the sum of one power a dimension. It falls in every dimension. 
 constant elasticity of substitution (Arrow et al. 1961). ``slope_i = (1 - floor) * q * share_i * p_i`` is the elasticity
 of the error at the base.
 
-What rounding adds to a network shows in its multiply-adds: ``excess`` is the logarithm of
-macs / (macs of the base * d * w^2 * r^2). A part of it counts as depth, another as width.
+What rounding and fixed parts add to a network shows in its multiply-adds: ``excess`` is the logarithm of
+macs / (macs of the base * d * w^2 * r^2). A share of it counts as growth in all three dimensions alike.
 """
 
 from typing import TypeAlias
@@ -18,25 +18,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 Numbers: TypeAlias = NDArray[np.float64]
-NAMES = ("floor", "depth", "width", "resolution", "curvature", "excess_depth", "excess_width")
+NAMES = ("floor", "depth", "width", "resolution", "curvature", "excess")
 # How often each dimension enters the multiply-adds: d * w^2 * r^2.
 MACS_POWERS: Numbers = np.array([[1.0], [2.0], [2.0]])
 MACS_POWERS.setflags(write=False)
 
 
 def curve(theta: Numbers, logs_3N: Numbers, excess_N: Numbers) -> tuple[Numbers, Numbers]:
-    """The logarithm of error / error of the base, shape (N,), and its derivatives by ``theta``, shape (7, N).
+    """The logarithm of error / error of the base, shape (N,), and its derivatives by ``theta``, shape (6, N).
 
     ``theta`` has, as NAMES lists them, the logit of the floor, the logarithms of the three slopes and of the
-    curvature, and the shares of the excess that count as depth and width.
+    curvature, and the share of the excess that counts.
     """
     floor = 1 / (1 + np.exp(-theta[0]))
     p_31 = np.exp(theta[4]) * MACS_POWERS
     a_31 = np.exp(theta[1:4, None]) / (1 - floor) / p_31  # q * share
     q = float(a_31.sum())
     z_3N = logs_3N.copy()
-    z_3N[0] += theta[5] * excess_N
-    z_3N[1] += theta[6] / 2 * excess_N
+    z_3N += theta[5] / 3 * excess_N / MACS_POWERS
     terms_3N = np.exp(-p_31 * z_3N)
     total_N = (a_31 * terms_3N).sum(0)
     log_c_N = np.log(total_N / q)
@@ -46,10 +45,9 @@ def curve(theta: Numbers, logs_3N: Numbers, excess_N: Numbers) -> tuple[Numbers,
     pull_3N = q * terms_3N / total_N
     by_a_3N = by_power_N * (log_c_N + pull_3N - 1) * a_31
     by_z_3N = -by_power_N * p_31 * a_31 * pull_3N
-    slopes_7N = np.empty((len(NAMES), len(excess_N)))
-    slopes_7N[0] = floor * (by_a_3N.sum(0) + (1 - floor) * (1 - power_N) / ratio_N)
-    slopes_7N[1:4] = by_a_3N
-    slopes_7N[4] = (by_z_3N * z_3N - by_a_3N).sum(0)
-    slopes_7N[5] = by_z_3N[0] * excess_N
-    slopes_7N[6] = by_z_3N[1] * excess_N / 2
-    return np.log(ratio_N), slopes_7N
+    slopes_6N = np.empty((len(NAMES), len(excess_N)))
+    slopes_6N[0] = floor * (by_a_3N.sum(0) + (1 - floor) * (1 - power_N) / ratio_N)
+    slopes_6N[1:4] = by_a_3N
+    slopes_6N[4] = (by_z_3N * z_3N - by_a_3N).sum(0)
+    slopes_6N[5] = (by_z_3N / MACS_POWERS).sum(0) * excess_N / 3
+    return np.log(ratio_N), slopes_6N

@@ -45,8 +45,8 @@ class Base:
 
 # Equal multiply-adds in any dimension help alike, an e-fold takes 15 % of the error, and nothing is sure.
 VAGUE = Prior(
-    mean=(0.0, math.log(0.15), math.log(0.3), math.log(0.3), math.log(0.7), 0.5, 0.5),
-    deviation=(1.0, 0.5, 0.5, 0.5, 0.7, 0.3, 0.3),
+    mean=(0.0, math.log(0.15), math.log(0.3), math.log(0.3), math.log(0.7), 0.5),
+    deviation=(1.0, 0.5, 0.5, 0.5, 0.7, 0.3),
 )
 
 
@@ -54,7 +54,7 @@ VAGUE = Prior(
 class Fit:
     """A fitted law of one recipe: everything that prediction needs.
 
-    With x = (slopes of the 7 parameters, 1, correlation with each of the K nodes): the logarithm of the error is
+    With x = (slopes of the 6 parameters, 1, correlation with each of the K nodes): the logarithm of the error is
     ``level + curve + weights . correlations``, its variance ``x' spread x + noise * (1 + REMAINDER)``.
     """
 
@@ -70,7 +70,7 @@ class Fit:
     low: tuple[float, ...]
     high: tuple[float, ...]
     parameters: Numbers
-    """Variance of each of the 7 parameters and of the level."""
+    """Variance of each of the 6 parameters and of the level."""
 
 
 def coordinates(base: Base, depth: Numbers, width: Numbers, side: Numbers, macs: Numbers) -> tuple[Numbers, Numbers]:
@@ -86,6 +86,10 @@ def correlations(nodes_K3: Numbers, logs_3N: Numbers) -> Numbers:
     products_KN -= (nodes_K3**2).sum(1)[:, None] / 2
     products_KN -= (places_3N**2).sum(0) / 2
     return np.exp(products_KN, out=products_KN)
+
+
+def _inverse(matrix: Numbers) -> Numbers:
+    return np.linalg.inv(matrix).astype(np.float64)
 
 
 class _Problem:
@@ -109,7 +113,7 @@ class _Problem:
         self.same_NK = same_NK
         joint_NN = np.eye(len(points)) + REMAINDER * self.kernel_NK @ same_NK.T
         self.joint_NN = joint_NN
-        self.whiten_NN = np.linalg.inv(np.linalg.cholesky(joint_NN))
+        self.whiten_NN = _inverse(np.linalg.cholesky(joint_NN))
         count = len(recipes)
         self.mean = np.array([*prior.mean, *[prior.level[0]] * count])
         self.precision = np.array([*prior.deviation, *[prior.level[1]] * count]) ** -2.0
@@ -117,9 +121,9 @@ class _Problem:
     def value(self, theta: Numbers) -> tuple[Numbers, Numbers]:
         """What is left of the points, shape (N,), and the derivatives of the prediction, shape (N, P); not whitened."""
         cut = len(NAMES)
-        found_N, slopes_7N = curve(theta[:cut], self.logs_3N, self.excess_N)
+        found_N, slopes_6N = curve(theta[:cut], self.logs_3N, self.excess_N)
         left_N = self.y_N - found_N - self.recipes_NR @ theta[cut:]
-        return left_N, np.concatenate([slopes_7N.T, self.recipes_NR], axis=1)
+        return left_N, np.concatenate([slopes_6N.T, self.recipes_NR], axis=1)
 
     def start(self) -> Numbers:
         """The prior's parameters, and the level that each recipe's points have with them."""
@@ -157,11 +161,11 @@ class _Problem:
         """Parameters, noise, posterior covariance and degrees of freedom, each given the others."""
         theta, noise = self.start(), NOISE**2
         free = 0.0
-        covariance = np.diag(1 / self.precision)
+        covariance: Numbers = np.diag(1 / self.precision)
         for _ in range(_STEPS):
             theta = self.descend(theta, noise)
             _, left, slopes = self._loss(theta, noise)
-            covariance = np.linalg.inv(slopes.T @ slopes / noise + np.diag(self.precision))
+            covariance = _inverse(slopes.T @ slopes / noise + np.diag(self.precision))
             free = max(len(left) - float((slopes @ covariance * slopes).sum()) / noise, 0.0)
             before, noise = noise, (float(left @ left) + NOISE_POINTS * NOISE**2) / (free + NOISE_POINTS)
             if abs(noise - before) < _CLOSE * noise:
@@ -187,7 +191,7 @@ def fit(points: Sequence[Point], base: Base, prior: Prior = VAGUE, recipe: str |
     spread = joint.T @ covariance_PP @ joint
     spread[kept:, kept:] -= noise * REMAINDER * to_nodes_KN @ problem.same_NK
     marginal_NN = noise * problem.joint_NN + (slopes_NP / problem.precision) @ slopes_NP.T
-    left_out_N = 1 / np.diag(np.linalg.inv(marginal_NN))
+    left_out_N = 1 / np.diag(_inverse(marginal_NN))
     whole = np.concatenate([problem.logs_3N, problem.macs_N[None]])
     return Fit(
         base=base,

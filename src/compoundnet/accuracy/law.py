@@ -16,7 +16,7 @@ from compoundnet.schema import FieldError, decode, near, require, require_kind, 
 
 from .curve import Numbers, curve
 from .fitting import LEVEL, Base, Fit, coordinates, correlations, fit
-from .points import OWN, Point, published
+from .points import NUMBERS, OWN, Point, published
 from .pooling import BASES, others, prior_of
 
 VERSION = 1
@@ -67,13 +67,13 @@ class Law:
     def predict(
         self, depth: ArrayLike, width: ArrayLike, resolution: ArrayLike, macs: ArrayLike, level: float = 0.9
     ) -> Prediction:
-        """Predict networks: factors relative to the group's base, the side in pixels, exact multiply-adds.
+        """Predict networks, by their ``factors`` relative to the group's base, side in pixels and multiply-adds.
 
         Arrays broadcast together. ``low`` and ``high`` hold a newly trained network with probability ``level``.
         Raises FieldError for values that are not above 0 or not finite.
 
         >>> from compoundnet.accuracy import accuracy_law
-        >>> found = accuracy_law("efficientnet").predict(1.2, 1.1, 260, 993_561_872)
+        >>> found = accuracy_law("efficientnet").predict(1.4375, 1.092, 260, 993_561_872)
         >>> bool(found.low < 80.1 < found.high), bool(found.outside)
         (True, False)
         """
@@ -107,7 +107,7 @@ class Law:
 
     def to_dict(self) -> dict[str, Any]:
         """What makes this law again: its group, the own points, and a hash of the published ones."""
-        own = [[p.depth, p.width, p.resolution, p.macs, p.top1] for p in self.own]
+        own = [[getattr(point, name) for name in NUMBERS] for point in self.own]
         return {"version": VERSION, "group": self.group, "published": _hash(), "own": own}
 
     @classmethod
@@ -117,8 +117,8 @@ class Law:
         require(record.version == VERSION, "version", f"{record.version} is not supported; expected {VERSION}")
         problem = f"{shown(record.published)} is not the hash of this version's points, {_hash()}"
         require(record.published == _hash(), "published", problem)
-        names = ("depth", "width", "resolution", "macs", "top1")
-        return accuracy_law(record.group, tuple(Point(**dict(zip(names, row, strict=True))) for row in record.own))
+        rows = (dict[str, Any](zip(NUMBERS, row, strict=True)) for row in record.own)
+        return accuracy_law(record.group, tuple(Point(**row) for row in rows))
 
 
 @dataclass(frozen=True)
@@ -175,10 +175,10 @@ def _errors(
 ) -> tuple[Numbers, Numbers, NDArray[np.bool_]]:
     """The logarithm of the error, its deviation, and which networks lie outside the data."""
     logs_3N, excess_N = coordinates(fitted.base, depth, width, side, macs)
-    found_N, slopes_7N = curve(fitted.theta, logs_3N, excess_N)
+    found_N, slopes_6N = curve(fitted.theta, logs_3N, excess_N)
     near_KN = correlations(fitted.nodes, logs_3N)
     found_N += fitted.level + fitted.weights @ near_KN
-    x_XN = np.concatenate([slopes_7N, np.ones((1, len(found_N))), near_KN])
+    x_XN = np.concatenate([slopes_6N, np.ones((1, len(found_N))), near_KN])
     known_N = np.einsum("xn,xn->n", fitted.spread @ x_XN, x_XN)
     variance_N = np.maximum(known_N + 2 * fitted.noise, fitted.noise)
     outside_N = variance_N > fitted.reach

@@ -11,6 +11,7 @@ from compoundnet.schema import require, require_kind, require_number
 
 Published: TypeAlias = MappingProxyType[str, tuple["Point", ...]]
 OWN = "own"
+NUMBERS = ("depth", "width", "resolution", "macs", "top1")
 MOST_FACTOR = 64.0
 MOST_SIDE = 8192
 MOST_MACS = 1e15
@@ -18,10 +19,11 @@ MOST_MACS = 1e15
 
 @dataclass(frozen=True, kw_only=True)
 class Point:
-    """One trained network: factors of depth and width, side of its input in pixels, multiply-adds, top-1 in percent.
+    """One trained network: factors, side of its input in pixels, multiply-adds, and top-1 in percent.
 
-    Factors are relative to the base network of a group. Points of one ``recipe`` were trained alike. ``counted`` says
-    whether the multiply-adds are "exact" or as a source has them in "print". Raises FieldError for impossible values.
+    Depth and width are the ``factors`` of the rounded network relative to the base of its group. Points of one
+    ``recipe`` were trained alike. ``counted`` says whether the multiply-adds are "exact" or as a source has them in
+    "print". Raises FieldError for impossible values.
 
     >>> Point(depth=1.0, width=0.5, resolution=160, macs=77e6, top1=59.1).recipe
     'own'
@@ -58,7 +60,7 @@ def published() -> Published:
     text = resources.files("compoundnet.accuracy").joinpath("published.csv").read_text(encoding="utf-8")
     found: dict[str, list[Point]] = {}
     for row in csv.DictReader(text.splitlines()):
-        numbers: Any = {name: float(row[name]) for name in ("depth", "width", "resolution", "macs", "top1")}
+        numbers: Any = {name: float(row[name]) for name in NUMBERS}
         texts: Any = {name: row[name] for name in ("recipe", "model", "counted", "source")}
         found.setdefault(row["group"], []).append(Point(**numbers, **texts))
     return MappingProxyType({name: tuple(points) for name, points in found.items()})
