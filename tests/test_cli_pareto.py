@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from compoundnet import Budget, Network, Scaling, accuracy_law, cost, member, named, scale
+from compoundnet.accuracy import factors
+from compoundnet.devices import Device, Roofline, latency
 from compoundnet.rules import RULES
 from tests.test_cli import Run, answer, names, run
 
@@ -37,7 +39,7 @@ def test_the_csv_is_the_whole_front_and_the_table_a_part_of_it(run: Run, tmp_pat
             counted.params,
             counted.activations,
         ]
-        found = law.predict(float(row["depth"]), float(row["width"]), side, counted.macs)
+        found = law.predict(*factors(network, origin.base), counted.macs)
         assert float(row["top1"]) == pytest.approx(float(found.mean), abs=1e-4)
         assert float(row["low"]) < float(row["top1"]) < float(row["high"])
 
@@ -58,11 +60,15 @@ def test_the_json_has_the_front_the_rule_and_the_released_networks(run: Run) -> 
     assert ruled[2] == cost(scale(named("efficientnet_b0"), RULES["efficientnet"] ** 2)).macs
 
 
-def test_a_family_member_is_predicted_as_its_familys_base_scaled(run: Run) -> None:
-    given = ("--depth", "1", "--width", "1", "--sides", "300")
-    [point] = answer(run, "pareto", "efficientnet_b3", *given)["points"]
-    law, b3 = accuracy_law("efficientnet"), cost(named("efficientnet_b3"))
-    assert point["predicted_top1"]["mean"] == pytest.approx(float(law.predict(1.4, 1.2, 300, b3.macs).mean), abs=1e-4)
+def test_any_scaled_network_is_predicted_as_its_familys_base_scaled(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "net.json"
+    path.write_text(json.dumps(named("efficientnet_b3").to_dict()))
+    alone = ("--depth", "1", "--width", "1", "--sides", "300")
+    b3 = named("efficientnet_b3")
+    found = accuracy_law("efficientnet").predict(*factors(b3, named("efficientnet_b0")), cost(b3).macs)
+    for net in ("efficientnet_b3", path):
+        [point] = answer(run, "pareto", net, *alone)["points"]
+        assert point["predicted_top1"]["mean"] == pytest.approx(float(found.mean), abs=1e-4)
 
 
 def test_a_network_of_no_published_family_has_the_pooled_law_and_no_released_ones(run: Run) -> None:
@@ -85,6 +91,25 @@ def test_every_cost_is_weighed_as_the_budget_counts_it(run: Run, name: str) -> N
         assert budget.needs(cost(network)) == {key: point[key]}
     rising = [(point[key], point["predicted_top1"]["mean"]) for point in data["points"]]
     assert rising == sorted(rising)
+
+
+def test_latency_is_weighed_with_a_device(run: Run, tmp_path: Path) -> None:
+    device = Device(roofline=Roofline(gmacs_per_s=40, gb_per_s=10))
+    path = tmp_path / "device.json"
+    path.write_text(json.dumps(device.to_dict()))
+    plot = tmp_path / "front.svg"
+    given = ("--cost", "latency", "--device", path, "--plot", plot, *SMALL)
+    data = answer(run, "pareto", "mobilenet_v2", *given)
+    for point in data["points"]:
+        network = scale(named("mobilenet_v2"), Scaling(**point["scaling"]), member("mobilenet_v2").rounding)
+        assert point["latency_ms"] == pytest.approx(latency(network, device))
+    words = plot.read_text()
+    assert ">latency<" in words
+    assert "10 ms<" in words
+    path.write_text("{}")
+    code, _, err = run("pareto", "mobilenet_v2", *given)
+    assert (code, err.count("\n")) == (2, 1)
+    assert err.startswith(f"compoundnet: error: {path}: version: ")
 
 
 def test_limits_hold_on_the_whole_front(run: Run) -> None:
@@ -117,7 +142,8 @@ def test_a_json_file_has_a_front_too(run: Run, tmp_path: Path) -> None:
     ("argv", "problem"),
     [
         ("--cost flops", "--cost: expected one of 'macs', 'params'"),
-        ("--cost latency", "--cost: expected one of 'macs', 'params'"),
+        ("--cost latency", "--cost latency needs a device; give --device, a file that calibrate wrote"),
+        ("--device /no/such/file", "/no/such/file: No such file or directory"),
         ("--plot front.jpg", "front.jpg: a picture ends in .svg, .png or .html"),
         ("--plot /no/such/folder/front.svg", "/no/such/folder/front.svg: cannot be written (No such file"),
         ("--csv /no/such/folder/front.csv", "/no/such/folder/front.csv: cannot be written (No such file"),

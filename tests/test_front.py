@@ -9,12 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from compoundnet import Budget, Ranges, accuracy_law, cost, member, named, scale
+from compoundnet import Budget, Ranges, Scaling, accuracy_law, cost, member, named, scale
+from compoundnet.accuracy import factors, published
 from compoundnet.rules import RULES
 from compoundnet.schema import FieldError
 from compoundnet.solving import Surface, surface
 from compoundnet.solving.front import costs_of, front, non_dominated, thinned
-from compoundnet.solving.predicted import mark, predicted, ray
+from compoundnet.solving.predicted import Scale, mark, predicted, ray, rounded_to
 
 SMALL = Ranges(depth=(0.5, 2.0), width=(0.5, 1.2), sides=(64, 96, 128, 160))
 # Few values, so that ties of every kind occur.
@@ -139,28 +140,46 @@ def test_the_whole_space_of_b0_takes_less_than_a_second() -> None:
     assert min(times) < 1
 
 
-def test_the_same_law_speaks_for_a_surface_and_for_one_network() -> None:
-    law = accuracy_law("efficientnet")
+def test_a_surface_and_one_network_are_predicted_alike() -> None:
     b0, b3 = named("efficientnet_b0"), member("efficientnet_b3")
-    found = mark(b0, b3.scaling, law)
-    alone = law.predict(b3.scaling.depth, b3.scaling.width, b3.network.resolution, cost(b3.network).macs)
-    assert (found.mean, found.cost) == (float(alone.mean), cost(b3.network).macs)
+    by = Scale(accuracy_law("efficientnet"), b0)
+    found = mark(b0, b3.scaling, by)
+    alone = by.law.predict(*factors(b3.network, b0), cost(b3.network).macs)
+    assert (found.mean, found.cost) == (pytest.approx(float(alone.mean), abs=1e-9), cost(b3.network).macs)
     # B3 at its own factors is B0 at B3's.
-    assert mark(b3.network, b3.scaling**0, law, start=b3.scaling).mean == found.mean
+    assert mark(b3.network, Scaling(), by).mean == found.mean
 
 
 def test_the_ray_holds_what_the_rule_gives_and_leaves_out_what_is_no_network() -> None:
     b0, rule = named("efficientnet_b0"), RULES["efficientnet"]
-    found = ray(b0, rule, [-30.0, -1.0, 0.0, 2.0], accuracy_law("efficientnet"))
+    found = ray(b0, rule, [-30.0, -1.0, 0.0, 2.0], Scale(accuracy_law("efficientnet"), b0))
     assert list(found) == [-1.0, 0.0, 2.0]
     assert [each.cost for each in found.values()] == [cost(scale(b0, rule**phi)).macs for phi in found]
 
 
 @pytest.mark.parametrize(
+    ("family", "name", "recipe", "count"),
+    [("efficientnet", "efficientnet_b0", "autoaugment", 8), ("mobilenet_v2", "mobilenet_v2", "slim", 22)],
+)
+def test_published_networks_are_found_by_what_they_are_rounded_to(
+    family: str, name: str, recipe: str, count: int
+) -> None:
+    origin = member(name)
+    points = [point for point in published()[family] if point.recipe == recipe]
+    found = rounded_to(points, origin.network, origin.rounding)
+    assert len(found) == count
+    for point, scaling in found.items():
+        network = scale(origin.network, scaling, origin.rounding)
+        assert (cost(network).macs, network.resolution) == (point.macs, point.resolution)
+        if family == "efficientnet":
+            assert network == named(point.model.replace("-", "_"))
+
+
+@pytest.mark.parametrize(
     ("given", "problem"),
     [
-        ({"cost": "mac"}, "cost: unknown cost: 'mac'; did you mean macs"),
-        ({"cost": "latency_ms"}, "cost: .*'latency_ms'; known: "),
+        ({"cost": "mac"}, "cost: unknown cost 'mac'; did you mean macs"),
+        ({"cost": "latency_ms"}, "latency_ms: a limit on latency needs a device"),
         ({"score": [1.0, 2.0, 3.0]}, r"score: of shape \(3,\), which does not broadcast"),
         ({"score": math.nan}, r"score: not a number for [\d,]+ of [\d,]+ networks"),
         ({"budget": Budget(macs=10)}, r"budget: none of [\d,]+ networks fits; the nearest .* needs [\d,]+ macs"),

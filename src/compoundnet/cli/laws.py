@@ -1,12 +1,10 @@
 """Which accuracy law speaks for a network: that of its family, where figures were published, or the pooled one."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 
 from compoundnet.families import MEMBERS, Member
 from compoundnet.network import Network
-from compoundnet.scaling import Scaling
 
 # group of the law -> the member that its factors are relative to
 BASES: Mapping[str, str] = MappingProxyType(
@@ -19,24 +17,19 @@ BASES: Mapping[str, str] = MappingProxyType(
 )
 
 
-@dataclass(frozen=True)
-class Known:
-    """The group of a law, "" for the pooled one, the member it starts from, and a network's factors to that."""
+def family_of(network: Network) -> tuple[str, Member | None]:
+    """The group of the law for a network, and the member that its factors are relative to.
 
-    group: str = ""
-    base: Member | None = None
-    start: Scaling = Scaling()
-
-
-def known(net: str, network: Network) -> Known:
-    """The law of a network that is a member by name, or the base of a published family.
+    A network belongs to a published family when it differs from its base in nothing but layers, channels and
+    resolution; "" and None for any other.
 
     >>> from compoundnet.families import named
-    >>> known("efficientnet_b4", named("efficientnet_b4")).start.depth, known("tiny.json", named("tiny")).group
-    (1.8, '')
+    >>> [family_of(named(name))[0] for name in ("efficientnet_b4", "tiny", "resnet101", "efficientnet_lite0")]
+    ['efficientnet', 'efficientnet', 'resnet', '']
     """
-    origin, start = (MEMBERS[net].base, MEMBERS[net].scaling) if net in MEMBERS else (network, Scaling())
+    from compoundnet.solving.explaining import difference
+
     for group, name in BASES.items():
-        if MEMBERS[name].network == origin:
-            return Known(group, MEMBERS[name], start)
-    return Known()
+        if difference(network, MEMBERS[name].network) is None:
+            return group, MEMBERS[name]
+    return "", None

@@ -97,13 +97,15 @@ def explain(
     >>> [round(axis.phi, 2) for axis in found.moved], round(found.phi, 2), found.near.phi
     ([3.22, 3.53, 3.78], 3.73, 4.0)
     """
-    _require_scaled(network, base)
+    if found := difference(network, base):
+        path, mine, theirs = found
+        raise FieldError(path, f"{shown(mine)}, but the base has {shown(theirs)}; no scaling changes that")
     growth = rule.scaling.flops_factor
     require(
         growth > 1, "rule", f"{rule.name} multiplies the multiply-adds by {growth:g}; only a rule that grows explains"
     )
-    found, before = cost(network), cost(base).macs
-    ratio = found.macs / before
+    counted = cost(network)
+    ratio = counted.macs / cost(base).macs
     power = math.log(ratio) / math.log(growth)
     whole = float(round(power)) if phi is None else phi
     return Explanation(
@@ -112,12 +114,12 @@ def explain(
         rule=rule,
         rounding=rounding,
         moved=_moved(network, base, rule, rounding, scaling),
-        cost=found,
+        cost=counted,
         ratio=ratio,
         phi=power,
         doublings=math.log2(ratio),
         near=ruled(base, rule, rounding, whole),
-        equal=_meeting(base, rule, rounding, found.macs),
+        equal=_meeting(base, rule, rounding, counted.macs),
         published=scaling is not None,
     )
 
@@ -194,15 +196,17 @@ def _meeting(base: Network, rule: Rule, rounding: Rounding, macs: int) -> Ruled 
     return ruled(base, rule, rounding, low)
 
 
-def _require_scaled(network: Network, base: Network) -> None:
-    """Raise FieldError unless the two differ in nothing but layers, channels and resolution."""
-    if found := _difference(encode(network), encode(base)):
-        path, mine, theirs = found
-        raise FieldError(path, f"{shown(mine)}, but the base has {shown(theirs)}; no scaling changes that")
+def difference(network: Network, base: Network) -> tuple[str, Any, Any] | None:
+    """Where two networks first differ in what scaling leaves alone, and what stands there; None when nowhere.
+
+    >>> from compoundnet.families import named
+    >>> difference(named("resnet50"), named("efficientnet_b0"))
+    ('stem.kernel', 7, 3)
+    """
+    return _difference(encode(network), encode(base))
 
 
 def _difference(mine: Any, theirs: Any, path: str = "") -> tuple[str, Any, Any] | None:
-    """Where two encoded networks first differ in what scaling leaves alone, and what stands there."""
     if isinstance(mine, dict) and isinstance(theirs, dict) and mine.keys() == theirs.keys():
         parts = [(f"{path}.{key}" if path else key, mine[key], theirs[key]) for key in mine if key not in _SCALED]
         if (mine.get("channels") is None) != (theirs.get("channels") is None):

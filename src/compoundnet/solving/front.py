@@ -107,15 +107,11 @@ def costs_of(space: Surface, cost: str, budget: Budget) -> Numbers:
 
     Raises FieldError, with the names there are, for another one.
     """
-    found = SimpleNamespace(**space.costs)
-    try:
-        return np.asarray(LIMITS[cost](budget, found) if cost in LIMITS else space.costs[cost], np.float64)
-    except (KeyError, AttributeError):
-        known = [*space.costs, *(name for name in LIMITS if name not in space.costs)]
-        problem = "not a cost that this surface has" if cost in LIMITS else "unknown cost"
-        raise FieldError(
-            "cost", f"{problem}: {cost!r}; {near(cost, [each for each in known if each != cost])}"
-        ) from None
+    if cost in LIMITS:
+        return np.asarray(LIMITS[cost](budget, SimpleNamespace(**space.costs)), np.float64)
+    if cost not in space.costs:
+        raise FieldError("cost", f"unknown cost {cost!r}; {near(cost, {**LIMITS, **space.costs})}")
+    return space.costs[cost]
 
 
 def non_dominated(costs: Numbers, scores: Numbers, ties: Numbers | None = None) -> NDArray[np.int64]:
