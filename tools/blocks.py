@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import Any
 
 import compoundnet as c
+from tools.accuracy_block import accuracy_grids, accuracy_released, accuracy_surface, accuracy_unseen
 from tools.files import newest_benchmarks, published, records
 from tools.int8_block import int8
 from tools.serving_block import serving
@@ -214,6 +215,10 @@ BLOCKS: Mapping[str, Callable[[], str]] = MappingProxyType(
         "serving": serving,
         "solver_speed": solver_speed,
         "solver_table": solver_table,
+        "accuracy_grids": accuracy_grids,
+        "accuracy_released": accuracy_released,
+        "accuracy_unseen": accuracy_unseen,
+        "accuracy_surface": accuracy_surface,
         "int8": int8,
     }
 )

@@ -2,28 +2,24 @@
 
 import functools
 import hashlib
+import json
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from statistics import NormalDist
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from compoundnet.schema import FieldError, decode, near, require, require_kind, require_number, shown
+from compoundnet.schema import decode, near, require, require_kind, shown
 
-from .curve import Numbers, curve
-from .fitting import LEVEL, Base, Fit, coordinates, correlations, fit
-from .points import NUMBERS, OWN, Point, published
+from .fitting import LEVEL, REMAINDER, Base, Fit, fit
+from .points import MOST_OWN, NUMBERS, OWN, Point, published
 from .pooling import BASES, others, prior_of
+from .predicting import Prediction, Seen, given_columns, in_parts, quadratic, quantile, seen, top1
 
 VERSION = 1
-MOST_OWN = 200
-CHANCE = 0.1  # percent: of 1000 classes
-_CHUNK = 8192
-_BEYOND = 1e-6
 # group -> (family, the recipe that is predicted unless there are own points)
 GROUPS: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
@@ -40,15 +36,6 @@ GROUPS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "tinynet": ("efficientnet", "tinynet"),
     }
 )
-
-
-class Prediction(NamedTuple):
-    """Predicted top-1 in percent, the ends of the interval, and where the query lies outside the data."""
-
-    mean: Numbers
-    low: Numbers
-    high: Numbers
-    outside: NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -77,26 +64,51 @@ class Law:
         >>> bool(found.low < 80.1 < found.high), bool(found.outside)
         (True, False)
         """
-        require_number(level, "level", "a probability between 0 and 1", above=0, below=1)
-        names = ("depth", "width", "resolution", "macs")
-        given = [
-            _positive(np.asarray(v, np.float64), n)
-            for n, v in zip(names, (depth, width, resolution, macs), strict=True)
-        ]
-        shape = np.broadcast_shapes(*(each.shape for each in given))
-        size = math.prod(shape)
-        mean, low, high = (np.empty(size) for _ in range(3))
-        outside = np.empty(size, np.bool_)
-        half = _quantile((1 + level) / 2, self.fitted.freedom)
-        start = 0
-        flags: Any = ("external_loop", "buffered", "zerosize_ok")
-        for columns in np.nditer([np.broadcast_to(each, shape) for each in given], flags, order="C", buffersize=_CHUNK):
-            part = slice(start, start + columns[0].size)
-            start = part.stop
-            center, deviation, outside[part] = _errors(self.fitted, *columns)
-            for found, error in ((mean, center), (low, center + half * deviation), (high, center - half * deviation)):
-                found[part] = np.maximum(100 - np.exp(np.minimum(error, math.log(100 - CHANCE))), CHANCE)
-        return Prediction(*(each.reshape(shape)[()] for each in (mean, low, high, outside)))
+        given, shape = given_columns(depth, width, resolution, macs, level)
+        half = quantile((1 + level) / 2, self.fitted.freedom)
+
+        def part(found: Seen) -> Prediction:
+            spread = half * np.sqrt(found.variance + (1 + REMAINDER) * self.fitted.noise)
+            low, high = (top1(found.error + sign * spread) for sign in (1, -1))
+            return Prediction(top1(found.error), low, high, found.outside)
+
+        return in_parts(self.fitted, given, shape, part)
+
+    def ahead(
+        self,
+        best: tuple[float, float, float, float],
+        depth: ArrayLike,
+        width: ArrayLike,
+        resolution: ArrayLike,
+        macs: ArrayLike,
+        level: float = 0.9,
+    ) -> Prediction:
+        """How many points one network (depth, width, resolution, macs) is ahead of others, with an interval.
+
+        Two networks of a family share what the law is unsure of, so a difference is known much better than the two
+        accuracies. The interval is that of the law, without the luck of two trainings: where ``low`` is at most 0, the
+        other network may be as good. ``outside`` is that of the others. Raises FieldError as ``predict`` does.
+
+        >>> from compoundnet.accuracy import accuracy_law
+        >>> law = accuracy_law("efficientnet")
+        >>> found = law.ahead((1.4375, 1, 240, 686_802_832), 1, 1, 224, 385_814_752)
+        >>> bool(1.5 < found.low < found.mean < found.high < 3)
+        True
+        """
+        one, _ = given_columns(*best, level)
+        given, shape = given_columns(depth, width, resolution, macs, level)
+        half = quantile((1 + level) / 2, self.fitted.freedom)
+        first = seen(self.fitted, *(column.reshape(1) for column in one))
+
+        def part(found: Seen) -> Prediction:
+            x_XN = found.x - first.x
+            apart_N = ((found.places - first.places) ** 2).sum(0)
+            fresh_N = -2 * REMAINDER * self.fitted.noise * np.expm1(-apart_N / 2)
+            spread = half * np.sqrt(np.maximum(quadratic(self.fitted.spread, x_XN) + fresh_N, 0))
+            mean, low, high = (top1(first.error) - top1(found.error + sign * spread) for sign in (0, -1, 1))
+            return Prediction(mean, low, high, found.outside)
+
+        return in_parts(self.fitted, given, shape, part)
 
     def updated(self, points: Iterable[Point]) -> "Law":
         """The law that also knows these points of one own recipe, which it then predicts.
@@ -113,7 +125,7 @@ class Law:
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> "Law":
         """The law that ``to_dict`` wrote, fitted again. Raises FieldError for anything else."""
-        record = decode(_Record, data)
+        record = decode(LawRecord, data)
         require(record.version == VERSION, "version", f"{record.version} is not supported; expected {VERSION}")
         problem = f"{shown(record.published)} is not the hash of this version's points, {_hash()}"
         require(record.published == _hash(), "published", problem)
@@ -122,7 +134,9 @@ class Law:
 
 
 @dataclass(frozen=True)
-class _Record:
+class LawRecord:
+    """A law as ``Law.to_dict`` writes it; own points are rows of depth, width, resolution, macs and top1."""
+
     version: int
     group: str
     published: str
@@ -150,60 +164,35 @@ def accuracy_law(group: str = "", own: Iterable[Point] = ()) -> Law:
 @functools.lru_cache(maxsize=32)
 def _made(group: str, own: tuple[Point, ...]) -> Law:
     family, recipe = GROUPS[group]
-    prior = prior_of(others(family))
     if not family:
-        known = replace(prior, level=(prior.level[0], LEVEL[1])) if own else prior
-        return Law(group, own, fit(own, _own_base(own), known, OWN))
+        return unseen(own, others(family))
     points = (*published()[family], *own)
-    prior = replace(prior, level=LEVEL)
+    prior = replace(prior_of(others(family)), level=LEVEL)
     return Law(group, own, fit(points, BASES[family], prior, OWN if own else recipe))
 
 
+def unseen(own: tuple[Point, ...], families: tuple[str, ...]) -> Law:
+    """The pooled law of a network that nobody published: what ``families`` have in common, and own points.
+
+    The base is then the own network: its side is that of the point nearest to depth and width 1.
+    """
+    prior = prior_of(families)
+    if own:
+        return Law("", own, fit(own, _own_base(own), replace(prior, level=(prior.level[0], LEVEL[1])), OWN))
+    usual = [math.log(BASES[name].macs) for name in families]
+    return Law("", own, fit((), Base(math.exp(sum(usual) / len(usual))), prior, OWN))
+
+
 def _own_base(own: tuple[Point, ...]) -> Base:
-    """The base of a network that nobody published: as its own points have it, else that of the usual network."""
-    usual = [math.log(base.macs) for base in BASES.values()]
-    if not own:
-        return Base(math.exp(sum(usual) / len(usual)))
     nearest = min(own, key=lambda point: abs(math.log(point.depth)) + abs(math.log(point.width)))
     side = nearest.resolution
     sizes = [math.log(p.macs / (p.depth * p.width**2 * (p.resolution / side) ** 2)) for p in own]
     return Base(math.exp(sum(sizes) / len(sizes)), side)
 
 
-def _errors(
-    fitted: Fit, depth: Numbers, width: Numbers, side: Numbers, macs: Numbers
-) -> tuple[Numbers, Numbers, NDArray[np.bool_]]:
-    """The logarithm of the error, its deviation, and which networks lie outside the data."""
-    logs_3N, excess_N = coordinates(fitted.base, depth, width, side, macs)
-    found_N, slopes_6N = curve(fitted.theta, logs_3N, excess_N)
-    near_KN = correlations(fitted.nodes, logs_3N)
-    found_N += fitted.level + fitted.weights @ near_KN
-    x_XN = np.concatenate([slopes_6N, np.ones((1, len(found_N))), near_KN])
-    known_N = np.einsum("xn,xn->n", fitted.spread @ x_XN, x_XN)
-    variance_N = np.maximum(known_N + 2 * fitted.noise, fitted.noise)
-    outside_N = variance_N > fitted.reach
-    for row, low, high in zip((*logs_3N, np.log(macs)), fitted.low, fitted.high, strict=True):
-        outside_N |= (row < low - _BEYOND) | (row > high + _BEYOND)
-    return found_N, np.sqrt(variance_N), outside_N
-
-
-def _positive(values: Numbers, name: str) -> Numbers:
-    if not bool((np.isfinite(values) & (values > 0)).all()):
-        wrong = values[~(np.isfinite(values) & (values > 0))].flat[0]
-        raise FieldError(name, f"{wrong} is not a number above 0")
-    return values
-
-
-def _quantile(probability: float, freedom: float) -> float:
-    """Of Student's t distribution (Hill's series; Abramowitz and Stegun 26.7.5)."""
-    z = NormalDist().inv_cdf(probability)
-    first = (z**3 + z) / 4
-    second = (5 * z**5 + 16 * z**3 + 3 * z) / 96
-    third = (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384
-    return z + first / freedom + second / freedom**2 + third / freedom**3
-
-
 @functools.cache
 def _hash() -> str:
-    text = repr([(name, BASES[name], points) for name, points in published().items()])
+    columns = (*NUMBERS, "recipe")
+    rows = {name: [[getattr(p, column) for column in columns] for p in points] for name, points in published().items()}
+    text = json.dumps([rows, {name: [base.macs, base.side] for name, base in BASES.items()}])
     return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -12,6 +12,7 @@ from compoundnet.schema import require, require_kind, require_number
 Published: TypeAlias = MappingProxyType[str, tuple["Point", ...]]
 OWN = "own"
 NUMBERS = ("depth", "width", "resolution", "macs", "top1")
+MOST_OWN = 200
 MOST_FACTOR = 64.0
 MOST_SIDE = 8192
 MOST_MACS = 1e15
