@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from compoundnet.solving.front import Front, Point
     from compoundnet.solving.predicted import Mark
 
-_DRAWN = 400  # points of a line; more cannot be told apart
+_DRAWN = 200  # points of a line; more cannot be told apart
 
 
 @dataclass(frozen=True)
