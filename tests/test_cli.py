@@ -44,6 +44,21 @@ SURFACE = {
         *["--max-params", "--max-training-memory", "--objective", "--optimizer", "--out", "--sides", "--width"],
     ],
     "verify-solution": ["solution", "--json"],
+    "pareto": [
+        *["net", "--batch", "--cost", "--csv", "--depth", "--device", "--dtype", "--json", "--max-activations"],
+        *[
+            "--max-macs",
+            "--max-memory",
+            "--max-params",
+            "--max-training-memory",
+            "--optimizer",
+            "--plot",
+            "--points",
+            "--rule",
+        ],
+        *["--sides", "--width"],
+    ],
+    "explain": ["net", "--base", "--json", "--like", "--phi", "--rule"],
     "predict": [
         *["paths", "--batch", "--engine", "--exact", "--files-from", "--json", "--labels", "--model", "--network"],
         *["--out", "--shard", "--top", "--workers"],

@@ -15,10 +15,10 @@ ROOT = Path(__file__).parent.parent
 # Each layer may import the ones before it; within a layer files may import each other.
 LAYERS = [
     {"schema", "layers", "operators", "network", "scaling", "cost", "families", "preprocess", "budget", "rules"},
-    {"accuracy"},
+    {"accuracy", "devices"},
     {"solving"},
     {"modules", "building", "weights"},
-    {"images", "prediction", "cam", "engines", "export", "measuring", "quantizing"},
+    {"images", "prediction", "cam", "engines", "export", "measuring", "quantizing", "plots"},
     {"serve", "cli", "__main__"},
 ]
 VALUES_MAY_IMPORT = set(sys.stdlib_module_names)

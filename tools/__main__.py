@@ -5,8 +5,8 @@ import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from tools import blocks, figure, records, snippets
-from tools.files import FIGURE, PAGES, RESULTS, ROOT, is_up_to_date, write
+from tools import blocks, figure, front_figure, records, snippets
+from tools.files import FIGURE, FRONT_FIGURE, PAGES, RESULTS, ROOT, is_up_to_date, write
 
 
 def made() -> Iterator[tuple[Path, str]]:
@@ -14,6 +14,7 @@ def made() -> Iterator[tuple[Path, str]]:
     for name in records.MAKERS:
         yield RESULTS / name, records.text(name)
     yield FIGURE, figure.text()
+    yield FRONT_FIGURE, front_figure.text()
     for page in PAGES:
         yield page, snippets.refreshed(blocks.filled(page.read_text(encoding="utf-8")))
 

@@ -12,20 +12,9 @@ import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from compoundnet.plots.still import BLUE, GREY, ORANGE, STYLE
 from tools.files import published, records
 
-# Okabe and Ito's palette, told apart with any colour vision.
-BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#595959"
-STYLE = {
-    "svg.hashsalt": "compoundnet",
-    "svg.fonttype": "none",
-    "font.family": "sans-serif",
-    "font.size": 11,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.titlesize": 12,
-    "axes.titlelocation": "left",
-}
 SHOWN = {
     "resnet50": "ResNet-50",
     "resnet152": "ResNet-152",
@@ -45,7 +34,7 @@ def plotted() -> dict[str, Any]:
 def draw() -> Figure:
     """Both panels."""
     data = plotted()
-    with mpl.rc_context(STYLE):
+    with mpl.rc_context(dict(STYLE)):
         figure = Figure(figsize=(10, 4.3), facecolor="white")
         figure.set_layout_engine("constrained", w_pad=0.12, h_pad=0.08)
         left, right = figure.subplots(1, 2, gridspec_kw={"wspace": 0.06})
@@ -102,6 +91,6 @@ def text() -> str:
     """The picture as SVG."""
     stream = io.StringIO()
     metadata = {"Date": None, "Creator": None, "Title": "Accuracy and cost", "Description": json.dumps(plotted())}
-    with mpl.rc_context(STYLE):
+    with mpl.rc_context(dict(STYLE)):
         draw().savefig(stream, format="svg", metadata=metadata)
     return "".join(f"{line.rstrip()}\n" for line in stream.getvalue().splitlines())

@@ -7,6 +7,7 @@ from typing import Any
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "results"
 FIGURE = ROOT / "docs/figures/accuracy_cost.svg"
+FRONT_FIGURE = ROOT / "docs/figures/front_b0.svg"
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
 
 

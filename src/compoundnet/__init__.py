@@ -51,8 +51,13 @@ if TYPE_CHECKING:
     from .prediction import predict as predict
     from .prediction import predictions as predictions
     from .solving import Ranges as Ranges
+    from .solving import explain as explain
+    from .solving import front as front
     from .solving import largest_phi as largest_phi
+    from .solving import predicted as predicted
     from .solving import solve as solve
+    from .solving import surface as surface
+    from .solving import thinned as thinned
     from .weights import Pretrained as Pretrained
     from .weights import Weights as Weights
     from .weights import load as load
@@ -74,8 +79,13 @@ _LAZY = {
     "predict": "prediction",
     "predictions": "prediction",
     "Ranges": "solving",
+    "explain": "solving",
+    "front": "solving",
     "largest_phi": "solving",
+    "predicted": "solving",
     "solve": "solving",
+    "surface": "solving",
+    "thinned": "solving",
     "Pretrained": "weights",
     "Weights": "weights",
     "load": "weights",

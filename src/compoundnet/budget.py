@@ -6,7 +6,7 @@ from types import MappingProxyType
 from typing import Any
 
 from .cost import Cost
-from .schema import require, require_choice, require_count
+from .schema import require, require_choice, require_count, require_number
 
 BYTES: Mapping[str, int] = MappingProxyType({"float32": 4, "bfloat16": 2, "float16": 2, "int8": 1})
 # How many numbers an optimizer keeps for each parameter, beside the parameter and its gradient.
@@ -20,7 +20,8 @@ class Budget:
     ``macs``, ``params`` and ``activations`` are counts as ``Cost`` has them. ``memory`` is in bytes: the
     parameters and the most activations alive at once, in ``dtype``. ``training_memory`` is in bytes of
     float32: parameters, gradients, what ``optimizer`` keeps, and the activations that wait for the backward pass
-    of ``batch`` images. Raises FieldError for limits and counts below 1 and unknown names.
+    of ``batch`` images. ``latency_ms`` is in milliseconds, as a calibrated device predicts one call. Raises FieldError
+    for limits and counts below 1, a latency that is not positive, and unknown names.
 
     >>> from compoundnet.cost import cost
     >>> from compoundnet.families import named
@@ -34,12 +35,15 @@ class Budget:
     activations: int | None = None
     memory: int | None = None
     training_memory: int | None = None
+    latency_ms: float | None = None
     dtype: str = "float32"
     batch: int = 1
     optimizer: str = "rmsprop"
 
     def __post_init__(self) -> None:
-        for name in LIMITS:
+        if self.latency_ms is not None:
+            require_number(self.latency_ms, "latency_ms", "a positive number of milliseconds", above=0)
+        for name in LIMITS.keys() - {"latency_ms"}:
             limit = getattr(self, name)
             whole = limit is None or (isinstance(limit, int) and not isinstance(limit, bool) and limit >= 1)
             require(whole, name, f"{limit!r} is not a whole number of at least 1")
@@ -48,7 +52,7 @@ class Budget:
         require_choice(self.optimizer, tuple(OPTIMIZERS), "optimizer")
 
     @property
-    def limits(self) -> dict[str, int]:
+    def limits(self) -> dict[str, int | float]:
         """What is limited, by name."""
         return {name: getattr(self, name) for name in LIMITS if getattr(self, name) is not None}
 
@@ -80,6 +84,21 @@ def _training_memory(budget: Budget, cost: Any) -> Any:
     return BYTES["float32"] * (copies * cost.params + budget.batch * cost.training_activations)
 
 
+def _latency(_: Budget, cost: Any) -> Any:
+    problem = "a limit on latency needs a device; calibrate one, or give a roofline"
+    require(hasattr(cost, "latency_ms"), "latency_ms", problem)
+    return cost.latency_ms
+
+
+def figure(need: float) -> str:
+    """What a network needs of a limit, or a limit, for people: whole numbers exactly, others to six digits.
+
+    >>> figure(385814752), figure(30.00000004)
+    ('385,814,752', '30')
+    """
+    return f"{need:,}" if isinstance(need, int) else f"{need:,.6g}"
+
+
 LIMITS: Mapping[str, Callable[[Budget, Any], Any]] = MappingProxyType(
     {
         "macs": lambda _, cost: cost.macs,
@@ -87,6 +106,7 @@ LIMITS: Mapping[str, Callable[[Budget, Any], Any]] = MappingProxyType(
         "activations": lambda _, cost: cost.activations,
         "memory": _memory,
         "training_memory": _training_memory,
+        "latency_ms": _latency,
     }
 )
 assert all(name in {field.name for field in fields(Budget)} for name in LIMITS)

@@ -62,12 +62,18 @@ class Cost:
 
 @dataclass(frozen=True, slots=True)
 class LayerCost:
-    """One leaf of the tree: where it is, what it is, the shape (C, H, W) it writes, what it costs."""
+    """One leaf of the tree: where it is, what it is, the shapes (C, H, W) it writes and reads, what it costs.
+
+    ``sums`` and ``products`` are the elements of the residual sums, and of the gates' products, that follow it.
+    """
 
     path: str
     layer: Leaf
     shape: tuple[int, int, int]
     cost: Cost
+    read: tuple[int, int, int] = (0, 0, 0)
+    sums: int = 0
+    products: int = 0
 
 
 def cost(network: Network, size: tuple[int, int] | None = None) -> Cost:
@@ -178,6 +184,8 @@ class _Fold:
             self.visit(f"{path}.shortcut", node.shortcut)
             branch = self.x
         self._unpin(x, held, Tensor(branch.channels, branch.height, branch.width))
+        if self.layers:
+            self.layers[-1] = replace(self.layers[-1], sums=self.layers[-1].sums + branch.elements)
 
     def _gate(self, path: str, children: tuple[tuple[str, Node], ...]) -> None:
         x, held = self._pin()
@@ -186,6 +194,8 @@ class _Fold:
         self._keep_in_last(x)
         self._keep_in_last(self.x)
         self._unpin(x, held, Tensor(x.channels, x.height, x.width))
+        if self.layers:
+            self.layers[-1] = replace(self.layers[-1], products=self.layers[-1].products + x.elements)
 
     def _pin(self) -> tuple[Tensor, int]:
         self.x.pinned += 1
@@ -207,7 +217,7 @@ class _Fold:
             return
         last = self.layers[-1]
         grown = replace(last.cost, training_activations=last.cost.training_activations + self._keep(tensor))
-        self.layers[-1] = LayerCost(last.path, last.layer, last.shape, grown)
+        self.layers[-1] = replace(last, cost=grown)
 
     def _leaf(self, path: str, leaf: Leaf) -> None:
         x = self.x
@@ -240,9 +250,8 @@ class _Fold:
         # Not +=: with arrays that would change the number that `_pin` has handed out.
         self.held = self.held + (x.elements if x.pinned else 0)
         self.x = out
-        self.layers.append(
-            LayerCost(path, leaf, (out.channels, out.height, out.width), Cost(params, macs, activations, live, kept))
-        )
+        written, read = ((each.channels, each.height, each.width) for each in (out, x))
+        self.layers.append(LayerCost(path, leaf, written, Cost(params, macs, activations, live, kept), read))
 
 
 def _padded(layer: Conv | MaxPool, x: Tensor) -> int:

@@ -12,8 +12,10 @@ from jsonargparse import ArgumentError, ArgumentParser
 from compoundnet import __version__
 from compoundnet.schema import near
 
+from .explaining import explain_network
 from .exporting import export, verify
 from .networks import cost, models, scale, show
+from .pareto import pareto_front
 from .predicting import predict
 from .quantizing import quantize
 from .serving import serve
@@ -31,6 +33,8 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
         "models": models,
         "solve": solve_budget,  # named `solve`, jsonargparse would look at compoundnet.solve, and load NumPy
         "verify-solution": verify_solution,
+        "pareto": pareto_front,
+        "explain": explain_network,
         "predict": predict,
         "merge": merge,
         "time": time,

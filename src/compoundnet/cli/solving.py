@@ -58,12 +58,12 @@ def solve_budget(
 
     counts = {"macs": max_macs, "params": max_params, "activations": max_activations}
     sizes = {"memory": max_memory, "training_memory": max_training_memory}
-    budget = Budget(**_limits(counts, sizes), dtype=dtype, batch=batch, optimizer=optimizer)
+    budget = Budget(**given_limits(counts, sizes), dtype=dtype, batch=batch, optimizer=optimizer)
     kind, _, name = objective.partition(":")
     if kind != "rule":
         raise ValueError(f"--objective: {objective!r} is not rule:NAME, such as rule:efficientnet")
     source = read(net)
-    solution = solve(source.network, budget, rule(name), _ranges(depth, width, sides), source.rounding)
+    solution = solve(source.network, budget, rule(name), given_ranges(depth, width, sides), source.rounding)
     record = to_dict(solution)
     if out is not None:
         with whole(out) as file:
@@ -100,7 +100,7 @@ def verify_solution(solution: str, json: bool = False) -> int:
     return 0 if found.holds else 1
 
 
-def _limits(counts: dict[str, str | None], sizes: dict[str, str | None]) -> dict[str, Any]:
+def given_limits(counts: dict[str, str | None], sizes: dict[str, str | None]) -> dict[str, Any]:
     """The limits that were given, in whole numbers."""
     limits = {name: count(text, _option(name)) for name, text in counts.items() if text is not None}
     limits |= {name: size(text, _option(name)) for name, text in sizes.items() if text is not None}
@@ -113,7 +113,8 @@ def _option(limit: str) -> str:
     return f"--max-{limit.replace('_', '-')}"
 
 
-def _ranges(depth: str | None, width: str | None, sides: str | None) -> "Ranges":
+def given_ranges(depth: str | None, width: str | None, sides: str | None) -> "Ranges":
+    """The ranges that were given, the others as ``solve`` has them."""
     from compoundnet.solving import Ranges
     from compoundnet.solving.ranges import MOST_SIDES
 

@@ -2,6 +2,12 @@
 
 from .certificate import Certificate as Certificate
 from .certificate import verify as verify
+from .explaining import Explanation as Explanation
+from .explaining import explain as explain
+from .front import Front as Front
+from .front import front as front
+from .front import thinned as thinned
+from .predicted import predicted as predicted
 from .ranges import Ranges as Ranges
 from .ray import Reached as Reached
 from .ray import largest_phi as largest_phi

@@ -15,7 +15,8 @@ from typing import Any, TypeVar
 import numpy as np
 
 from compoundnet.budget import Budget
-from compoundnet.cost import cost
+from compoundnet.cost import Cost, cost
+from compoundnet.devices import Device, timed
 from compoundnet.network import Network
 from compoundnet.rules import rule
 from compoundnet.scaling import Rounding, scale, scaled_repeats, scaled_widths
@@ -62,6 +63,7 @@ def to_dict(solution: Solution) -> dict[str, Any]:
             "base": solution.base.to_dict(),
             "ranges": encode(solution.ranges),
             "objective": solution.objective,
+            **({} if solution.device is None else {"device": solution.device.bare.to_dict()}),
         },
     }
 
@@ -82,8 +84,8 @@ def verify(data: Mapping[str, Any], seed: int = 0, on_done: Callable[[int, int],
     Raises FieldError for JSON that is none, and for own objectives: functions cannot be written down.
     """
     read = _Read(data)
-    space = surface(read.base, read.ranges, read.rounding)
-    again = solve(read.base, read.budget, read.rule, read.ranges, read.rounding, space)
+    space = surface(read.base, read.ranges, read.rounding, read.device)
+    again = solve(read.base, read.budget, read.rule, read.ranges, read.rounding, space, read.device)
     certificate = (again.enumerated, again.admissible)
     if problem := _differences(read, again):
         return Certificate(0, *certificate, problem)
@@ -97,14 +99,19 @@ def verify(data: Mapping[str, Any], seed: int = 0, on_done: Callable[[int, int],
     places += [*better, *sample]
     for done, place in enumerate(places, 1):
         index = tuple(int(axis) for axis in np.unravel_index(int(place), space.shape))
-        counted = cost(scale(read.base, space.scaling(index), read.rounding))
-        if counted != space.cost(index):
+        counted = read.cost(scale(read.base, space.scaling(index), read.rounding))
+        if not _same(counted, space.cost(index)):
             return Certificate(done, *certificate, f"cost() counts otherwise at {space.scaling(index)}: {counted}")
-        if read.budget.admits(counted) != (used[index] <= 1):
+        if read.budget.admits(counted) != (used[index] <= 1) and not math.isclose(used[index], 1, rel_tol=_CLOSE):
             return Certificate(done, *certificate, f"the budget at {space.scaling(index)} was misjudged")
         if on_done is not None:
             on_done(done, len(places))
     return Certificate(len(places), *certificate)
+
+
+def _same(one: Cost, other: Cost) -> bool:
+    """The same counts, and predictions alike: these are sums in another order."""
+    return all(_alike(value, other.to_dict()[name]) for name, value in one.to_dict().items())
 
 
 def _missing(space: Surface, ranges: Ranges, seed: int) -> str:
@@ -139,6 +146,12 @@ class _Read:
         problem = f"{given.get('objective')!r:.60} is a function, which no file can hold; only rules can be verified"
         require(kind == "rule", "certificate.objective", problem)
         self.rule = _under("certificate.objective", lambda: rule(name))
+        device = given.get("device")
+        self.device = None if device is None else _under("certificate.device", lambda: Device.from_dict(device))
+
+    def cost(self, network: Network) -> Cost:
+        """By the scalar path."""
+        return cost(network) if self.device is None else timed(network, self.device)
 
 
 def _under(field: str, read: Callable[[], T]) -> T:

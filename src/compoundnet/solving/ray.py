@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from compoundnet.budget import Budget
+from compoundnet.budget import Budget, figure
 from compoundnet.cost import Cost, cost
+from compoundnet.devices import Device, timed
 from compoundnet.network import Network
 from compoundnet.rules import Rule
 from compoundnet.scaling import Rounding, scale
@@ -32,15 +33,17 @@ class Reached:
     network: Network
     cost: Cost
     next_phi: float | None
-    broken: dict[str, int]
+    broken: dict[str, int | float]
 
 
-def largest_phi(network: Network, rule: Rule, budget: Budget, rounding: Rounding | None = None) -> Reached:
+def largest_phi(
+    network: Network, rule: Rule, budget: Budget, rounding: Rounding | None = None, device: Device | None = None
+) -> Reached:
     """The largest rounded network that the rule gives within the budget, for phi in [-16, 16].
 
     "Largest" takes for granted that no network fits beyond one that needs twice the budget.
 
-    Rounds as the rule says unless told otherwise. Raises FieldError, with what the smallest network needs, when
+    Rounds as the rule says unless told otherwise; ``device`` predicts the latency, if that is limited. Raises FieldError, with what the smallest network needs, when
     none fits, and when nothing is limited.
 
     >>> from compoundnet.families import named
@@ -49,7 +52,7 @@ def largest_phi(network: Network, rule: Rule, budget: Budget, rounding: Rounding
     >>> found.network.resolution, found.cost.macs, found.broken
     (259, 993797968, {'macs': 1010944384})
     """
-    ray = _Ray(network, rule, rule.rounding if rounding is None else rounding)
+    ray = _Ray(network, rule, rule.rounding if rounding is None else rounding, device)
     phis = ray.steps(ray.beyond(budget))
     low, high = 0, len(phis)
     while low < high:  # up to here all fit, if costs only grow; the scan below does not trust that
@@ -66,9 +69,9 @@ def largest_phi(network: Network, rule: Rule, budget: Budget, rounding: Rounding
         raise FieldError("budget", f"no network of rule {rule.name} fits; the smallest needs {ray.needs(phis, budget)}")
     scaled = ray.network(phis[last])
     later = next((phi for phi in phis[last + 1 :] if ray.network(phi) != scaled), None)
-    needs: dict[str, int] = {} if later is None else budget.needs(ray.cost(later))
+    needs: dict[str, int | float] = {} if later is None else budget.needs(ray.cost(later))
     broken = {name: need for name, need in needs.items() if need > budget.limits[name]}
-    return Reached(phis[last], scaled, cost(scaled), later, broken)
+    return Reached(phis[last], scaled, ray.cost(phis[last]), later, broken)
 
 
 @dataclass(frozen=True)
@@ -78,16 +81,18 @@ class _Ray:
     base: Network
     rule: Rule
     rounding: Rounding
+    device: Device | None
 
     def network(self, phi: float) -> Network:
         return scale(self.base, self.rule.scaling**phi, self.rounding)
 
     def cost(self, phi: float) -> Cost:
-        return cost(self.network(phi))
+        scaled = self.network(phi)
+        return cost(scaled) if self.device is None else timed(scaled, self.device)
 
     def needs(self, phis: Sequence[float], budget: Budget) -> str:
         needs = budget.needs(self.cost(phis[0]))
-        return " and ".join(f"{need:,} of {budget.limits[name]:,} {name}" for name, need in needs.items())
+        return " and ".join(f"{figure(need)} of {figure(budget.limits[name])} {name}" for name, need in needs.items())
 
     def beyond(self, budget: Budget) -> float:
         """A phi whose network is far beyond the budget, or the largest."""

@@ -8,8 +8,9 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from compoundnet.budget import Budget
+from compoundnet.budget import Budget, figure
 from compoundnet.cost import Cost
+from compoundnet.devices import Device
 from compoundnet.network import Network
 from compoundnet.rules import Rule, rule
 from compoundnet.scaling import RELEASED, Rounding, Scaling
@@ -44,6 +45,7 @@ class Solution:
 
     ``enumerated`` networks are distinct and all that the ranges hold; ``admissible`` of them are within the budget.
     ``active`` names the limits that the best network takes the largest share of; none when all networks fit.
+    ``device`` predicted the latency, where there was one.
     """
 
     best: Candidate
@@ -56,6 +58,7 @@ class Solution:
     ranges: Ranges
     budget: Budget
     objective: str
+    device: Device | None = None
 
 
 def along(rule: Rule, use: float = USE) -> Objective:
@@ -86,12 +89,14 @@ def solve(
     ranges: Ranges | None = None,
     rounding: Rounding = RELEASED,
     space: Surface | None = None,
+    device: Device | None = None,
 ) -> Solution:
     """The network with the highest score among all that ``ranges`` hold and ``budget`` admits.
 
     ``objective`` is a rule, whose direction is followed (see ``along``), or a function of the surface. Equal
-    scores go to the cheaper network. ``space`` is the surface, where it was made before. Raises FieldError
-    when nothing fits, with what the smallest network needs, and for scores that are not numbers.
+    scores go to the cheaper network. ``space`` is the surface, where it was made before, with the same ``device``,
+    which predicts latency. Raises FieldError when nothing fits, with what the smallest network needs, for scores
+    that are not numbers, and for a limit on latency without a device.
 
     >>> from compoundnet.families import named
     >>> from compoundnet.rules import RULES
@@ -100,14 +105,14 @@ def solve(
     (True, True)
     """
     ranges = Ranges() if ranges is None else ranges
-    space = surface(network, ranges, rounding) if space is None else space
+    space = surface(network, ranges, rounding, device) if space is None else space
     score = along(objective) if isinstance(objective, Rule) else objective
     used = np.broadcast_to(budget.use(SimpleNamespace(**space.costs)), space.shape)
     scores = np.asarray(score(space, used), np.float64)
     require(scores.shape == space.shape, "objective", f"it gave scores of shape {scores.shape}, not {space.shape}")
     inside = used <= 1
     if not inside.any():
-        raise FieldError("budget", _infeasible(space, budget, used))
+        raise FieldError("budget", infeasible(space, budget, used))
     bad = int((~np.isfinite(scores[inside])).sum())
     require(bad == 0, "objective", f"its score is not a number for {bad:,} of {int(inside.sum()):,} networks")
     places = np.flatnonzero(inside)
@@ -124,6 +129,7 @@ def solve(
         ranges=ranges,
         budget=budget,
         objective=_named(objective),
+        device=device,
     )
 
 
@@ -150,11 +156,11 @@ def _active(budget: Budget, cost: Cost) -> tuple[str, ...]:
     return tuple(name for name, share in shares.items() if share == max(shares.values()))
 
 
-def _infeasible(space: Surface, budget: Budget, used: NDArray[np.float64]) -> str:
+def infeasible(space: Surface, budget: Budget, used: NDArray[np.float64]) -> str:
     """What the network that comes nearest to the budget needs."""
     w, d, r = (int(axis) for axis in np.unravel_index(int(used.argmin()), space.shape))
     needs = budget.needs(space.cost((w, d, r)))
-    over = [f"{need:,} {name}, the limit is {budget.limits[name]:,}" for name, need in needs.items()]
+    over = [f"{figure(need)} {name}, the limit is {figure(budget.limits[name])}" for name, need in needs.items()]
     failed = [text for text, (name, need) in zip(over, needs.items(), strict=True) if need > budget.limits[name]]
     factors = space.scaling((w, d, r))
     where = f"d {factors.depth:g}, w {factors.width:g}, {space.sides[r]} pixels"

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compoundnet.cost import Cost, LayerCost, Tensor, traced
+from compoundnet.devices import Device, Timed
 from compoundnet.layers import Node
 from compoundnet.network import Network, unfold_block, unfold_head, unfold_stem
 from compoundnet.scaling import RELEASED, Rounding, Scaling, scale
@@ -25,6 +26,7 @@ from .stacking import described, stacked
 Numbers: TypeAlias = NDArray[np.float64]
 SUMS = ("params", "macs", "activations", "training_activations")
 PEAK = "peak_activations"
+LATENCY = "latency_ms"
 _EXACT = 2.0**53
 _MOST = 20_000_000  # networks; their costs take less than a gigabyte
 
@@ -33,6 +35,7 @@ _MOST = 20_000_000  # networks; their costs take less than a gigabyte
 class Surface:
     """All networks of a range: ``costs[name]`` has shape (widths, depths, sides) and holds whole numbers.
 
+    With a device, ``costs["latency_ms"]`` are its milliseconds, which need not be whole.
     ``network`` and ``rounding`` give them back: ``at(index)`` is the network, ``scaling(index)`` its factors.
     """
 
@@ -61,15 +64,20 @@ class Surface:
         return scale(self.network, self.scaling(index), self.rounding)
 
     def cost(self, index: Sequence[int]) -> Cost:
-        """The costs at (width, depth, side), as ``cost`` counts them."""
+        """The costs at (width, depth, side), as ``cost`` counts them, and ``timed`` where there is a device."""
         place = tuple(index)
-        return Cost(**{name: int(values[place]) for name, values in self.costs.items()})
+        counts = {name: int(self.costs[name][place]) for name in (*SUMS, PEAK)}
+        if LATENCY not in self.costs:
+            return Cost(**counts)
+        return Timed(**counts, latency_ms=float(self.costs[LATENCY][place]))
 
 
-def surface(network: Network, ranges: Ranges | None = None, rounding: Rounding = RELEASED) -> Surface:
+def surface(
+    network: Network, ranges: Ranges | None = None, rounding: Rounding = RELEASED, device: Device | None = None
+) -> Surface:
     """Every distinct network that scaling ``network`` within ``ranges`` and rounding can give, with its costs.
 
-    Raises FieldError when no side of the range is one that the network can take.
+    ``device`` adds the latency that it predicts. Raises FieldError when no side of the range is one that the network can take.
 
     >>> from compoundnet.families import named
     >>> all_of = surface(named("tiny"), Ranges(width=(1.0, 1.0), depth=(1.0, 1.0), sides=(64,)))
@@ -86,12 +94,14 @@ def surface(network: Network, ranges: Ranges | None = None, rounding: Rounding =
     count = len(wide.values) * len(deep.values) * len(allowed)
     sizes = f"{len(wide.values):,} widths, {len(deep.values):,} depths and {len(allowed):,} sides"
     require(count <= _MOST, "ranges", f"{sizes} make {count:,} networks; at most {_MOST:,}: narrow the ranges")
-    return Surface(network, rounding, wide, deep, allowed, _costs(network, wide, deep, allowed))
+    return Surface(network, rounding, wide, deep, allowed, _costs(network, wide, deep, allowed, device))
 
 
-def _costs(network: Network, wide: Axis, deep: Axis, allowed: tuple[int, ...]) -> dict[str, Numbers]:
+def _costs(
+    network: Network, wide: Axis, deep: Axis, allowed: tuple[int, ...], device: Device | None
+) -> dict[str, Numbers]:
     stem, *stages, head = zip(*wide.values, strict=True)
-    walk = _Walk(np.array(allowed, np.int64)[None, :], len(stem))
+    walk = _Walk(np.array(allowed, np.int64)[None, :], len(stem), device)
     walk.add([network.in_channels] * len(stem), stem, lambda _, outputs: unfold_stem(network, outputs))
     inputs = stem
     for index, (stage, outputs) in enumerate(zip(network.stages, stages, strict=True)):
@@ -106,8 +116,8 @@ def _costs(network: Network, wide: Axis, deep: Axis, allowed: tuple[int, ...]) -
 class _Walk:
     """From the image to the logits, for all widths and sides at once."""
 
-    def __init__(self, sides_1R: NDArray[np.int64], count: int) -> None:
-        self._shape = (count, sides_1R.shape[1])
+    def __init__(self, sides_1R: NDArray[np.int64], count: int, device: Device | None) -> None:
+        self._shape, self._device = (count, sides_1R.shape[1]), device
         self._side, self._kept = sides_1R, False
         self._fixed: dict[str, Numbers] = {}
         self._repeated: list[tuple[list[int], dict[str, Numbers]]] = []
@@ -120,7 +130,7 @@ class _Walk:
         repeats: list[int] | None = None,
     ) -> None:
         """The next part, between two widths for each network: run once, or so many times by depth."""
-        full, side, kept = _traced(list(zip(inputs, outputs, strict=True)), unfold, self._side, self._kept)
+        full, side, kept = _traced(list(zip(inputs, outputs, strict=True)), unfold, self._side, self._kept, self._device)
         if repeats is None:
             for name, value in full.items():
                 combine = np.maximum if name == PEAK else np.add
@@ -135,11 +145,14 @@ class _Walk:
         counts_DS = np.array([repeats for repeats, _ in self._repeated], np.float64).T
         width, side = self._shape
         found = {}
-        for name in SUMS:
+        for name in self._fixed.keys() - {PEAK}:
             stages_SWR = np.stack([each[name] for _, each in self._repeated])
             sums = counts_DS @ stages_SWR.reshape(len(self._repeated), -1)
             sums += self._fixed[name].reshape(1, -1)
-            require(bool(sums.max() < _EXACT), "network", f"its {name} are too many to count exactly")
+            if name == LATENCY:
+                sums += 0.0 if self._device is None else self._device.overhead_ms
+            else:
+                require(bool(sums.max() < _EXACT), "network", f"its {name} are too many to count exactly")
             found[name] = sums.reshape(depths, width, side).transpose(1, 0, 2)
         peak = np.repeat(self._fixed[PEAK][:, None, :], depths, axis=1)
         for place, (_, each) in enumerate(self._repeated):
@@ -149,7 +162,11 @@ class _Walk:
 
 
 def _traced(
-    pairs: list[tuple[int, int]], unfold: Callable[[int, int], Node], side_1R: Any, kept: bool
+    pairs: list[tuple[int, int]],
+    unfold: Callable[[int, int], Node],
+    side_1R: Any,
+    kept: bool,
+    device: Device | None,
 ) -> tuple[dict[str, Numbers], Any, bool]:
     """The costs of the tree between each pair of widths (a row) at each side (a column), and what comes out.
 
@@ -168,12 +185,15 @@ def _traced(
         numbers_NK = np.array(rows, np.int64).reshape(len(rows), -1)
         channels_N1 = np.array([[inputs] for inputs, _ in members], np.int64)
         layers, out = traced(stacked(tree, iter(numbers_NK.T)), (channels_N1, side_1R, side_1R), kept)
-        parts.append({name: _total(name, layers, (len(members), side_1R.shape[1])) for name in (*SUMS, PEAK)})
+        shape = (len(members), side_1R.shape[1])
+        parts.append({name: _total(name, layers, shape) for name in (*SUMS, PEAK)})
+        if device is not None:
+            parts[-1][LATENCY] = np.broadcast_to(device.ms(layers), shape)
         outs.append(out)
         row |= {pair: len(row) + place for place, pair in enumerate(members)}
     require(len({out.kept for out in outs}) == 1, "operator", "what it keeps for training depends on the widths")
     index = np.array([row[pair] for pair in pairs])
-    costs = {name: np.concatenate([part[name] for part in parts])[index] for name in (*SUMS, PEAK)}
+    costs = {name: np.concatenate([part[name] for part in parts])[index] for name in parts[0]}
     return costs, outs[0].height, outs[0].kept
 
 

@@ -1,0 +1,8 @@
+"""Devices: predicted latency of any network on an engine and machine, from a calibration or from two constants."""
+
+from .device import Device as Device
+from .device import Roofline as Roofline
+from .fitting import fit as fit
+from .latency import Timed as Timed
+from .latency import latency as latency
+from .latency import timed as timed

@@ -1,0 +1,169 @@
+"""pareto on the command line: table, CSV, JSON, pictures, and one line for every mistake."""
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+
+from compoundnet import Budget, Network, Scaling, accuracy_law, cost, member, named, scale
+from compoundnet.accuracy import factors
+from compoundnet.devices import Device, Roofline, latency
+from compoundnet.rules import RULES
+from tests.test_cli import Run, answer, names, run
+
+__all__ = ["run"]  # a fixture
+
+SMALL = ("--width", "0.5:1.5", "--depth", "0.5:2", "--sides", "128:256:32")
+
+
+def test_the_csv_is_the_whole_front_and_the_table_a_part_of_it(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "front.csv"
+    code, out, err = run("pareto", "mobilenet_v2", *SMALL, "--points", "5", "--csv", path)
+    assert (code, err) == (0, "")
+    rows = list(csv.DictReader(path.read_text().splitlines()))
+    assert out.startswith(f"mobilenet_v2: {len(rows):,} of ")
+    macs, top1 = ([float(row[name]) for row in rows] for name in ("macs", "top1"))
+    assert macs == sorted(set(macs))
+    assert top1 == sorted(set(top1))
+    listed = [line.split() for line in out.splitlines()[3:8]]
+    assert [line[3] for line in (listed[0], listed[-1])] == [f"{int(macs[0]):,}", f"{int(macs[-1]):,}"]
+    assert f"\nWritten to {path}" in out
+    law, origin = accuracy_law("mobilenet_v2"), member("mobilenet_v2")
+    for row in rows[:: len(rows) // 10]:
+        side = int(row["resolution"])
+        network = scale(origin.base, Scaling(float(row["depth"]), float(row["width"]), side / 224), origin.rounding)
+        counted = cost(network)
+        assert [int(row[name]) for name in ("macs", "params", "activations")] == [
+            counted.macs,
+            counted.params,
+            counted.activations,
+        ]
+        found = law.predict(*factors(network, origin.base), counted.macs)
+        assert float(row["top1"]) == pytest.approx(float(found.mean), abs=1e-4)
+        assert float(row["low"]) < float(row["top1"]) < float(row["high"])
+
+
+def test_the_json_has_the_front_the_rule_and_the_released_networks(run: Run) -> None:
+    given = ("--depth", "0.8:1.4", "--width", "0.8:1.3", "--sides", "200:300:20", "--points", "4")
+    data = answer(run, "pareto", "efficientnet_b0", *given)
+    assert len(data["points"]) == 4 < data["front"] < data["enumerated"] == data["admissible"]
+    for point in data["points"]:
+        assert point["macs"] == cost(scale(named("efficientnet_b0"), Scaling(**point["scaling"]))).macs
+        assert set(point["predicted_top1"]) == {"mean", "low", "high", "outside"}
+    released = {each["name"]: each for each in data["released"]}
+    assert set(released) == {f"efficientnet-b{k}" for k in range(4)}
+    assert [released[f"efficientnet-b{k}"]["published_top1"] for k in range(4)] == [77.1, 79.1, 80.1, 81.6]
+    for k in range(4):
+        assert released[f"efficientnet-b{k}"]["macs"] == cost(named(f"efficientnet_b{k}")).macs
+    ruled = {each["phi"]: each["macs"] for each in data["rule"]["networks"]}
+    assert ruled[2] == cost(scale(named("efficientnet_b0"), RULES["efficientnet"] ** 2)).macs
+
+
+def test_any_scaled_network_is_predicted_as_its_familys_base_scaled(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "net.json"
+    path.write_text(json.dumps(named("efficientnet_b3").to_dict()))
+    alone = ("--depth", "1", "--width", "1", "--sides", "300")
+    b3 = named("efficientnet_b3")
+    found = accuracy_law("efficientnet").predict(*factors(b3, named("efficientnet_b0")), cost(b3).macs)
+    for net in ("efficientnet_b3", path):
+        [point] = answer(run, "pareto", net, *alone)["points"]
+        assert point["predicted_top1"]["mean"] == pytest.approx(float(found.mean), abs=1e-4)
+
+
+def test_a_network_of_no_published_family_has_the_pooled_law_and_no_released_ones(run: Run) -> None:
+    data = answer(run, "pareto", "efficientnet_lite0", *SMALL)
+    assert (data["law"], data["released"]) == ("", [])
+    code, out, _ = run("pareto", "efficientnet_lite0", *SMALL)
+    assert code == 0
+    assert "pooled over all families" in out
+    assert "Released" not in out
+
+
+@pytest.mark.parametrize("name", ["params", "activations", "memory", "training-memory"])
+def test_every_cost_is_weighed_as_the_budget_counts_it(run: Run, name: str) -> None:
+    given = ("--dtype", "float16", "--batch", "4", "--optimizer", "adam")
+    data = answer(run, "pareto", "mobilenet_v2", "--cost", name, *given, *SMALL)
+    key = name.replace("-", "_")
+    budget = Budget(**{key: 10**12}, dtype="float16", batch=4, optimizer="adam")
+    for point in data["points"][::5]:
+        network = scale(named("mobilenet_v2"), Scaling(**point["scaling"]), member("mobilenet_v2").rounding)
+        assert budget.needs(cost(network)) == {key: point[key]}
+    rising = [(point[key], point["predicted_top1"]["mean"]) for point in data["points"]]
+    assert rising == sorted(rising)
+
+
+def test_latency_is_weighed_with_a_device(run: Run, tmp_path: Path) -> None:
+    device = Device(roofline=Roofline(gmacs_per_s=40, gb_per_s=10))
+    path = tmp_path / "device.json"
+    path.write_text(json.dumps(device.to_dict()))
+    plot = tmp_path / "front.svg"
+    given = ("--cost", "latency", "--device", path, "--plot", plot, *SMALL)
+    data = answer(run, "pareto", "mobilenet_v2", *given)
+    for point in data["points"]:
+        network = scale(named("mobilenet_v2"), Scaling(**point["scaling"]), member("mobilenet_v2").rounding)
+        assert point["latency_ms"] == pytest.approx(latency(network, device))
+    words = plot.read_text()
+    assert ">latency<" in words
+    assert "10 ms<" in words
+    path.write_text("{}")
+    code, _, err = run("pareto", "mobilenet_v2", *given)
+    assert (code, err.count("\n")) == (2, 1)
+    assert err.startswith(f"compoundnet: error: {path}: version: ")
+
+
+def test_limits_hold_on_the_whole_front(run: Run) -> None:
+    data = answer(run, "pareto", "mobilenet_v2", "--max-params", "3M", "--max-memory", "20MB", *SMALL)
+    assert data["admissible"] < data["enumerated"]
+    budget = Budget(params=3_000_000, memory=20_000_000)
+    for point in data["points"]:
+        assert budget.admits(
+            cost(scale(named("mobilenet_v2"), Scaling(**point["scaling"]), member("mobilenet_v2").rounding))
+        )
+
+
+@pytest.mark.parametrize(("suffix", "start"), [(".svg", b"<?xml"), (".png", b"\x89PNG"), (".html", b"<!doctype html>")])
+def test_a_picture_is_written_whole(run: Run, tmp_path: Path, suffix: str, start: bytes) -> None:
+    path = tmp_path / f"front{suffix}"
+    assert run("pareto", "mobilenet_v2", *SMALL, "--plot", path)[0] == 0
+    assert path.read_bytes().startswith(start)
+    assert names(tmp_path) == [path.name]
+
+
+def test_a_json_file_has_a_front_too(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "net.json"
+    path.write_text(json.dumps(named("tiny").to_dict()))
+    data = answer(run, "pareto", path, "--sides", "32:64:8")
+    assert Network.from_dict(json.loads(path.read_text())).resolution == 32
+    assert data["points"][0]["resolution"] == 32
+
+
+@pytest.mark.parametrize(
+    ("argv", "problem"),
+    [
+        ("--cost flops", "--cost: expected one of 'macs', 'params'"),
+        ("--cost latency", "--cost latency needs a device; give --device, a file that calibrate wrote"),
+        ("--device /no/such/file", "/no/such/file: No such file or directory"),
+        ("--plot front.jpg", "front.jpg: a picture ends in .svg, .png or .html"),
+        ("--plot /no/such/folder/front.svg", "/no/such/folder/front.svg: cannot be written (No such file"),
+        ("--csv /no/such/folder/front.csv", "/no/such/folder/front.csv: cannot be written (No such file"),
+        ("--csv one.svg --plot one.svg", "one.svg: --csv and --plot name one file; give each its own"),
+        ("--max-macs 10", "budget: none of"),
+        ("--max-macs 5B", "--max-macs: '5B': the unit 'B' is not one of"),
+        ("--points 0", "points: 0 is not a whole number of at least 1"),
+        ("--rule nope", "unknown rule 'nope'"),
+        ("--width 2:1", "width: from 2 to 1 is an empty range"),
+        ("--sides 8:16:8", "sides: none of 8 to 16 is a side"),
+    ],
+)
+def test_a_mistake_is_one_clear_line_and_exit_code_2(run: Run, argv: str, problem: str) -> None:
+    code, out, err = run("pareto", "tiny", "--sides", "32:64:8", *argv.split())
+    assert (code, out) == (2, "")
+    assert err.startswith(f"compoundnet: error: {problem}")
+    assert err.count("\n") == 1
+
+
+def test_what_fails_leaves_no_file(run: Run, tmp_path: Path) -> None:
+    files = ("--csv", tmp_path / "front.csv", "--plot", tmp_path / "front.png")
+    assert run("pareto", "tiny", "--sides", "32:64:8", "--max-macs", "10", *files)[0] == 2
+    assert names(tmp_path) == []

@@ -1,0 +1,127 @@
+"""Devices: what a calibration fits, what it predicts, what it refuses."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from compoundnet import MEMBERS, Budget, cost, named, scale
+from compoundnet.devices import Device, Roofline, Timed, fit, latency, timed
+from compoundnet.devices.device import Price
+from compoundnet.devices.fitting import nonnegative, works
+from compoundnet.devices.kernels import WORK
+from compoundnet.devices.samples import samples
+from compoundnet.rules import RULES
+from compoundnet.schema import FieldError
+from compoundnet.solving import Ranges, largest_phi, solve, surface, verify
+from compoundnet.solving.certificate import to_dict
+
+SAMPLES = samples(150, seed=3)
+SMALL = Ranges(depth=(0.3, 2.0), width=(0.3, 1.2), sides=(64, 96, 100, 160))
+FAMILIES = ["efficientnet_b0", "efficientnet_lite0", "efficientnet_edgetpu_s", "mobilenet_v1", "mobilenet_v2"]
+FAMILIES += ["resnet18", "resnet50"]
+
+
+def known() -> Device:
+    """A machine whose prices we made up."""
+    rng = np.random.default_rng(5)
+    kinds, _ = works(SAMPLES)
+    scale = np.array([9000.0, 0.02, 0.4, 0.6, 0.1])[: len(WORK)]
+    prices = tuple(Price(kind, tuple((scale * rng.uniform(0.5, 2, len(WORK))).tolist())) for kind in kinds)
+    return Device(engine="torch", engine_version="1", cpu="made up", overhead_ms=0.25, prices=prices, error=0.02)
+
+
+KNOWN = known()
+ROOF = Device(roofline=Roofline())
+
+
+def test_the_fit_of_an_additive_machine_predicts_any_network_exactly() -> None:
+    found = fit(SAMPLES, [latency(network, KNOWN) for network in SAMPLES])
+    again = Device(engine="torch", overhead_ms=found.overhead_ms, prices=found.prices)
+    for network in SAMPLES:
+        assert latency(network, again) == pytest.approx(latency(network, KNOWN), rel=1e-6)
+    for name in FAMILIES:
+        assert latency(named(name), again) == pytest.approx(latency(named(name), KNOWN), rel=5e-3)
+
+
+def test_a_time_far_off_does_not_move_the_fit() -> None:
+    times = [latency(network, KNOWN) for network in SAMPLES]
+    times[7] *= 3
+    found = fit(SAMPLES, times)
+    again = Device(engine="torch", overhead_ms=found.overhead_ms, prices=found.prices)
+    for name in FAMILIES:
+        assert latency(named(name), again) == pytest.approx(latency(named(name), KNOWN), rel=0.02)
+
+
+@given(st.integers(0, 10**6))
+@settings(max_examples=50, deadline=None)
+def test_no_coefficient_is_negative_and_none_could_do_better_alone(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    rows, target = rng.standard_normal((12, 5)), rng.standard_normal(12)
+    found = nonnegative(rows, target)
+    gain = rows.T @ (target - rows @ found)
+    assert (found >= 0).all()
+    assert np.abs(gain[found > 0]).max(initial=0) < 1e-7
+    assert gain.max() < 1e-7
+
+
+@pytest.mark.parametrize("device", [KNOWN, ROOF], ids=["table", "roofline"])
+@pytest.mark.parametrize("name", FAMILIES)
+def test_latency_on_the_surface_is_that_of_the_network(name: str, device: Device) -> None:
+    member = MEMBERS[name]
+    space = surface(member.base, SMALL, member.rounding, device)
+    for place in np.random.default_rng(0).integers(0, len(space), 25):
+        w, d, r = (int(axis) for axis in np.unravel_index(place, space.shape))
+        found = space.cost((w, d, r))
+        assert isinstance(found, Timed)
+        assert found.latency_ms == pytest.approx(latency(space.at((w, d, r)), device), rel=1e-9)
+        assert {**found.to_dict(), "latency_ms": 0} == {**cost(space.at((w, d, r))).to_dict(), "latency_ms": 0}
+
+
+@pytest.mark.parametrize("device", [KNOWN, ROOF], ids=["table", "roofline"])
+def test_more_repeats_never_take_less_time(device: Device) -> None:
+    space = surface(named("efficientnet_b0"), SMALL, device=device)
+    assert (np.diff(space.costs["latency_ms"], axis=1) > 0).all()
+    assert (np.diff(space.costs["latency_ms"], axis=2) > 0).all()
+
+
+def test_a_limit_on_latency_admits_what_it_names_and_nothing_above() -> None:
+    found = timed(named("efficientnet_b0"), KNOWN)
+    assert Budget(latency_ms=found.latency_ms).admits(found)
+    assert not Budget(latency_ms=found.latency_ms * 0.999).admits(found)
+    assert Budget(latency_ms=found.latency_ms).use(found) == 1
+
+
+def test_a_limit_on_latency_without_a_device_is_refused() -> None:
+    with pytest.raises(FieldError, match="latency_ms: a limit on latency needs a device"):
+        solve(named("tiny"), Budget(latency_ms=3.0), RULES["efficientnet"], SMALL)
+    with pytest.raises(FieldError, match="latency_ms: a limit on latency needs a device"):
+        Budget(latency_ms=3.0).admits(cost(named("tiny")))
+
+
+@pytest.mark.parametrize("limit", [0, -1.5, float("nan"), float("inf"), True, "3"])
+def test_a_latency_is_a_positive_number(limit: float) -> None:
+    with pytest.raises(FieldError, match="latency_ms: .* is not a positive number of milliseconds"):
+        Budget(latency_ms=limit)
+
+
+def test_the_solver_uses_a_latency_limit_and_its_certificate_holds() -> None:
+    base = named("mobilenet_v1")
+    found = solve(base, Budget(latency_ms=3.0), RULES["efficientnet"], SMALL, device=KNOWN)
+    best = found.best
+    assert isinstance(best.cost, Timed)
+    assert 0.95 * 3 < best.cost.latency_ms <= 3
+    assert best.cost.latency_ms == pytest.approx(latency(best.network, KNOWN), rel=1e-9)
+    assert found.active == ("latency_ms",)
+    data = to_dict(found)
+    assert data["cost"]["latency_ms"] == best.cost.latency_ms
+    assert verify(data).holds
+    data["certificate"]["device"] = ROOF.to_dict()
+    assert not verify(data).holds
+
+
+def test_the_largest_phi_keeps_a_latency_limit() -> None:
+    found = largest_phi(named("efficientnet_b0"), RULES["efficientnet"], Budget(latency_ms=9.0), device=KNOWN)
+    assert latency(found.network, KNOWN) <= 9 < found.broken["latency_ms"]
+    scaled = scale(named("efficientnet_b0"), RULES["efficientnet"].scaling**found.phi)
+    assert scaled == found.network
