@@ -198,44 +198,6 @@ def test_the_released_formula_misses_what_the_largest_phi_keeps() -> None:
 # The best network
 
 
-def brute(base: Network, budget: Budget, ranges: Ranges, rounding: Rounding, chosen: Rule) -> tuple[float, int]:
-    """The best score and the number admitted, one network after the other, by the scalar cost."""
-    direction = [math.log(getattr(chosen.scaling, name)) for name in ("width", "depth", "resolution")]
-    norm = math.hypot(*direction)
-    wide, deep = widths(base, rounding, *ranges.width), depths(base, rounding, *ranges.depth)
-    best, admitted = -math.inf, 0
-    for w, d, side in product(wide.factors, deep.factors, ranges.sides):
-        factors = Scaling(d, w, side / base.resolution)
-        needs = cost(scale(base, factors, rounding))
-        if not budget.admits(needs):
-            continue
-        admitted += 1
-        point = [math.log(w), math.log(d), math.log(factors.resolution)]
-        progress = sum(p * q / norm for p, q in zip(point, direction, strict=True))
-        distance = math.sqrt(max(sum(p * p for p in point) - progress**2, 0))
-        best = max(best, -distance if budget.use(needs) >= 0.98 else budget.use(needs) - 1000)
-    return best, admitted
-
-
-@pytest.mark.parametrize("seed", range(12))
-def test_solve_equals_brute_force(seed: int) -> None:
-    rng = np.random.default_rng(seed)
-    name = FAMILIES[rng.integers(len(FAMILIES))]
-    member, chosen = MEMBERS[name], [*RULES.values()][rng.integers(len(RULES))]
-    middle = cost(scale(member.base, Scaling(1.0, 0.8, 96 / member.base.resolution), member.rounding))
-    limit = [*LIMITS][rng.integers(len(LIMITS))]
-    needed = limited(**{limit: 1}).needs(middle)[limit]
-    budget = limited(**{limit: int(needed * rng.uniform(0.9, 1.5))})
-    ranges = Ranges(depth=(0.5, 1.5), width=(0.7, 0.9), sides=(64, 96, 128))
-    found = solve(member.base, budget, chosen, ranges, member.rounding)
-    score, admitted = brute(member.base, budget, ranges, member.rounding, chosen)
-    assert found.admissible == admitted
-    assert found.best.score == pytest.approx(score, abs=1e-12)
-    assert found.best.cost == cost(found.best.network)
-    assert budget.admits(found.best.cost)
-    assert found.best.use == budget.use(found.best.cost)
-
-
 def test_the_best_network_uses_its_budget_and_never_more() -> None:
     """At least 98 % of the tightest limit in 95 % of random budgets between 40 M and 20 G multiply-adds."""
     base = named("efficientnet_b0")

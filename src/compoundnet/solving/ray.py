@@ -1,14 +1,15 @@
 """The ray: how far a rule can go within a budget, on the cost of the rounded network and never on the formula."""
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from itertools import pairwise
 
 from compoundnet.budget import Budget
 from compoundnet.cost import Cost, cost
 from compoundnet.network import Network
-from compoundnet.rules import Rule
+from compoundnet.rules import Piece, Rule
 from compoundnet.scaling import Rounding, scale
 from compoundnet.schema import FieldError
 
@@ -78,12 +79,16 @@ class _Ray:
     base: Network
     rule: Rule
     rounding: Rounding
+    known: dict[Network, Cost] = field(default_factory=dict)
 
     def network(self, phi: float) -> Network:
-        return scale(self.base, self.rule.scaling**phi, self.rounding)
+        return scale(self.base, self.rule**phi, self.rounding)
 
     def cost(self, phi: float) -> Cost:
-        return cost(self.network(phi))
+        network = self.network(phi)
+        if network not in self.known:  # many powers give one network
+            self.known[network] = cost(network)
+        return self.known[network]
 
     def needs(self, phis: Sequence[float], budget: Budget) -> str:
         needs = budget.needs(self.cost(phis[0]))
@@ -98,17 +103,30 @@ class _Ray:
 
     def steps(self, most: float) -> list[float]:
         """A power between every two at which a size changes, and at each: no network is left out."""
-        ends = self.rule.scaling**-MOST_PHI, self.rule.scaling**most
         found = {-float(MOST_PHI), min(0.0, most), most}
-        for name, breaks in (("depth", depth_breaks), ("width", width_breaks), ("resolution", side_breaks)):
-            factor = getattr(self.rule.scaling, name)
-            if factor != 1:
-                low, high = sorted(getattr(end, name) for end in ends)
-                factors = breaks(self.base, self.rounding, low, high)
-                found |= {math.log(value) / math.log(factor) for value in factors if low < value < high}
+        for piece in self.rule.pieces:
+            ends = max(-float(MOST_PHI), piece.low), min(most, piece.high)
+            if ends[0] < ends[1]:
+                found |= {*ends, *self._breaks(piece, *ends)}
         ordered = sorted(found)
         every = sorted({*ordered, *((a + b) / 2 for a, b in pairwise(ordered))})
-        return [phi for phi in every if -MOST_PHI <= phi <= most and self._possible(phi)]
+        # The network itself is possible; what is not lies beyond a phi on either side, as sizes only grow or shrink.
+        below, above = [phi for phi in every if phi <= 0], [phi for phi in every if 0 < phi <= most]
+        first = bisect_left(below, True, key=self._possible)
+        last = bisect_left(above, True, key=lambda phi: not self._possible(phi))
+        return [*below[first:], *above[:last]]
+
+    def _breaks(self, piece: Piece, least: float, most: float) -> Iterator[float]:
+        """The powers between two others at which a size may change."""
+        for name, breaks in (("depth", depth_breaks), ("width", width_breaks), ("resolution", side_breaks)):
+            start, factor = getattr(piece.start, name), getattr(piece.scaling, name)
+            if factor == 1:
+                continue
+            low, high = sorted(getattr(piece.factors(phi), name) for phi in (least, most))
+            factors = breaks(self.base, self.rounding, low, high)
+            yield from (
+                piece.at + math.log(value / start) / math.log(factor) for value in factors if low < value < high
+            )
 
     def _possible(self, phi: float) -> bool:
         try:
