@@ -23,7 +23,8 @@ from .ranges import Axis, Ranges, depths, sides, widths
 from .stacking import described, stacked
 
 Numbers: TypeAlias = NDArray[np.float64]
-SUMS = ("params", "macs", "activations", "training_activations")
+WEIGHTS = ("params", "buffers", "tensors")  # they do not depend on the side
+SUMS = (*WEIGHTS, "macs", "activations", "training_activations")
 PEAK = "peak_activations"
 _EXACT = 2.0**53
 _MOST = 20_000_000  # networks; their costs take less than a gigabyte
@@ -136,11 +137,13 @@ class _Walk:
         width, side = self._shape
         found = {}
         for name in SUMS:
-            stages_SWR = np.stack([each[name] for _, each in self._repeated])
+            some = 1 if name in WEIGHTS else side
+            stages_SWR = np.stack([each[name][:, :some] for _, each in self._repeated])
             sums = counts_DS @ stages_SWR.reshape(len(self._repeated), -1)
-            sums += self._fixed[name].reshape(1, -1)
+            sums += self._fixed[name][:, :some].reshape(1, -1)
             require(bool(sums.max() < _EXACT), "network", f"its {name} are too many to count exactly")
-            found[name] = sums.reshape(depths, width, side).transpose(1, 0, 2)
+            sums_WDR = sums.reshape(depths, width, some).transpose(1, 0, 2)
+            found[name] = np.broadcast_to(sums_WDR, (width, depths, side))
         peak = np.repeat(self._fixed[PEAK][:, None, :], depths, axis=1)
         for place, (_, each) in enumerate(self._repeated):
             there = counts_DS[:, place] > 0
