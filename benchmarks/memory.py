@@ -1,7 +1,7 @@
 """Memory, counted and measured: ``python -m benchmarks.memory [--side N]``.
 
 Training: the most bytes that torch's CPU allocator holds at once during the second step (forward, cross-entropy,
-backward, optimizer), with the gradients of the first set to None, beside ``Budget``'s ``training_memory``. They are what
+backward, optimizer), with the gradients of the first set to None, beside ``Budget``'s ``training_memory``. It is what
 stood before the step (parameters, running statistics, the optimizer's state, the batch) and the running sum of the
 allocations and releases that torch's profiler records.
 """
@@ -59,6 +59,7 @@ def allocated(network: c.Network, batch: int, optimizer: str) -> int:
     with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiled:
         step()
     assert profiled.profiler is not None
+    assert profiled.profiler.kineto_results is not None
     events = [event for event in profiled.profiler.kineto_results.events() if event.name() == "[memory]"]
     changes = (event.nbytes() for event in sorted(events, key=lambda event: event.start_ns()))
     return before + max(accumulate(changes))

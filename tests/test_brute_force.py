@@ -91,6 +91,10 @@ def objective(rng: np.random.Generator) -> tuple[Rule | Objective, Scalar]:
     return rule, lambda factors, _, use: -distance(factors, rule) if use >= 0.98 else use - 1000
 
 
+def limited(fields: dict[str, Any]) -> Budget:
+    return Budget(**fields)
+
+
 def budget(rng: np.random.Generator, networks: tuple[tuple[Scaling, Cost], ...]) -> Budget:
     """One to three limits, each near what some network needs."""
     limits = [str(name) for name in rng.choice(sorted(LIMITS), rng.integers(1, 4), replace=False)]
@@ -100,8 +104,8 @@ def budget(rng: np.random.Generator, networks: tuple[tuple[Scaling, Cost], ...])
         "optimizer": str(rng.choice(list(OPTIMIZERS))),
     }
     anyone = networks[rng.integers(len(networks))][1]
-    needs = Budget(**dict.fromkeys(limits, 1), **options).needs(anyone)
-    return Budget(**{name: max(1, int(need * rng.uniform(0.95, 1.3))) for name, need in needs.items()}, **options)
+    needs = limited(options | dict.fromkeys(limits, 1)).needs(anyone)
+    return limited(options | {name: max(1, int(need * rng.uniform(0.95, 1.3))) for name, need in needs.items()})
 
 
 @pytest.mark.parametrize("batch", range(BATCHES))
@@ -155,8 +159,8 @@ def test_no_phi_of_a_fine_grid_gives_a_larger_network_than_the_largest(name: str
     networks = grid(name, rule)
     for _ in range(BUDGETS):
         limit = str(rng.choice(sorted(LIMITS)))
-        need = Budget(**{limit: 1}).needs(networks[rng.integers(len(networks))][2])[limit]
-        limits = Budget(**{limit: math.ceil(need * rng.uniform(1, 1.2))})
+        need = limited({limit: 1}).needs(networks[rng.integers(len(networks))][2])[limit]
+        limits = limited({limit: math.ceil(need * rng.uniform(1, 1.2))})
         found = largest_phi(SHORT[name], rule, limits)
         assert limits.admits(found.cost)
         assert found.network == scale(SHORT[name], rule**found.phi, rule.rounding)

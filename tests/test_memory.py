@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 import torch
+from benchmarks.memory import allocated
 from hypothesis import given, settings
 
-from benchmarks.memory import allocated
 from compoundnet import MEMBERS, Network, build, cost, named
 from compoundnet.budget import Budget
 from compoundnet.layers import Padding

@@ -175,7 +175,7 @@ def test_the_curve_goes_through_the_released_tinynets_to_the_last_count(index: i
     scaled = scale(b0, factors, chosen.rounding)
     found = cost(scaled)
     with torch.device("meta"):
-        theirs = timm.create_model(name).eval()
+        theirs: Any = timm.create_model(name).eval()
         images = torch.empty(1, 3, side, side)
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         theirs(images)

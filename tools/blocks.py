@@ -12,6 +12,7 @@ from typing import Any
 import compoundnet as c
 from tools.files import newest_benchmarks, published, records
 from tools.int8_block import int8
+from tools.memory_block import memory
 from tools.serving_block import serving
 from tools.solver_block import solver_speed, solver_table
 from tools.tables import table, taken
@@ -214,6 +215,7 @@ BLOCKS: Mapping[str, Callable[[], str]] = MappingProxyType(
         "serving": serving,
         "solver_speed": solver_speed,
         "solver_table": solver_table,
+        "memory": memory,
         "int8": int8,
     }
 )

@@ -90,7 +90,8 @@ def _from(point: tuple[NDArray[np.float64], ...], piece: Piece) -> NDArray[np.fl
     inside = d**2 + w**2 + r**2 - progress**2
     if piece.low == -math.inf and piece.high == math.inf:
         return inside
-    return inside + (progress - np.clip(progress, *((end - piece.at) * length for end in (piece.low, piece.high)))) ** 2
+    low, high = (piece.low - piece.at) * length, (piece.high - piece.at) * length
+    return inside + (progress - np.clip(progress, low, high)) ** 2
 
 
 def solve(

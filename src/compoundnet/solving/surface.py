@@ -137,12 +137,11 @@ class _Walk:
         width, side = self._shape
         found = {}
         for name in SUMS:
-            some = 1 if name in WEIGHTS else side
-            stages_SWR = np.stack([each[name][:, :some] for _, each in self._repeated])
+            stages_SWR = np.stack([each[name] for _, each in self._repeated])
             sums = counts_DS @ stages_SWR.reshape(len(self._repeated), -1)
-            sums += self._fixed[name][:, :some].reshape(1, -1)
+            sums += self._fixed[name].reshape(1, -1)
             require(bool(sums.max() < _EXACT), "network", f"its {name} are too many to count exactly")
-            sums_WDR = sums.reshape(depths, width, some).transpose(1, 0, 2)
+            sums_WDR = sums.reshape(depths, width, -1).transpose(1, 0, 2)
             found[name] = np.broadcast_to(sums_WDR, (width, depths, side))
         peak = np.repeat(self._fixed[PEAK][:, None, :], depths, axis=1)
         for place, (_, each) in enumerate(self._repeated):
@@ -171,7 +170,8 @@ def _traced(
         numbers_NK = np.array(rows, np.int64).reshape(len(rows), -1)
         channels_N1 = np.array([[inputs] for inputs, _ in members], np.int64)
         layers, out = traced(stacked(tree, iter(numbers_NK.T)), (channels_N1, side_1R, side_1R), kept)
-        parts.append({name: _total(name, layers, (len(members), side_1R.shape[1])) for name in (*SUMS, PEAK)})
+        sizes = {name: 1 if name in WEIGHTS else side_1R.shape[1] for name in (*SUMS, PEAK)}
+        parts.append({name: _total(name, layers, (len(members), size)) for name, size in sizes.items()})
         outs.append(out)
         row |= {pair: len(row) + place for place, pair in enumerate(members)}
     require(len({out.kept for out in outs}) == 1, "operator", "what it keeps for training depends on the widths")
