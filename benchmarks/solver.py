@@ -1,21 +1,28 @@
 """The solver's speed, exactness and use of budgets: ``python -m benchmarks.solver [--rounds N] [--budgets N]``.
 
-On one thread: the surface of B0 (w from 0.25 to 2, d to 4, sides from 96 to 600 by 8) against torch's FLOP counter on
-networks built without memory; costs on the surface against ``cost``; and what random budgets between 40 M and 20 G
-multiply-adds get from the solver, from the largest phi, from the formula alone, from fast compound scaling as pycls
-computes it, and from the nearest released network.
+On one thread: the surface of B0 (w from 0.25 to 2, d to 4, sides from 96 to 600 by 8) against the counters that trace
+one network after the other (torch's, fvcore's, ptflops's) on networks built without memory; costs on the surface
+against ``cost``; and what random budgets between 40 M and 20 G multiply-adds get from the solver, from the largest
+phi, from the formula alone, from pycls's rule (fast compound scaling) and from the nearest released network. Last, ten
+budgets by every rule. Needs the extra ``bench``.
 """
 
 import argparse
+import io
 import math
 import os
 import statistics
 import sys
-from collections.abc import Callable, Iterator, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import redirect_stdout
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 import torch
+from fvcore.nn import FlopCountAnalysis
+from ptflops import get_model_complexity_info
 from torch.utils.flop_counter import FlopCounterMode
 
 import compoundnet as c
@@ -27,6 +34,7 @@ from .recording import write
 from .timing import clock
 
 B0_RANGES = Ranges(depth=(0.01, 4.0), width=(0.25, 2.0), sides=tuple(range(96, 601, 8)))
+ONE = Ranges(depth=(1, 1), width=(1, 1), sides=(224,))
 FAMILIES = ("efficientnet_b0", "efficientnet_lite0", "mobilenet_v2", "resnet50", "efficientnet_edgetpu_s")
 TABLE = (25, 50, 100, 200, 400, 800, 1600, 4000, 10_000, 20_000)  # millions of multiply-adds
 LOW, HIGH = 40e6, 20e9
@@ -35,28 +43,65 @@ _THREADS = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
 
 
 def speed(rounds: int) -> Iterator[dict[str, Any]]:
-    """Networks a second: the surface, and one network after the other by tracing."""
+    """Networks a second: the surface, and one network after the other by each counter, in turn."""
     b0 = c.named("efficientnet_b0")
     count = len(surface(b0, B0_RANGES))
     whole: list[float] = []
-    traced: list[float] = []
+    traced: dict[str, list[float]] = {name: [] for name in COUNTERS}
+    counted = {name: counter(b0) for name, counter in COUNTERS.items()}
     for _ in range(rounds):
         whole.append(clock(lambda: surface(b0, B0_RANGES)))
-        traced.append(clock(lambda: trace(b0)))
+        for name, counter in COUNTERS.items():
+            traced[name].append(clock(lambda counter=counter: counter(b0)))
     ms = statistics.median(whole)
-    rates = {"per_second": round(1e3 * count / ms), "traced_per_second": round(1e3 / statistics.median(traced), 2)}
     figures = {"n": rounds, "networks": count, "median_ms": round(ms, 1), "least_ms": round(min(whole), 1)}
-    yield {"what": "speed", **figures, **rates, "most_ms": round(max(whole), 1)}
+    rates = {"per_second": round(1e3 * count / ms), "most_ms": round(max(whole), 1)}
+    yield {"what": "speed", **figures, **rates, "costs": len(surface(b0, ONE).costs)}
+    for name, times in traced.items():
+        per_second = round(1e3 / statistics.median(times), 2)
+        yield {"what": "traced", "counter": name, "n": rounds, "macs": counted[name], "per_second": per_second}
 
 
-def trace(network: c.Network) -> int:
-    """Multiply-adds as torch counts them: build without memory, run, count."""
-    with torch.device("meta"):
-        model = c.build(network).eval()
-        images = torch.empty(1, 3, network.resolution, network.resolution)
+def built(network: c.Network, device: str = "meta") -> tuple[torch.nn.Module, torch.Tensor]:
+    """A model without memory, unless a device that has some is named."""
+    with torch.device(device):
+        return c.build(network).eval(), torch.empty(1, network.in_channels, network.resolution, network.resolution)
+
+
+def by_torch(network: c.Network) -> int:
+    """Multiply-adds as torch counts them: build, run, count."""
+    model, images = built(network)
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         model(images)
     return counter.get_total_flops() // 2
+
+
+def by_fvcore(network: c.Network) -> int:
+    """As fvcore counts them, two for each element of a norm included; its tracer runs on real memory only."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        analysis = FlopCountAnalysis(*built(network, "cpu"))
+        return round(analysis.unsupported_ops_warnings(False).uncalled_modules_warnings(False).total())
+
+
+def by_ptflops(network: c.Network) -> int:
+    """As ptflops counts them, with biases."""
+    model, images = built(network)
+    size = tuple(images.shape[1:])
+
+    def inputs(_: object) -> dict[str, torch.Tensor]:
+        return {"x_NCHW": images}
+
+    options = {"as_strings": False, "print_per_layer_stat": False, "backend": "aten"}
+    with redirect_stdout(io.StringIO()):
+        macs, _ = get_model_complexity_info(model, size, input_constructor=inputs, **options)
+    assert isinstance(macs, int | float)
+    return round(macs)
+
+
+COUNTERS: Mapping[str, Callable[[c.Network], int]] = MappingProxyType(
+    {"torch.utils.flop_counter": by_torch, "fvcore": by_fvcore, "ptflops": by_ptflops}
+)
 
 
 def mismatches(each: int) -> Iterator[dict[str, Any]]:
@@ -104,7 +149,7 @@ def ways(space: Surface) -> dict[str, Callable[[int], int]]:
         "solve": lambda macs: solve(b0, Budget(macs=macs), paper, space=space).best.cost.macs,
         "largest phi": lambda macs: largest_phi(b0, paper, Budget(macs=macs)).cost.macs,
         "formula": lambda macs: formula(paper, macs),
-        "fast compound scaling": lambda macs: formula(fast, macs),
+        "pycls's rule (fast compound scaling)": lambda macs: formula(fast, macs),
         "nearest released": lambda macs: min(released, key=lambda other: abs(math.log(other / macs))),
     }
 
@@ -116,19 +161,26 @@ def table() -> Iterator[dict[str, Any]]:
     for millions in TABLE:
         budget = Budget(macs=millions * 1_000_000)
         best = solve(b0, budget, RULES["efficientnet"], space=space).best
-        yield row(budget, "solve", best.network, best.cost.macs)
-        for name in ("efficientnet", "dWr", "dwr", "depth", "width", "resolution"):
-            try:
-                found = largest_phi(b0, RULES[name], budget)
-            except ValueError:
-                yield {"what": "table", "asked": budget.macs, "way": name, "got": None}
-            else:
-                yield row(budget, name, found.network, found.cost.macs) | {"phi": round(found.phi, 3)}
+        yield row(budget, "solve", best.scaling, best.network, best.cost.macs)
+        for name, rule in RULES.items():
+            yield row_of(b0, rule, budget) | {"way": name}
 
 
-def row(budget: Budget, way: str, network: c.Network, macs: int) -> dict[str, Any]:
-    sizes = {"blocks": network.blocks, "stem": network.stem.channels, "side": network.resolution}
-    return {"what": "table", "asked": budget.macs, "way": way, "got": macs, **sizes}
+def row_of(base: c.Network, rule: Rule, budget: Budget) -> dict[str, Any]:
+    """What the largest phi of a rule gives; a curve says nothing beyond its base."""
+    if rule.curve and budget.macs is not None and budget.macs > c.cost(base).macs:
+        return {"what": "table", "asked": budget.macs, "got": None, "why": "only shrinks"}
+    try:
+        found = largest_phi(base, rule, budget)
+    except ValueError:
+        return {"what": "table", "asked": budget.macs, "got": None, "why": "none fits"}
+    factors = rule**found.phi
+    return row(budget, rule.name, factors, found.network, found.cost.macs) | {"phi": round(found.phi, 3)}
+
+
+def row(budget: Budget, way: str, factors: c.Scaling, network: c.Network, macs: int) -> dict[str, Any]:
+    scaled = {"depth": round(factors.depth, 3), "width": round(factors.width, 3), "side": network.resolution}
+    return {"what": "table", "asked": budget.macs, "way": way, "got": macs, **scaled, "blocks": network.blocks}
 
 
 def missed(lines: Sequence[dict[str, Any]]) -> list[str]:
@@ -155,7 +207,7 @@ def main() -> int:
         os.execve(sys.executable, [sys.executable, "-m", "benchmarks.solver", *sys.argv[1:]], os.environ | _THREADS)
     command = f"python -m benchmarks.solver --rounds {given.rounds} --budgets {given.budgets} --each {given.each}"
     lines = [*speed(given.rounds), *mismatches(given.each), *uses(given.budgets), *table()]
-    write("solver_", command, lines)
+    write("solver_", command, lines, "fvcore", "ptflops")
     problems = missed(lines)
     print("\n".join(problems), file=sys.stderr)
     return 1 if problems else 0

@@ -237,8 +237,16 @@ def test_scale_json_holds_the_network_the_scaling_and_both_costs(run: Run) -> No
 
 @pytest.mark.parametrize("rule", list(RULES))
 def test_scale_follows_the_rule(run: Run, rule: str) -> None:
-    data = answer(run, "scale", "mobilenet_v1", "--phi", "1", "--rule", rule)
-    assert data["scaling"] == encode(RULES[rule].scaling)
+    data = answer(run, "scale", "mobilenet_v1", "--phi=-1", "--rule", rule)
+    assert data["scaling"] == encode(RULES[rule] ** -1)
+
+
+def test_a_network_is_rounded_as_the_authors_of_a_rule_round(run: Run) -> None:
+    """TinyNet-C: rounded as EfficientNet rounds, its stem would shrink and its stages be deeper."""
+    phi = RULES["tinynet"].curve[2][0]
+    data = answer(run, "scale", "efficientnet_b0", f"--phi={phi!r}", "--rule", "tinynet", "--like", "tinynet")
+    assert data["cost"]["params"] == 2_457_234
+    assert data["rounding"] == encode(RULES["tinynet"].rounding)
 
 
 def test_scale_by_factors_leaves_the_others_at_one(run: Run) -> None:

@@ -73,6 +73,23 @@ def test_the_table_shows_what_was_asked_and_what_was_got(run: Run) -> None:
     assert "limited by memory." in text
 
 
+def test_a_file_can_be_limited_and_its_limit_proved(run: Run, tmp_path: Path) -> None:
+    out = tmp_path / "net.json"
+    data = answer(run, "solve", "mobilenet_v2", "--max-file-size", "8MB", "--dtype", "float16", *SMALL, "--out", out)
+    assert (data["budget"]["file_size"], data["budget"]["dtype"]) == (8_000_000, "float16")
+    assert data["active_limits"] == ["file_size"]
+    assert data["cost"]["params"] < 4_000_000
+    assert answer(run, "verify-solution", out)["holds"] is True
+
+
+def test_a_curve_and_own_exponents_are_objectives_that_can_be_proved(run: Run, tmp_path: Path) -> None:
+    for name in ("tinynet", "custom:0.4,0.2,0.1"):
+        out = tmp_path / "net.json"
+        data = solved(run, "--objective", f"rule:{name}", "--out", str(out))
+        assert data["certificate"]["objective"] == f"rule:{name}"
+        assert answer(run, "verify-solution", out)["holds"] is True
+
+
 def test_one_number_holds_a_dimension(run: Run) -> None:
     given = ("--max-params", "3M", "--sides", "224", "--width", "1")
     data = answer(run, "solve", "mobilenet_v2", *given)
@@ -120,9 +137,13 @@ def test_what_is_no_whole_count_is_refused(text: str) -> None:
         ("--max-macs 0.5", "--max-macs: '0.5' is not a whole number of at least 1"),
         ("--max-memory 64", "--max-memory: '64': the unit is missing; give one of B, kB, MB"),
         ("--max-memory 64mb", "--max-memory: '64mb': the unit 'mb' is not one of B, kB, MB"),
+        ("--max-file-size 20", "--max-file-size: '20': the unit is missing; give one of B, kB, MB"),
+        ("--max-file-size 9MB --dtype int8", "dtype: save writes no file in int8; limit its size in float32"),
         ("--max-macs 10", "budget: none of"),
         ("--max-macs 1G --objective accuracy", "--objective: 'accuracy' is not rule:NAME"),
         ("--max-macs 1G --objective rule:dwx", "unknown rule 'dwx'; did you mean dwr"),
+        ("--max-macs 1G --objective rule:custom:1,2", "rule 'custom:1,2': write it as custom:0.4,0.2,0.1: exponents"),
+        ("--max-macs 1G --objective rule:custom:0,0,0", "rule 'custom:0,0,0': scaling: a rule must scale something"),
         ("--max-macs 1G --width 1:2:3", "--width: '1:2:3' is not 2 numbers such as 0.5:2, or one"),
         ("--max-macs 1G --width 2:1", "width: from 2 to 1 is an empty range"),
         ("--max-macs 1G --sides 64:128:0", "--sides: '64:128:0' are not whole numbers of pixels"),

@@ -123,5 +123,5 @@ def test_the_solver_uses_a_latency_limit_and_its_certificate_holds() -> None:
 def test_the_largest_phi_keeps_a_latency_limit() -> None:
     found = largest_phi(named("efficientnet_b0"), RULES["efficientnet"], Budget(latency_ms=9.0), device=KNOWN)
     assert latency(found.network, KNOWN) <= 9 < found.broken["latency_ms"]
-    scaled = scale(named("efficientnet_b0"), RULES["efficientnet"].scaling**found.phi)
+    scaled = scale(named("efficientnet_b0"), RULES["efficientnet"].scaling ** found.phi)
     assert scaled == found.network

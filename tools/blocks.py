@@ -13,6 +13,7 @@ import compoundnet as c
 from tools.accuracy_block import accuracy_grids, accuracy_released, accuracy_surface, accuracy_unseen
 from tools.files import newest_benchmarks, published, records
 from tools.int8_block import int8
+from tools.memory_block import memory
 from tools.serving_block import serving
 from tools.solver_block import solver_speed, solver_table
 from tools.tables import table, taken
@@ -219,6 +220,7 @@ BLOCKS: Mapping[str, Callable[[], str]] = MappingProxyType(
         "accuracy_released": accuracy_released,
         "accuracy_unseen": accuracy_unseen,
         "accuracy_surface": accuracy_surface,
+        "memory": memory,
         "int8": int8,
     }
 )

@@ -1,5 +1,8 @@
 """The blocks of docs/solving.md: speed and exactness, use of random budgets, ten budgets by every rule."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from tools.files import newest_benchmarks
 from tools.tables import table, taken
 
@@ -18,12 +21,16 @@ def solver_speed() -> str:
         if line["what"] == "use"
     ]
     head = ["Way", "In (98 %, 100 %]", "Above 100 %", "Least", "Median", "Most"]
-    faster = speed["per_second"] / speed["traced_per_second"]
+    traced = [line for line in lines if line["what"] == "traced"]
+    others = ", ".join(
+        f"{line['counter']} {line['per_second']:.1f} ({speed['per_second'] / line['per_second']:,.0f} times fewer)"
+        for line in traced
+    )
     found = (
-        f"All five costs of {speed['networks']:,} networks take {speed['median_ms']:.0f} ms on one thread "
+        f"All {speed['costs']} counts of {speed['networks']:,} networks take {speed['median_ms']:.0f} ms on one thread "
         f"(median of {speed['n']}, {speed['least_ms']:.0f} to {speed['most_ms']:.0f}): {speed['per_second'] / 1e6:.1f} "
-        f"million a second, {faster:,.0f} times as many as by torch's counter on networks built without memory "
-        f"({speed['traced_per_second']:.1f} a second, multiply-adds alone). Held against `cost`: "
+        "million networks a second. Counters that build and trace one network after the other, multiply-adds alone, a "
+        f"second in the same run: {others}. Held against `cost`: "
         f"{sum(line['checked'] for line in checked):,} random networks of {len(checked)} families, "
         f"{sum(line['wrong'] for line in checked)} differ."
     )
@@ -31,18 +38,30 @@ def solver_speed() -> str:
     given = (
         f"What share of {budgets:,} random budgets between 40 M and 20 G multiply-adds B0 takes, scaled by each way:"
     )
-    return f"{found}\n\n{given}\n\n{table(head, rows)}\n\n{taken(lines, 'python', 'torch', 'numpy')}"
+    return (
+        f"{found}\n\n{given}\n\n{table(head, rows)}\n\n{taken(lines, 'python', 'torch', 'numpy', 'fvcore', 'ptflops')}"
+    )
 
 
 def solver_table() -> str:
-    """Ten budgets: what the solver and every rule's largest phi really cost."""
+    """Ten budgets: what the solver and every rule's largest phi really cost, and the factors they come to."""
     lines = [line for line in newest_benchmarks("solver_") if line["what"] == "table"]
     ways = list(dict.fromkeys(line["way"] for line in lines))
-    rows = []
+    costs: list[list[str]] = []
+    factors: list[list[str]] = []
     for asked in dict.fromkeys(line["asked"] for line in lines):
-        got = {line["way"]: line["got"] for line in lines if line["asked"] == asked}
-        shares = [
-            f"{got[way] / 1e6:,.1f} ({100 * got[way] / asked:.1f} %)" if got[way] else "none fits" for way in ways
-        ]
-        rows.append([f"{asked / 1e6:,.0f}", *shares])
-    return table(["Asked (M)", *ways], rows)
+        got = {line["way"]: line for line in lines if line["asked"] == asked}
+        costs.append([f"{asked / 1e6:,.0f}", *(_cost(got[way]) for way in ways)])
+        factors.append([f"{asked / 1e6:,.0f}", *(_factors(got[way]) for way in ways)])
+    head = ["Asked (M)", *ways]
+    return f"{table(head, costs)}\n\nTheir d, w and side in pixels:\n\n{table(head, factors)}"
+
+
+def _cost(line: Mapping[str, Any]) -> str:
+    if line["got"] is None:
+        return line["why"]
+    return f"{line['got'] / 1e6:,.1f} ({100 * line['got'] / line['asked']:.1f} %)"
+
+
+def _factors(line: Mapping[str, Any]) -> str:
+    return "-" if line["got"] is None else f"{line['depth']:g}, {line['width']:g}, {line['side']}"

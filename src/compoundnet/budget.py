@@ -10,6 +10,9 @@ from .schema import require, require_choice, require_count, require_number
 
 BYTES: Mapping[str, int] = MappingProxyType({"float32": 4, "bfloat16": 2, "float16": 2, "int8": 1})
 # How many numbers an optimizer keeps for each parameter, beside the parameter and its gradient.
+# A file of weights lists every tensor by name, type, shape and place, in at most so many bytes, the count of
+# batches of a norm included; and keeps a record, of which the names of ImageNet's classes are the larger part.
+LISTED, RECORD = 128, 24_576
 OPTIMIZERS: Mapping[str, int] = MappingProxyType({"sgd": 0, "momentum": 1, "rmsprop": 2, "adam": 2})
 
 
@@ -20,8 +23,10 @@ class Budget:
     ``macs``, ``params`` and ``activations`` are counts as ``Cost`` has them. ``memory`` is in bytes: the
     parameters and the most activations alive at once, in ``dtype``. ``training_memory`` is in bytes of
     float32: parameters, gradients, what ``optimizer`` keeps, and the activations that wait for the backward pass
-    of ``batch`` images. ``latency_ms`` is in milliseconds, as a calibrated device predicts one call. Raises FieldError
-    for limits and counts below 1, a latency that is not positive, and unknown names.
+    of ``batch`` images. ``file_size`` is in bytes of the file that ``save`` writes in ``dtype``: parameters and running
+    statistics, at most 128 for each tensor's name, and at most 24,576 for the record. ``latency_ms`` is in
+    milliseconds, as a calibrated device predicts one call. Raises FieldError for limits and counts below 1, a latency
+    that is not positive, unknown names, and a file size in int8, which ``save`` does not write.
 
     >>> from compoundnet.cost import cost
     >>> from compoundnet.families import named
@@ -35,6 +40,7 @@ class Budget:
     activations: int | None = None
     memory: int | None = None
     training_memory: int | None = None
+    file_size: int | None = None
     latency_ms: float | None = None
     dtype: str = "float32"
     batch: int = 1
@@ -50,6 +56,8 @@ class Budget:
         require_count(self.batch, "batch")
         require_choice(self.dtype, tuple(BYTES), "dtype")
         require_choice(self.optimizer, tuple(OPTIMIZERS), "optimizer")
+        problem = "save writes no file in int8; limit its size in float32, bfloat16 or float16"
+        require(self.file_size is None or self.dtype != "int8", "dtype", problem)
 
     @property
     def limits(self) -> dict[str, int | float]:
@@ -99,6 +107,10 @@ def figure(need: float) -> str:
     return f"{need:,}" if isinstance(need, int) else f"{need:,.6g}"
 
 
+def _file_size(budget: Budget, cost: Any) -> Any:
+    return BYTES[budget.dtype] * (cost.params + cost.buffers) + LISTED * cost.tensors + RECORD
+
+
 LIMITS: Mapping[str, Callable[[Budget, Any], Any]] = MappingProxyType(
     {
         "macs": lambda _, cost: cost.macs,
@@ -106,6 +118,7 @@ LIMITS: Mapping[str, Callable[[Budget, Any], Any]] = MappingProxyType(
         "activations": lambda _, cost: cost.activations,
         "memory": _memory,
         "training_memory": _training_memory,
+        "file_size": _file_size,
         "latency_ms": _latency,
     }
 )

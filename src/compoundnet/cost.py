@@ -25,7 +25,9 @@ _KEEPS_OUTPUT = frozenset({"relu", "sigmoid"})
 class Cost:
     """Exact costs for one image: see CONVENTION. Activation counts are elements, not bytes.
 
-    ``a + b`` is the cost of a followed by b: counts add, the peak is the larger one.
+    ``buffers`` counts the running means and variances of norms, ``tensors`` what a file of weights lists: both and
+    the parameters, and a counter of batches for each norm. ``a + b`` is the cost of a followed by b: counts add,
+    the peak is the larger one.
     """
 
     params: int = 0
@@ -33,6 +35,8 @@ class Cost:
     activations: int = 0
     peak_activations: int = 0
     training_activations: int = 0
+    buffers: int = 0
+    tensors: int = 0
 
     @property
     def flops(self) -> int:
@@ -46,6 +50,8 @@ class Cost:
             self.activations + other.activations,
             max(self.peak_activations, other.peak_activations),
             self.training_activations + other.training_activations,
+            self.buffers + other.buffers,
+            self.tensors + other.tensors,
         )
 
     def to_dict(self) -> dict[str, int]:
@@ -121,6 +127,8 @@ def total(layers: list[LayerCost]) -> Cost:
         sum(c.activations for c in costs),
         max((c.peak_activations for c in costs), default=0),
         sum(c.training_activations for c in costs),
+        sum(c.buffers for c in costs),
+        sum(c.tensors for c in costs),
     )
 
 
@@ -222,6 +230,7 @@ class _Fold:
     def _leaf(self, path: str, leaf: Leaf) -> None:
         x = self.x
         params, macs, activations, kept = 0, 0, 0, 0
+        buffers, tensors = 0, 0
         out = x
         match leaf:
             case Conv(inputs, outputs, kernel, stride, groups, bias):
@@ -229,8 +238,10 @@ class _Fold:
                 weights = kernel * kernel * (inputs // groups) * outputs
                 params, macs, activations = weights + bias * outputs, weights * out.height * out.width, out.elements
                 kept = _padded(leaf, x) if leaf.pads_a_copy else self._keep(x)
+                tensors = 1 + bias
             case Norm(channels, _):
                 params, kept, out = 2 * channels, self._keep(x), Tensor(channels, x.height, x.width)
+                buffers, tensors = 2 * channels, 5  # scale and shift, both statistics, the count of batches
             case Act(kind) if kind in _KEEPS_OUTPUT:
                 out = Tensor(x.channels, x.height, x.width)
                 kept = self._keep(out)
@@ -245,13 +256,15 @@ class _Fold:
             case Linear(inputs, outputs):
                 out = Tensor(outputs, 1, 1)
                 params, macs, activations, kept = inputs * outputs + outputs, inputs * outputs, outputs, self._keep(x)
+                tensors = 2
         in_place = isinstance(leaf, Norm | Act) and not x.pinned
         live = self.held + x.elements + (0 if in_place else out.elements)
         # Not +=: with arrays that would change the number that `_pin` has handed out.
         self.held = self.held + (x.elements if x.pinned else 0)
         self.x = out
         written, read = ((each.channels, each.height, each.width) for each in (out, x))
-        self.layers.append(LayerCost(path, leaf, written, Cost(params, macs, activations, live, kept), read))
+        counted = Cost(params, macs, activations, live, kept, buffers, tensors)
+        self.layers.append(LayerCost(path, leaf, written, counted, read))
 
 
 def _padded(layer: Conv | MaxPool, x: Tensor) -> int:

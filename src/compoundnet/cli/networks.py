@@ -10,6 +10,7 @@ from compoundnet.cost import CONVENTION, Cost, LayerCost, by_layer, by_stage
 from compoundnet.cost import cost as cost_of
 from compoundnet.families import MEMBERS, member
 from compoundnet.network import Network
+from compoundnet.rules import RULES
 from compoundnet.rules import rule as rule_of
 from compoundnet.scaling import Rounding, Scaling
 from compoundnet.scaling import scale as scale_network
@@ -81,18 +82,18 @@ def scale(
 
     Args:
         phi: the compound coefficient; the rule's factors are raised to it
-        rule: efficientnet (default), depth, width, resolution, dWr, fast:0.5, ...: which coefficients phi applies to
+        rule: efficientnet (default), dWr, tinynet, fast:0.5, custom:0.4,0.2,0.1, ...: which coefficients phi applies to
         depth: the factor of the number of layers, in place of phi
         width: the factor of the number of channels, in place of phi
         resolution: the factor of the input's side, in place of phi
         divisor: round channels to a multiple of it; default: as the network's family does
         layers: round the number of layers up (ceil) or to the nearest (nearest); default: as the network's family does
-        like: round as the family of this network does, such as efficientnet_lite0; for JSON files, which name no family
+        like: round as this network's family does, such as efficientnet_lite0, or as this rule does, such as tinynet
         out: write the scaled network to this JSON file
     """
     source = read(net)
     scaling = _scaling(phi, rule, {"depth": depth, "width": width, "resolution": resolution})
-    rounding = source.rounding if like is None else member(like).rounding
+    rounding = source.rounding if like is None else (RULES[like] if like in RULES else member(like)).rounding
     rounding = rounding if divisor is None else replace(rounding, divisor=divisor)
     rounding = rounding if layers is None else replace(rounding, layers=layers)
     scaled = scale_network(source.network, scaling, rounding)

@@ -24,6 +24,7 @@ def solve_budget(
     max_activations: str | None = None,
     max_memory: str | None = None,
     max_training_memory: str | None = None,
+    max_file_size: str | None = None,
     dtype: Literal["float32", "bfloat16", "float16", "int8"] = "float32",
     batch: int = 1,
     optimizer: Literal["sgd", "momentum", "rmsprop", "adam"] = "rmsprop",
@@ -42,10 +43,11 @@ def solve_budget(
         max_activations: at most so many activations
         max_memory: at most so much memory for one image, parameters and largest activations, such as 64MB
         max_training_memory: at most so much memory for training, such as 4GiB
-        dtype: what --max-memory is counted in; default: float32
+        max_file_size: at most so large a file of weights, such as 20MB
+        dtype: what --max-memory and --max-file-size are counted in; default: float32
         batch: how many images --max-training-memory is for; default: 1
         optimizer: the optimizer of --max-training-memory; default: rmsprop
-        objective: rule:NAME, to follow that rule's direction; efficientnet (default), dwr, dWr, fast:0.5, depth, ...
+        objective: rule:NAME, to follow that rule; efficientnet (default), tinynet, dWr, custom:0.4,0.2,0.1, ...
         depth: the least and most factor of the depth; default: 0.25:4
         width: the least and most factor of the width; default: 0.25:2.5
         sides: the least and most side of the input in pixels, and the step; default: 96:640:4
@@ -57,7 +59,7 @@ def solve_budget(
     from compoundnet.solving.certificate import to_dict
 
     counts = {"macs": max_macs, "params": max_params, "activations": max_activations}
-    sizes = {"memory": max_memory, "training_memory": max_training_memory}
+    sizes = {"memory": max_memory, "training_memory": max_training_memory, "file_size": max_file_size}
     budget = Budget(**given_limits(counts, sizes), dtype=dtype, batch=batch, optimizer=optimizer)
     kind, _, name = objective.partition(":")
     if kind != "rule":

@@ -1,15 +1,16 @@
 """The ray: how far a rule can go within a budget, on the cost of the rounded network and never on the formula."""
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from itertools import pairwise
 
 from compoundnet.budget import Budget, figure
 from compoundnet.cost import Cost, cost
 from compoundnet.devices import Device, timed
 from compoundnet.network import Network
-from compoundnet.rules import Rule
+from compoundnet.rules import Piece, Rule
 from compoundnet.scaling import Rounding, scale
 from compoundnet.schema import FieldError
 
@@ -43,8 +44,8 @@ def largest_phi(
 
     "Largest" takes for granted that no network fits beyond one that needs twice the budget.
 
-    Rounds as the rule says unless told otherwise; ``device`` predicts the latency, if that is limited. Raises FieldError, with what the smallest network needs, when
-    none fits, and when nothing is limited.
+    Rounds as the rule says unless told otherwise; ``device`` predicts the latency, if that is limited. Raises
+    FieldError, with what the smallest network needs, when none fits, and when nothing is limited.
 
     >>> from compoundnet.families import named
     >>> from compoundnet.rules import RULES
@@ -82,13 +83,16 @@ class _Ray:
     rule: Rule
     rounding: Rounding
     device: Device | None
+    known: dict[Network, Cost] = field(default_factory=dict)
 
     def network(self, phi: float) -> Network:
-        return scale(self.base, self.rule.scaling**phi, self.rounding)
+        return scale(self.base, self.rule**phi, self.rounding)
 
     def cost(self, phi: float) -> Cost:
-        scaled = self.network(phi)
-        return cost(scaled) if self.device is None else timed(scaled, self.device)
+        network = self.network(phi)
+        if network not in self.known:  # many powers give one network
+            self.known[network] = cost(network) if self.device is None else timed(network, self.device)
+        return self.known[network]
 
     def needs(self, phis: Sequence[float], budget: Budget) -> str:
         needs = budget.needs(self.cost(phis[0]))
@@ -103,17 +107,30 @@ class _Ray:
 
     def steps(self, most: float) -> list[float]:
         """A power between every two at which a size changes, and at each: no network is left out."""
-        ends = self.rule.scaling**-MOST_PHI, self.rule.scaling**most
         found = {-float(MOST_PHI), min(0.0, most), most}
-        for name, breaks in (("depth", depth_breaks), ("width", width_breaks), ("resolution", side_breaks)):
-            factor = getattr(self.rule.scaling, name)
-            if factor != 1:
-                low, high = sorted(getattr(end, name) for end in ends)
-                factors = breaks(self.base, self.rounding, low, high)
-                found |= {math.log(value) / math.log(factor) for value in factors if low < value < high}
+        for piece in self.rule.pieces:
+            ends = max(-float(MOST_PHI), piece.low), min(most, piece.high)
+            if ends[0] < ends[1]:
+                found |= {*ends, *self._breaks(piece, *ends)}
         ordered = sorted(found)
         every = sorted({*ordered, *((a + b) / 2 for a, b in pairwise(ordered))})
-        return [phi for phi in every if -MOST_PHI <= phi <= most and self._possible(phi)]
+        # The network itself is possible; what is not lies beyond a phi on either side, as sizes only grow or shrink.
+        below, above = [phi for phi in every if phi <= 0], [phi for phi in every if 0 < phi <= most]
+        first = bisect_left(below, True, key=self._possible)
+        last = bisect_left(above, True, key=lambda phi: not self._possible(phi))
+        return [*below[first:], *above[:last]]
+
+    def _breaks(self, piece: Piece, least: float, most: float) -> Iterator[float]:
+        """The powers between two others at which a size may change."""
+        for name, breaks in (("depth", depth_breaks), ("width", width_breaks), ("resolution", side_breaks)):
+            start, factor = getattr(piece.start, name), getattr(piece.scaling, name)
+            if factor == 1:
+                continue
+            low, high = sorted(getattr(piece.factors(phi), name) for phi in (least, most))
+            factors = breaks(self.base, self.rounding, low, high)
+            yield from (
+                piece.at + math.log(value / start) / math.log(factor) for value in factors if low < value < high
+            )
 
     def _possible(self, phi: float) -> bool:
         try:

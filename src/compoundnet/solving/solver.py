@@ -1,5 +1,6 @@
 """solve(): the best network within a budget, of every one that rounding can give."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import SimpleNamespace
@@ -12,7 +13,7 @@ from compoundnet.budget import Budget, figure
 from compoundnet.cost import Cost
 from compoundnet.devices import Device
 from compoundnet.network import Network
-from compoundnet.rules import Rule, rule
+from compoundnet.rules import AXES, Piece, Rule, rule
 from compoundnet.scaling import RELEASED, Rounding, Scaling
 from compoundnet.schema import FieldError, require
 
@@ -64,22 +65,36 @@ class Solution:
 def along(rule: Rule, use: float = USE) -> Objective:
     """The direction of a rule: of the networks that take at least ``use`` of the budget, the one nearest to its ray.
 
-    The distance is that of the logarithms of (d, w, r) from the line phi * (log alpha, log beta, log gamma). When
-    no network takes so much of the budget, the one that takes most is the best.
+    The distance is that of the logarithms of (d, w, r) from the line phi * (log alpha, log beta, log gamma), or from
+    the nearest stretch of a curve. When no network takes so much of the budget, the one that takes most is the best.
     """
-    direction = np.log([rule.scaling.depth, rule.scaling.width, rule.scaling.resolution])
-    direction /= np.linalg.norm(direction)
 
     def score(space: Surface, used: NDArray[np.float64]) -> NDArray[np.float64]:
         points = [np.log(axis) for axis in (space.width.factors, space.depth.factors)]
         sides = np.log(np.array(space.sides) / space.network.resolution)
-        d, w, r = points[1][None, :, None], points[0][:, None, None], sides[None, None, :]
-        progress = d * direction[0] + w * direction[1] + r * direction[2]
-        distance = np.sqrt(np.maximum(d**2 + w**2 + r**2 - progress**2, 0.0))
+        point = points[1][None, :, None], points[0][:, None, None], sides[None, None, :]
+        squares = _from(point, rule.pieces[0])
+        for piece in rule.pieces[1:]:
+            squares = np.minimum(squares, _from(point, piece))
         # Shares of the budget lie below 1 and distances below 100: those that use too little come after all others.
-        return np.where(used >= use, -distance, used - 1000.0)
+        return np.where(used >= use, -np.sqrt(np.maximum(squares, 0.0)), used - 1000.0)
 
     return score
+
+
+def _from(point: tuple[NDArray[np.float64], ...], piece: Piece) -> NDArray[np.float64]:
+    """The square of each point's distance from a stretch of a rule, in logarithms of (depth, width, resolution)."""
+    start = [math.log(getattr(piece.start, axis)) for axis in AXES]
+    direction = np.log([getattr(piece.scaling, axis) for axis in AXES])
+    length = float(np.linalg.norm(direction))
+    d, w, r = (each - from_start for each, from_start in zip(point, start, strict=True))
+    direction /= length
+    progress = d * direction[0] + w * direction[1] + r * direction[2]
+    inside = d**2 + w**2 + r**2 - progress**2
+    if piece.low == -math.inf and piece.high == math.inf:
+        return inside
+    low, high = (piece.low - piece.at) * length, (piece.high - piece.at) * length
+    return inside + (progress - np.clip(progress, low, high)) ** 2
 
 
 def solve(
@@ -138,7 +153,7 @@ def _named(objective: Rule | Objective) -> str:
     if not isinstance(objective, Rule):
         return f"function:{getattr(objective, '__name__', 'unnamed')}"
     try:
-        same = rule(objective.name).scaling == objective.scaling
+        same = rule(objective.name).pieces == objective.pieces
     except ValueError:
         same = False
     return f"rule:{objective.name}" if same else f"function:{objective.name}"

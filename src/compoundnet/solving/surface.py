@@ -24,7 +24,8 @@ from .ranges import Axis, Ranges, depths, sides, widths
 from .stacking import described, stacked
 
 Numbers: TypeAlias = NDArray[np.float64]
-SUMS = ("params", "macs", "activations", "training_activations")
+WEIGHTS = ("params", "buffers", "tensors")  # they do not depend on the side
+SUMS = (*WEIGHTS, "macs", "activations", "training_activations")
 PEAK = "peak_activations"
 LATENCY = "latency_ms"
 _EXACT = 2.0**53
@@ -77,7 +78,8 @@ def surface(
 ) -> Surface:
     """Every distinct network that scaling ``network`` within ``ranges`` and rounding can give, with its costs.
 
-    ``device`` adds the latency that it predicts. Raises FieldError when no side of the range is one that the network can take.
+    ``device`` adds the latency that it predicts. Raises FieldError when no side of the range is one that the network
+    can take.
 
     >>> from compoundnet.families import named
     >>> all_of = surface(named("tiny"), Ranges(width=(1.0, 1.0), depth=(1.0, 1.0), sides=(64,)))
@@ -130,7 +132,9 @@ class _Walk:
         repeats: list[int] | None = None,
     ) -> None:
         """The next part, between two widths for each network: run once, or so many times by depth."""
-        full, side, kept = _traced(list(zip(inputs, outputs, strict=True)), unfold, self._side, self._kept, self._device)
+        full, side, kept = _traced(
+            list(zip(inputs, outputs, strict=True)), unfold, self._side, self._kept, self._device
+        )
         if repeats is None:
             for name, value in full.items():
                 combine = np.maximum if name == PEAK else np.add
@@ -153,7 +157,8 @@ class _Walk:
                 sums += 0.0 if self._device is None else self._device.overhead_ms
             else:
                 require(bool(sums.max() < _EXACT), "network", f"its {name} are too many to count exactly")
-            found[name] = sums.reshape(depths, width, side).transpose(1, 0, 2)
+            sums_WDR = sums.reshape(depths, width, -1).transpose(1, 0, 2)
+            found[name] = np.broadcast_to(sums_WDR, (width, depths, side))
         peak = np.repeat(self._fixed[PEAK][:, None, :], depths, axis=1)
         for place, (_, each) in enumerate(self._repeated):
             there = counts_DS[:, place] > 0
@@ -185,10 +190,10 @@ def _traced(
         numbers_NK = np.array(rows, np.int64).reshape(len(rows), -1)
         channels_N1 = np.array([[inputs] for inputs, _ in members], np.int64)
         layers, out = traced(stacked(tree, iter(numbers_NK.T)), (channels_N1, side_1R, side_1R), kept)
-        shape = (len(members), side_1R.shape[1])
-        parts.append({name: _total(name, layers, shape) for name in (*SUMS, PEAK)})
+        sizes = {name: 1 if name in WEIGHTS else side_1R.shape[1] for name in (*SUMS, PEAK)}
+        parts.append({name: _total(name, layers, (len(members), size)) for name, size in sizes.items()})
         if device is not None:
-            parts[-1][LATENCY] = np.broadcast_to(device.ms(layers), shape)
+            parts[-1][LATENCY] = np.broadcast_to(device.ms(layers), (len(members), side_1R.shape[1]))
         outs.append(out)
         row |= {pair: len(row) + place for place, pair in enumerate(members)}
     require(len({out.kept for out in outs}) == 1, "operator", "what it keeps for training depends on the widths")
