@@ -1,6 +1,11 @@
 """The accuracy law: published points as printed, its figures as promised, its laws, and own points."""
 
+import csv
 import json
+import subprocess
+import sys
+from dataclasses import replace
+from importlib import resources
 from typing import Any
 
 import numpy as np
@@ -13,9 +18,9 @@ from hypothesis import strategies as st
 from compoundnet import MEMBERS, Law, Network, Point, Rounding, Scaling, accuracy_law, cost, named, scale
 from compoundnet.accuracy import GROUPS, depths, factors, published, read_points, widths
 from compoundnet.accuracy.curve import NAMES, curve
-from compoundnet.accuracy.fitting import VAGUE
+from compoundnet.accuracy.fitting import VAGUE, fit
 from compoundnet.accuracy.law import unseen
-from compoundnet.accuracy.pooling import BASES, others
+from compoundnet.accuracy.pooling import BASES, others, pooled
 from compoundnet.schema import FieldError
 from compoundnet.solving import surface
 
@@ -93,10 +98,6 @@ def scaled(family: str, recipe: str, d: float, w: float) -> Network:
 
 def test_factors_and_exact_multiply_adds_are_those_of_the_networks() -> None:
     """The factors that a paper prints, through our rounding, give what the file holds."""
-    import csv
-    from dataclasses import replace
-    from importlib import resources
-
     text = resources.files("compoundnet.accuracy").joinpath("published.csv").read_text(encoding="utf-8")
     checked = 0
     for row in csv.DictReader(text.splitlines()):
@@ -170,6 +171,11 @@ def test_one_dimension_alone_saturates() -> None:
     assert all(compound - each > 1 for each in others_)
     twice, four = (law.predict(d, 1, 224, 386e6 * d).mean for d in (2.0, 4.0))
     assert four - twice < twice - law.predict(1, 1, 224, 386e6).mean
+
+
+def test_the_law_needs_no_torch_and_no_family() -> None:
+    code = "import sys, compoundnet as c; c.accuracy_law('resnet'); sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 # Its laws
@@ -327,11 +333,14 @@ def test_a_law_can_be_written_down_and_made_again() -> None:
 
 def test_a_fit_is_converged_and_so_the_same_on_every_machine() -> None:
     """Another order of the sums, as another machine may have, changes nothing that is printed."""
-    points = published()["mobilenet_v2"]
-    from compoundnet.accuracy.fitting import fit
+    points, base = published()["mobilenet_v2"], BASES["mobilenet_v2"]
+    families = [(published()[name], BASES[name]) for name in others("mobilenet_v2")]
 
-    one = fit(points, BASES["mobilenet_v2"], prior("mobilenet_v2"), "slim")
-    other = fit(points[::-1], BASES["mobilenet_v2"], prior("mobilenet_v2"), "slim")
+    def turned(points: tuple[Point, ...]) -> tuple[Point, ...]:
+        return (points[0], *points[:0:-1])  # the first point names the usual recipe
+
+    one = fit(points, base, pooled(families), "slim")
+    other = fit(points[::-1], base, pooled([(turned(each), base) for each, base in families[::-1]]), "slim")
     found = [Law("", (), each).predict([0.5, 1, 4], 1.3, 192, 5e8) for each in (one, other)]
     for a, b in zip(found[0][:3], found[1][:3], strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-10)

@@ -60,6 +60,15 @@ def test_the_json_has_the_front_the_rule_and_the_released_networks(run: Run) -> 
     assert ruled[2] == cost(scale(named("efficientnet_b0"), RULES["efficientnet"] ** 2)).macs
 
 
+def test_by_multiply_adds_the_released_networks_lie_on_the_front_as_far_as_the_law_can_tell(run: Run) -> None:
+    data = answer(run, "pareto", "efficientnet_b0", "--depth", "1:3.2", "--width", "1:2", "--sides", "200:600:20")
+    assert len(data["released"]) == 8
+    for each in data["released"]:
+        top1 = each["predicted_top1"]
+        assert top1["mean"] - 1e-3 <= each["front_top1"] < top1["high"]
+        assert top1["low"] < each["published_top1"] < top1["high"]
+
+
 def test_any_scaled_network_is_predicted_as_its_familys_base_scaled(run: Run, tmp_path: Path) -> None:
     path = tmp_path / "net.json"
     path.write_text(json.dumps(named("efficientnet_b3").to_dict()))

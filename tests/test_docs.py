@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tools import blocks, figure, files, records, snippets
+from tools import blocks, figure, files, front_figure, records, snippets
 from tools.__main__ import settled
-from tools.files import FIGURE, PAGES, RESULTS, ROOT, is_up_to_date, write
+from tools.files import FIGURE, FRONT_FIGURE, PAGES, RESULTS, ROOT, is_up_to_date, write
 
 import compoundnet
 from compoundnet.cli.parser import COMMANDS
@@ -87,6 +87,20 @@ def test_the_figure_shows_the_records() -> None:
 
 def test_the_figure_is_the_same_bytes_at_every_run() -> None:
     assert figure.text() == figure.text()
+
+
+def test_the_figure_of_the_front_is_what_the_command_draws() -> None:
+    """Its predictions are sums of many numbers, whose last digits differ between processors."""
+    (numbers, texts), (now, words) = drawn(FRONT_FIGURE.read_text()), drawn(front_figure.text())
+    assert texts == words
+    for line in ("front", "ray", "released"):
+        assert numbers[line]["names"][0] == now[line]["names"][0]
+        for axis in ("xs", "ys", "lows", "highs"):
+            assert numbers[line][axis] == pytest.approx(now[line][axis], rel=1e-3)
+    assert numbers["released"]["names"] == [f"B{k}" for k in range(8)]
+    for k, (macs, top1) in enumerate(zip(numbers["released"]["xs"], numbers["released"]["ys"], strict=True)):
+        assert macs == compoundnet.cost(compoundnet.named(f"efficientnet_b{k}")).macs
+        assert top1 == next(row["top1"] for row in records_of_the_paper() if row["network"] == f"efficientnet_b{k}")
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -75,9 +75,10 @@ def accuracy_surface() -> str:
         f"anywhere, {line['worst']:.2f}. Predictions run from {line['least']:.1f} to {line['most']:.1f} %; the 90 % "
         f"interval is {line['median_interval_inside']:.1f} points wide within the data and "
         f"{line['median_interval_outside']:.1f} outside (medians).\n\n"
-        f"{time['answers'] / 1e6:.0f} million networks take {time['median_ms'] / 1e3:.2f} s of one core (median of {time['n']}, {time['least_ms'] / 1e3:.2f} to "
-        f"{time['most_ms'] / 1e3:.2f}); a fit with its prior {time['fit_median_ms'] / 1e3:.2f} s (median of "
-        f"{time['fits']} families, at most {time['fit_most_ms'] / 1e3:.2f})."
+        f"{time['answers'] / 1e6:.0f} million networks take {time['median_ms'] / 1e3:.2f} s of one core (median of "
+        f"{time['n']}, {time['least_ms'] / 1e3:.2f} to {time['most_ms'] / 1e3:.2f}); a fit with its prior "
+        f"{time['fit_median_ms'] / 1e3:.2f} s (median of {time['fits']} families, at most "
+        f"{time['fit_most_ms'] / 1e3:.2f})."
     )
 
 

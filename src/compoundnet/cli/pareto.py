@@ -147,7 +147,7 @@ def _found(
 
 
 def _within(front: "Front", mark: "Mark") -> bool:
-    return bool(front.costs[0] <= mark.cost <= front.costs[-1])
+    return bool(front.costs[0] <= mark.cost <= front.dearest)
 
 
 def _released(origin: Member, by: "Scale", front: "Front") -> Iterator[Released]:

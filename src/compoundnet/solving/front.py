@@ -45,7 +45,7 @@ class Front:
     """The networks of a front by ascending cost, and so by ascending score; ``len``, ``[k]`` and loops give Points.
 
     ``places`` are indices into the flattened surface; all arrays have shape (networks,). ``cost`` is what was
-    weighed against the score, ``admissible`` how many networks were within the budget.
+    weighed against the score; ``admissible`` networks were within the budget, and cost at most ``dearest``.
     """
 
     space: Surface = field(repr=False)
@@ -56,6 +56,7 @@ class Front:
     lows: Numbers = field(repr=False)
     highs: Numbers = field(repr=False)
     admissible: int
+    dearest: float
 
     def __len__(self) -> int:
         return len(self.places)
@@ -99,7 +100,7 @@ def front(
     require(bad == 0, "score", f"not a number for {bad:,} of {len(inside):,} networks")
     places = inside[non_dominated(against[inside], scores[inside], space.costs["macs"].ravel()[inside])]
     columns = (column[places] for column in (against, scores, lows, highs))
-    return Front(space, cost, places, *columns, admissible=len(inside))
+    return Front(space, cost, places, *columns, admissible=len(inside), dearest=float(against[inside].max()))
 
 
 def costs_of(space: Surface, cost: str, budget: Budget) -> Numbers:
