@@ -14,6 +14,7 @@ from .units import count, size
 
 if TYPE_CHECKING:
     from compoundnet.budget import Budget
+    from compoundnet.cost import Cost
     from compoundnet.solving import Candidate, Ranges, Solution
 
 
@@ -31,6 +32,7 @@ def solve_budget(
     depth: str | None = None,
     width: str | None = None,
     sides: str | None = None,
+    per_stage: bool = False,
     out: str | None = None,
     json: bool = False,
 ) -> int:
@@ -45,7 +47,8 @@ def solve_budget(
         dtype: what --max-memory is counted in; default: float32
         batch: how many images --max-training-memory is for; default: 1
         optimizer: the optimizer of --max-training-memory; default: rmsprop
-        objective: rule:NAME, to follow that rule's direction; efficientnet (default), dwr, dWr, fast:0.5, depth, ...
+        objective: rule:NAME, to follow that rule's direction; efficientnet (default), dwr, dWr, fast:0.5, depth, ...;
+            per stage also rule:NAME:PHI and elastic:DEPTH:WIDTH:RESOLUTION, error's elasticities such as 0.2:0.35:0.4
         depth: the least and most factor of the depth; default: 0.25:4
         width: the least and most factor of the width; default: 0.25:2.5
         sides: the least and most side of the input in pixels, and the step; default: 96:640:4
@@ -59,6 +62,12 @@ def solve_budget(
     counts = {"macs": max_macs, "params": max_params, "activations": max_activations}
     sizes = {"memory": max_memory, "training_memory": max_training_memory}
     budget = Budget(**_limits(counts, sizes), dtype=dtype, batch=batch, optimizer=optimizer)
+    if per_stage:
+        from .per_stage import solve_per_stage
+
+        pairs = [given and _pair(given, option) for given, option in ((depth, "--depth"), (width, "--width"))]
+        chosen = _ranges(None, None, sides).sides if sides else None
+        return solve_per_stage(read(net), budget, objective, pairs[0], pairs[1], chosen, out, json)
     kind, _, name = objective.partition(":")
     if kind != "rule":
         raise ValueError(f"--objective: {objective!r} is not rule:NAME, such as rule:efficientnet")
@@ -93,7 +102,8 @@ def verify_solution(solution: str, json: bool = False) -> int:
         write_json({"holds": found.holds, **counts, "problem": found.problem})
     elif found.holds:
         checked = f"{found.checked:,} networks held against their scalar cost"
-        write(f"Proved: the best of {found.admissible:,} admissible of {found.enumerated:,} networks; {checked}.")
+        fit = "" if found.admissible is None else f"{found.admissible:,} admissible of "
+        write(f"Proved: the best of {fit}{found.enumerated:,} networks; {checked}.")
     if not found.holds:
         sys.stdout.flush()
         sys.stderr.write(f"compoundnet: error: {solution}: not proved: {found.problem}\n")
@@ -147,14 +157,9 @@ def _numbers(given: str, option: str, example: str, parts: int) -> tuple[float, 
 
 
 def _print(name: str, solution: "Solution", budget: "Budget") -> None:
-    best, limits = solution.best, budget.limits
+    best = solution.best
     write(f"{name} {_where(best)}")
-    needs = budget.needs(best.cost)
-    rows = [
-        (_words(each), f"{limits[each]:,}", f"{needs[each]:,}", _percent(needs[each] / limits[each])) for each in limits
-    ]
-    write_table(("Limit", "Asked", "Got", "Share"), rows)
-    write()
+    write_limits(budget, best.cost)
     costs = best.cost.to_dict()
     write_table(("Cost", "Exact"), [(title, f"{costs[key]:,}") for key, title in COST_ROWS.items()])
     write()
@@ -167,6 +172,16 @@ def _print(name: str, solution: "Solution", budget: "Budget") -> None:
         active = "the range ends before the budget does: widen --depth, --width or --sides"
     write(f"\nThe best by {solution.objective} of {counts}; {active}.")
     write(f"{COUNTED}\n\n{best.network}")
+
+
+def write_limits(budget: "Budget", cost: "Cost") -> None:
+    """What was asked and what a network takes of it."""
+    limits, needs = budget.limits, budget.needs(cost)
+    rows = [
+        (_words(each), f"{limits[each]:,}", f"{needs[each]:,}", _percent(needs[each] / limits[each])) for each in limits
+    ]
+    write_table(("Limit", "Asked", "Got", "Share"), rows)
+    write()
 
 
 def _words(name: str) -> str:

@@ -34,11 +34,14 @@ _CLOSE = 1e-9
 
 @dataclass(frozen=True)
 class Certificate:
-    """What verification found: how many networks were held against ``cost``, and what is wrong ("" for nothing)."""
+    """What verification found: how many networks were held against ``cost``, and what is wrong ("" for nothing).
+
+    ``admissible`` is None where networks are too many to be counted one by one.
+    """
 
     checked: int
     enumerated: int
-    admissible: int
+    admissible: int | None
     problem: str = ""
 
     @property
@@ -131,17 +134,18 @@ class _Read:
         given = data.get("certificate")
         require(isinstance(given, Mapping), "certificate", "missing; a solution carries what it was found in")
         assert isinstance(given, Mapping)
-        self.base = _under("certificate.base", lambda: Network.from_dict(given.get("base", {})))
-        self.rounding = _under("rounding", lambda: decode(Rounding, data.get("rounding")))
-        self.ranges = _under("certificate.ranges", lambda: decode(Ranges, given.get("ranges")))
-        self.budget = _under("budget", lambda: decode(Budget, data.get("budget")))
+        self.base = under("certificate.base", lambda: Network.from_dict(given.get("base", {})))
+        self.rounding = under("rounding", lambda: decode(Rounding, data.get("rounding")))
+        self.ranges = under("certificate.ranges", lambda: decode(Ranges, given.get("ranges")))
+        self.budget = under("budget", lambda: decode(Budget, data.get("budget")))
         kind, _, name = str(given.get("objective")).partition(":")
         problem = f"{given.get('objective')!r:.60} is a function, which no file can hold; only rules can be verified"
         require(kind == "rule", "certificate.objective", problem)
-        self.rule = _under("certificate.objective", lambda: rule(name))
+        self.rule = under("certificate.objective", lambda: rule(name))
 
 
-def _under(field: str, read: Callable[[], T]) -> T:
+def under(field: str, read: Callable[[], T]) -> T:
+    """What ``read`` gives; its error names ``field``."""
     try:
         return read()
     except FieldError as error:
@@ -153,7 +157,7 @@ def _under(field: str, read: Callable[[], T]) -> T:
 def _differences(read: _Read, again: Solution) -> str:
     """The first thing that a solution says and enumeration does not find; "" for nothing."""
     found = to_dict(again)
-    return next(_unlike("", read.data, json.loads(json.dumps(found))), "")
+    return next(unlike("", read.data, json.loads(json.dumps(found))), "")
 
 
 def _alike(said: Any, found: Any) -> bool:
@@ -163,16 +167,17 @@ def _alike(said: Any, found: Any) -> bool:
     return said == found
 
 
-def _unlike(path: str, said: Any, found: Any) -> Iterator[str]:
+def unlike(path: str, said: Any, found: Any) -> Iterator[str]:
+    """Every place where what a file says is not what was found."""
     if isinstance(said, Mapping) and isinstance(found, Mapping):
         for key in dict.fromkeys([*found, *said]):
             if key not in found:
                 yield f"{path}.{key}".lstrip(".") + ": no solution has it"
                 continue
-            yield from _unlike(f"{path}.{key}" if path else str(key), said.get(key), found[key])
+            yield from unlike(f"{path}.{key}" if path else str(key), said.get(key), found[key])
     elif isinstance(said, list) and isinstance(found, list) and len(said) == len(found):
         for index, pair in enumerate(zip(said, found, strict=True)):
-            yield from _unlike(f"{path}[{index}]", *pair)
+            yield from unlike(f"{path}[{index}]", *pair)
     elif (
         isinstance(said, float)
         and isinstance(found, float)

@@ -120,7 +120,7 @@ class _Walk:
         repeats: list[int] | None = None,
     ) -> None:
         """The next part, between two widths for each network: run once, or so many times by depth."""
-        full, side, kept = _traced(list(zip(inputs, outputs, strict=True)), unfold, self._side, self._kept)
+        full, side, kept = part_costs(list(zip(inputs, outputs, strict=True)), unfold, self._side, self._kept)
         if repeats is None:
             for name, value in full.items():
                 combine = np.maximum if name == PEAK else np.add
@@ -148,7 +148,7 @@ class _Walk:
         return found | {PEAK: peak}
 
 
-def _traced(
+def part_costs(
     pairs: list[tuple[int, int]], unfold: Callable[[int, int], Node], side_1R: Any, kept: bool
 ) -> tuple[dict[str, Numbers], Any, bool]:
     """The costs of the tree between each pair of widths (a row) at each side (a column), and what comes out.
