@@ -62,7 +62,7 @@ _FLAGS = MappingProxyType(
         "cam": "a second output: class activation maps of every class",
         "random_weights": "take a network's name or JSON file, with weights that nobody trained",
         "per_stage": "choose the width and the repeats of every stage by themselves (--depth and --width: 0.5:2 each)",
-    "exact": "decode every pixel of large JPEGs, more slowly",
+        "exact": "decode every pixel of large JPEGs, more slowly",
     }
 )
 _WORDS = {"<class 'float'>": "a number", "<class 'int'>": "a whole number"}

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 
 from .networks import COST_ROWS
 from .output import COUNTED, whole, write, write_json, write_table
-from .sources import Source
 from .solving import write_limits
+from .sources import Source
 
 if TYPE_CHECKING:
     from compoundnet.budget import Budget
@@ -18,19 +18,18 @@ def solve_per_stage(
     source: Source,
     budget: "Budget",
     objective: str,
-    depth: tuple[float, float] | None,
-    width: tuple[float, float] | None,
+    depth: tuple[float, float],
+    width: tuple[float, float],
     sides: tuple[int, ...] | None,
     out: str | None,
     json: bool,
 ) -> int:
-    """Solve, print, and write the solution; ranges that are None are those of ``stage_choices``."""
+    """Solve, print, and write the solution; ``sides`` that are None are those of ``stage_choices``."""
     from compoundnet.solving.stages import solve_stages, stage_choices
     from compoundnet.solving.stages.certificate import to_dict
 
     chosen = _objective(objective)
-    ranges = {name: pair for name, pair in (("depth", depth), ("width", width)) if pair is not None}
-    choices = stage_choices(source.network, source.rounding, **ranges, sides=sides)
+    choices = stage_choices(source.network, source.rounding, width, depth, sides)
     solution = solve_stages(source.network, budget, chosen, choices, source.rounding)
     record = to_dict(solution)
     if out is not None:
@@ -68,8 +67,8 @@ def _print(name: str, solution: "StageSolution") -> None:
     write_limits(solution.budget, solution.cost)
     rows = [("Stem", f"{base.stem.channels}", f"{network.stem.channels}", "1", "1")]
     for was, stage in zip(base.stages, network.stages, strict=True):
-        sizes = (was.channels, stage.channels, was.layers, stage.layers)
-        rows.append((str(stage.operator), *map(str, sizes)))
+        channels, layers = (f"{was.channels}", f"{stage.channels}"), (f"{was.layers}", f"{stage.layers}")
+        rows.append((str(stage.operator), *channels, *layers))
     if network.head.channels is not None:
         rows.append(("Head", f"{base.head.channels}", f"{network.head.channels}", "1", "1"))
     write_table(("Stage", "Channels", "now", "Layers", "now"), rows)

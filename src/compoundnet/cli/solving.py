@@ -65,9 +65,9 @@ def solve_budget(
     if per_stage:
         from .per_stage import solve_per_stage
 
-        pairs = [given and _pair(given, option) for given, option in ((depth, "--depth"), (width, "--width"))]
-        chosen = _ranges(None, None, sides).sides if sides else None
-        return solve_per_stage(read(net), budget, objective, pairs[0], pairs[1], chosen, out, json)
+        ranges = _ranges(depth or "0.5:2", width or "0.5:2", sides)
+        chosen = ranges.sides if sides else None
+        return solve_per_stage(read(net), budget, objective, ranges.depth, ranges.width, chosen, out, json)
     kind, _, name = objective.partition(":")
     if kind != "rule":
         raise ValueError(f"--objective: {objective!r} is not rule:NAME, such as rule:efficientnet")

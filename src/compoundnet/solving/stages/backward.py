@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compoundnet.schema import FieldError
+from compoundnet.solving.surface import Numbers
 
-from ..surface import Numbers
 from .bounds import SLACK, Path
 from .chain import Chain, Limits, Step
 from .dominance import undominated
@@ -36,15 +36,15 @@ class Claim:
 class _Before:
     """For each width before a step (A): the most gained at each price, and the least needs, peak and multiply-adds."""
 
-    gain_MA: Numbers
-    needs_KA: Numbers
-    peak_A: Numbers
-    macs_A: Numbers
+    gain: Numbers
+    needs: Numbers
+    peak: Numbers
+    macs: Numbers
 
 
 @dataclass(frozen=True)
 class _Ends:
-    """Networks without their beginning (last axis): the width before, the choice that follows it, and the rest's row."""
+    """Networks without their beginning (last axis): the width before, the choice behind it, the row of the rest."""
 
     before: Places
     width: Places
@@ -54,7 +54,7 @@ class _Ends:
     gain: Numbers
     macs: Numbers
     peak: Numbers
-    needs_KL: Numbers
+    needs: Numbers
 
     def at(self, places: NDArray[np.int64]) -> "_Ends":
         return _Ends(*(getattr(self, field.name)[..., places] for field in fields(self)))
@@ -67,9 +67,9 @@ def best_of_no_less(chain: Chain, prices_MK: Numbers, claim: Claim) -> Path | No
     Raises FieldError when they are so poor that too many networks stay possible.
     """
     befores = _befores(chain, prices_MK)
-    heads = np.arange(chain.steps[-1].macs_ABN.shape[1], dtype=np.int32)
+    heads = np.arange(chain.steps[-1].macs.shape[1], dtype=np.int32)
     none, zero = np.zeros(len(heads), np.int32), np.zeros(len(heads))
-    needs = np.zeros((len(chain.limits.most_K), len(heads)))
+    needs = np.zeros((len(chain.limits.most), len(heads)))
     ends = _Ends(heads, none, none, none, none, zero, zero, zero, needs)
     history: list[_Ends] = []
     for step, before in zip(reversed(chain.steps), reversed(befores), strict=True):
@@ -81,7 +81,8 @@ def best_of_no_less(chain: Chain, prices_MK: Numbers, claim: Claim) -> Path | No
         history.append(ends)
     if len(ends.gain) == 0:
         return None
-    row, path = int(np.lexsort((ends.rank, ends.macs, -ends.gain))[0]), []
+    row = int(np.lexsort((ends.rank, ends.macs, -ends.gain))[0])
+    path: list[tuple[int, int]] = []
     for each in reversed(history):
         path.append((int(each.width[row]), int(each.repeats[row])))
         row = int(each.rest[row])
@@ -90,24 +91,22 @@ def best_of_no_less(chain: Chain, prices_MK: Numbers, claim: Claim) -> Path | No
 
 def _befores(chain: Chain, prices_MK: Numbers) -> list[_Before]:
     """What can have come before each step."""
-    kinds = len(chain.limits.most_K)
+    kinds = len(chain.limits.most)
     found = [_Before(np.zeros((len(prices_MK), 1)), np.zeros((kinds, 1)), np.zeros(1), np.zeros(1))]
     for step in chain.steps[:-1]:
         was = found[-1]
-        paid_MABN = step.gain_BN - np.tensordot(prices_MK, step.needs_KABN, 1) + was.gain_MA[:, :, None, None]
-        needs_KABN = step.needs_KABN + was.needs_KA[:, :, None, None]
-        peak_ABN = np.maximum(step.peak_ABN, was.peak_A[:, None, None])
-        macs_ABN = step.macs_ABN + was.macs_A[:, None, None]
+        paid_MABN = step.gain - np.tensordot(prices_MK, step.needs, 1) + was.gain[:, :, None, None]
+        needs_KABN = step.needs + was.needs[:, :, None, None]
+        peak_ABN = np.maximum(step.peak, was.peak[:, None, None])
+        macs_ABN = step.macs + was.macs[:, None, None]
         least = (needs_KABN.min(axis=(1, 3)), peak_ABN.min(axis=(0, 2)), macs_ABN.min(axis=(0, 2)))
         found.append(_Before(paid_MABN.max(axis=(1, 3)), *least))
     return found
 
 
-def _possible(
-    ends: _Ends, step: Step, before: _Before, limits: Limits, prices_MK: Numbers, claim: Claim
-) -> _Ends:
+def _possible(ends: _Ends, step: Step, before: _Before, limits: Limits, prices_MK: Numbers, claim: Claim) -> _Ends:
     """The ends with one more step in front of them that can still be completed to no less than the claim."""
-    widths, _, counts = step.macs_ABN.shape
+    widths, _, counts = step.macs.shape
     each = widths * counts
     found = []
     for start in range(0, len(ends.gain), max(1, _TILE // each)):
@@ -121,10 +120,10 @@ def _possible(
             repeats=repeats.astype(np.int32),
             rest=rest,
             rank=ends.rank[rest],
-            gain=ends.gain[rest] + step.gain_BN[width, repeats],
-            macs=ends.macs[rest] + step.macs_ABN[choice],
-            peak=np.maximum(ends.peak[rest], step.peak_ABN[choice]),
-            needs_KL=ends.needs_KL[:, rest] + step.needs_KABN[(slice(None), *choice)],
+            gain=ends.gain[rest] + step.gain[width, repeats],
+            macs=ends.macs[rest] + step.macs[choice],
+            peak=np.maximum(ends.peak[rest], step.peak[choice]),
+            needs=ends.needs[:, rest] + step.needs[(slice(None), *choice)],
         )
         found.append(new.at(np.flatnonzero(_no_worse(new, before, limits, prices_MK, claim))))
     return _thinned(_joined(found), widths, limits) if found else ends
@@ -143,20 +142,20 @@ def _thinned(ends: _Ends, widths: int, limits: Limits) -> _Ends:
     for width in range(widths):
         own = ends.at(np.flatnonzero(ends.before == width))
         own = own.at(np.lexsort((own.rank, own.repeats, own.width, own.macs, -own.gain)))
-        needs = [*own.needs_KL, own.peak] if limits.peak_K.any() else [*own.needs_KL]
+        needs = [*own.needs, own.peak] if limits.weight.any() else [*own.needs]
         kept.append(own.at(np.flatnonzero(undominated(np.array(needs)))))
     return _joined(kept)
 
 
 def _no_worse(ends: _Ends, before: _Before, limits: Limits, prices_MK: Numbers, claim: Claim) -> NDArray[np.bool_]:
     """Whether an end can be completed within the limits to a network that is better than the claim, or equal to it."""
-    peak_L = np.maximum(ends.peak, before.peak_A[ends.before])
-    left_KL = limits.most_K[:, None] - limits.peak_K[:, None] * peak_L - ends.needs_KL
-    fits_L = (before.needs_KA[:, ends.before] <= left_KL).all(axis=0)
+    peak_L = np.maximum(ends.peak, before.peak[ends.before])
+    left_KL = limits.most[:, None] - limits.weight[:, None] * peak_L - ends.needs
+    fits_L = (before.needs[:, ends.before] <= left_KL).all(axis=0)
     bound_L = np.full(len(ends.gain), np.inf)
-    for price_K, gain_A in zip(prices_MK, before.gain_MA, strict=True):
+    for price_K, gain_A in zip(prices_MK, before.gain, strict=True):
         bound_L = np.minimum(bound_L, price_K @ left_KL + gain_A[ends.before])
     bound_L += ends.gain
     more_L = bound_L >= claim.gain + GRAIN - SLACK
-    as_much_L = (bound_L >= claim.gain - SLACK) & (ends.macs + before.macs_A[ends.before] <= claim.macs)
+    as_much_L = (bound_L >= claim.gain - SLACK) & (ends.macs + before.macs[ends.before] <= claim.macs)
     return fits_L & (more_L | as_much_L)

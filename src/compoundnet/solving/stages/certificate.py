@@ -6,7 +6,7 @@ other end for a network that is better. A random sample of networks is held agai
 
 import json
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,10 +16,10 @@ from compoundnet.cost import cost
 from compoundnet.network import Network
 from compoundnet.scaling import Rounding
 from compoundnet.schema import decode, encode, require
+from compoundnet.solving.certificate import VERSION, Certificate, under, unlike
+from compoundnet.solving.solver import active
+from compoundnet.solving.surface import Numbers
 
-from ..certificate import VERSION, Certificate, under, unlike
-from ..solver import active
-from ..surface import Numbers
 from .backward import Claim, best_of_no_less
 from .bounds import Path, around, sums
 from .chain import Chain, chain
@@ -120,7 +120,9 @@ def verify_stages(
 
 def _read(data: Mapping[str, Any]) -> tuple[_Given, Numbers]:
     """The claim that a file makes, and its prices (sides, K)."""
-    require(data.get("version") == VERSION, "version", f"{data.get('version')!r:.60} is not supported; expected {VERSION}")
+    require(
+        data.get("version") == VERSION, "version", f"{data.get('version')!r:.60} is not supported; expected {VERSION}"
+    )
     held = data.get("certificate")
     assert isinstance(held, Mapping)  # or nobody would have looked for its kind
     choices = under("certificate.choices", lambda: decode(Choices, held.get("choices")))
@@ -199,7 +201,7 @@ def _misjudged(given: _Given, each: Chain, place: int, path: Path) -> str:
     counted = cost(network)
     _, needs_K, _, macs = sums(each, path)
     needed = [*given.budget.needs(counted).values()]
-    if macs != counted.macs or not np.allclose(needs_K + each.limits.fixed_K, needed, rtol=_MEASURED, atol=0):
+    if macs != counted.macs or not np.allclose(needs_K + each.limits.fixed, needed, rtol=_MEASURED, atol=0):
         return f"cost() counts otherwise than the sum of the parts: {counted}"
     better = given.gains.score(given.choices, network) > given.gains.score(given.choices, given.network)
     return f"network: a random one is better: {counted}" if better and given.budget.admits(counted) else ""

@@ -12,13 +12,12 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from compoundnet.budget import Budget
 from compoundnet.network import Network, unfold_block, unfold_head, unfold_stem
 from compoundnet.schema import FieldError, require
+from compoundnet.solving.surface import PEAK, Numbers, part_costs
 
-from ..surface import PEAK, Numbers, part_costs
 from .choices import Choices
 from .gains import Gains
 
@@ -28,30 +27,36 @@ _FINE = 2.0**20  # what is measured, such as milliseconds, is rounded to this pa
 
 @dataclass(frozen=True)
 class Part:
-    """Costs by name, for each width before it (A) and its own (B): of its first repeat, and of each further one."""
+    """Costs by name: of the first repeat, by the width before it and its own (A, B); of each other, by its own (B)."""
 
-    first_AB: Mapping[str, Numbers]
-    other_B: Mapping[str, Numbers] | None = None
+    first: Mapping[str, Numbers]
+    other: Mapping[str, Numbers] | None = None
 
 
 @dataclass(frozen=True)
 class Limits:
-    """A budget as sums: the need of limit k adds up over the steps, and ``peak_K`` times the largest peak comes to it."""
+    """A budget as sums, an array of K limits each: ``most`` is allowed beside what is ``fixed`` for every network.
+
+    A need adds up over the steps; ``weight`` times the largest peak comes to it.
+    """
 
     names: tuple[str, ...]
-    most_K: Numbers  # without what every network needs, ``fixed_K``
-    fixed_K: Numbers
-    peak_K: Numbers
+    most: Numbers
+    fixed: Numbers
+    weight: Numbers
 
 
 @dataclass(frozen=True)
 class Step:
-    """From each width before (A) to each of its own (B) with each number of repeats (N): needs, peak, macs, gain."""
+    """From each width before (A) to each of its own (B) with each number of repeats (N).
 
-    needs_KABN: Numbers
-    peak_ABN: Numbers
-    macs_ABN: Numbers
-    gain_BN: Numbers
+    ``needs`` has the shape (K, A, B, N), ``peak`` and ``macs`` (A, B, N), ``gain`` (B, N).
+    """
+
+    needs: Numbers
+    peak: Numbers
+    macs: Numbers
+    gain: Numbers
 
 
 @dataclass(frozen=True)
@@ -83,7 +88,10 @@ def _needs(budget: Budget, costs: Mapping[str, Any]) -> Numbers:
 
 
 def parts(network: Network, choices: Choices) -> list[list[Part]]:
-    """The parts of every network there is to choose, by side. Raises FieldError for an operator that depends on more."""
+    """The parts of every network there is to choose, by side.
+
+    Raises FieldError for an operator whose costs depend on more than the widths before and after it.
+    """
     sides_1R = np.array(choices.sides, np.int64)[None, :]
     found: list[tuple[dict[str, Numbers], dict[str, Numbers] | None, int, int]] = []
     pairs = list(product((network.in_channels,), choices.stem))
@@ -104,9 +112,7 @@ def parts(network: Network, choices: Choices) -> list[list[Part]]:
     return [[_at(place, *each) for each in found] for place in range(len(choices.sides))]
 
 
-def _at(
-    place: int, first: Mapping[str, Numbers], others: Mapping[str, Numbers] | None, before: int, own: int
-) -> Part:
+def _at(place: int, first: Mapping[str, Numbers], others: Mapping[str, Numbers] | None, before: int, own: int) -> Part:
     first_AB = {name: values[:, place].reshape(before, own) for name, values in first.items()}
     return Part(first_AB, None if others is None else {name: values[:, place] for name, values in others.items()})
 
@@ -120,16 +126,16 @@ def chain(rows: Sequence[Part], choices: Choices, gains: Gains, budget: Budget, 
     for part, counts, gain_BN in zip(rows, repeats, gained, strict=True):
         more_N = np.array(counts, np.float64) - 1
         costs = {}
-        for name, first_AB in part.first_AB.items():
-            other_B = np.zeros(first_AB.shape[1]) if part.other_B is None else part.other_B[name]
+        for name, first_AB in part.first.items():
+            other_B = np.zeros(first_AB.shape[1]) if part.other is None else part.other[name]
             if name == PEAK:
                 repeated_BN = np.where(more_N > 0, other_B[:, None], 0)
                 costs[name] = np.maximum(first_AB[:, :, None], repeated_BN[None])
             else:
                 costs[name] = first_AB[:, :, None] + more_N * other_B[None, :, None]
-        needs = _needs(budget, costs | {PEAK: np.zeros_like(costs[PEAK])}) - bound.fixed_K.reshape(-1, 1, 1, 1)
+        needs = _needs(budget, costs | {PEAK: np.zeros_like(costs[PEAK])}) - bound.fixed.reshape(-1, 1, 1, 1)
         steps.append(Step(_exact(needs), costs[PEAK], costs["macs"], np.asarray(gain_BN, np.float64)))
-    most = sum(step.needs_KABN.max(axis=(1, 2, 3)) for step in steps)
+    most = sum(step.needs.max(axis=(1, 2, 3)) for step in steps)
     require(bool(np.max(most) < _EXACT), "network", "its costs are too many to count exactly")
     return Chain(tuple(steps), bound, choices.sides[place], gains.sides[place])
 

@@ -64,9 +64,7 @@ class Choices:
         least = network.total_stride
         require(self.sides[0] >= least, "sides", f"{self.sides[0]} is below the total stride {least}")
 
-    def network(
-        self, base: Network, stem: int, stages: tuple[tuple[int, int], ...], head: int, side: int
-    ) -> Network:
+    def network(self, base: Network, stem: int, stages: tuple[tuple[int, int], ...], head: int, side: int) -> Network:
         """``base`` with these channels and (channels, repeats), at this side."""
         pairs = zip(base.stages, stages, strict=True)
         return replace(
@@ -115,10 +113,14 @@ def stage_choices(
         require(low <= high, name, f"from {low:g} to {high:g} is an empty range")
     steps = (STEP * k for k in range(1, int(MOST_FACTOR / STEP)))
     factors = (width[0], *(factor for factor in steps if width[0] < factor < width[1]), width[1])
-    deep = [(rounding.repeats(stage.layers, depth[0]), rounding.repeats(stage.layers, depth[1])) for stage in network.stages]
+    deep = [
+        (rounding.repeats(stage.layers, depth[0]), rounding.repeats(stage.layers, depth[1])) for stage in network.stages
+    ]
     return Choices(
         stem=(network.stem.channels,),
-        widths=tuple(_distinct(rounding.channels(stage.channels, factor) for factor in factors) for stage in network.stages),
+        widths=tuple(
+            _distinct(rounding.channels(stage.channels, factor) for factor in factors) for stage in network.stages
+        ),
         repeats=tuple(tuple(range(low, high + 1)) for low, high in deep),
         head=(network.head.channels or 0,),
         sides=_sides(network) if sides is None else _distinct(sides),

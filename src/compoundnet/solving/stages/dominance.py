@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from ..surface import Numbers
+from compoundnet.solving.surface import Numbers
 
 _TILE = 256
 
@@ -31,7 +31,7 @@ def undominated(needs_DL: Numbers) -> NDArray[np.bool_]:
 
 
 def _covered(kept_DF: Numbers, tile_DT: Numbers) -> NDArray[np.bool_]:
-    return _below(kept_DF, tile_DT).any(axis=0)
+    return np.any(_below(kept_DF, tile_DT), axis=0)
 
 
 def _below(one_DF: Numbers, other_DT: Numbers) -> NDArray[np.bool_]:

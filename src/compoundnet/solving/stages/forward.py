@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compoundnet.schema import FieldError
+from compoundnet.solving.surface import Numbers
 
-from ..surface import Numbers
 from .bounds import SLACK, Bounds, Path
 from .chain import Chain
 from .dominance import undominated
@@ -36,7 +36,7 @@ class Labels:
     gain: Numbers
     macs: Numbers
     peak: Numbers
-    needs_KL: Numbers
+    needs: Numbers
 
     def __len__(self) -> int:
         return len(self.gain)
@@ -60,9 +60,7 @@ class Found:
     labels: int
 
 
-def search(
-    chain: Chain, known: Bounds, floor: float, most_labels: int = MOST_LABELS, beam: int | None = None
-) -> Found:
+def search(chain: Chain, known: Bounds, floor: float, most_labels: int = MOST_LABELS, beam: int | None = None) -> Found:
     """The best network of a chain that gains at least ``floor``.
 
     With ``beam`` only the so many most promising partial networks of each width are kept, so what is found need not
@@ -71,11 +69,11 @@ def search(
     depth = len(chain.steps)
     history: list[Labels] = []
     nothing, one = np.zeros(1, np.int32), np.zeros(1)
-    labels = Labels(nothing, nothing, nothing, nothing, one, one, one, np.zeros((len(chain.limits.most_K), 1)))
+    labels = Labels(nothing, nothing, nothing, nothing, one, one, one, np.zeros((len(chain.limits.most), 1)))
     kept = 0
     for place in range(depth):
         grown = []
-        for width in range(chain.steps[place].macs_ABN.shape[1]):
+        for width in range(chain.steps[place].macs.shape[1]):
             new = _front(_grown(chain, place, labels, width, known, floor), chain)
             if beam is not None and len(new) > beam:
                 new = new.at(np.argsort(-_most(chain, place + 1, new, known), kind="stable")[:beam])
@@ -96,35 +94,35 @@ def search(
 def _grown(chain: Chain, place: int, labels: Labels, width: int, known: Bounds, floor: float) -> Labels:
     """The labels after one more step to one width, but those that cannot be finished or cannot become the best."""
     step, limits = chain.steps[place], chain.limits
-    counts = step.macs_ABN.shape[2]
+    counts = step.macs.shape[2]
     found = []
     for start in range(0, len(labels), max(1, _TILE // counts)):
         rows = np.arange(start, min(len(labels), start + max(1, _TILE // counts)))
         row_L, repeats_L = np.repeat(rows, counts), np.tile(np.arange(counts, dtype=np.int32), len(rows))
         before_L = labels.width[row_L]
-        peak_L = np.maximum(labels.peak[row_L], step.peak_ABN[before_L, width, repeats_L])
+        peak_L = np.maximum(labels.peak[row_L], step.peak[before_L, width, repeats_L])
         new = Labels(
             width=np.full(len(row_L), width, np.int32),
             repeats=repeats_L,
             parent=row_L.astype(np.int32),
             rank=labels.rank[row_L],
-            gain=labels.gain[row_L] + step.gain_BN[width, repeats_L],
-            macs=labels.macs[row_L] + step.macs_ABN[before_L, width, repeats_L],
+            gain=labels.gain[row_L] + step.gain[width, repeats_L],
+            macs=labels.macs[row_L] + step.macs[before_L, width, repeats_L],
             # What follows has at least this peak, so less makes no difference.
-            peak=np.maximum(peak_L, known.peak_A[place + 1][width]),
-            needs_KL=labels.needs_KL[:, row_L] + step.needs_KABN[:, before_L, width, repeats_L],
+            peak=np.maximum(peak_L, known.peak[place + 1][width]),
+            needs=labels.needs[:, row_L] + step.needs[:, before_L, width, repeats_L],
         )
-        least_KL = new.needs_KL + known.needs_KA[place + 1][:, width, None] + limits.peak_K[:, None] * new.peak
-        new = new.at(np.flatnonzero((least_KL <= limits.most_K[:, None]).all(axis=0)))
+        least_KL = new.needs + known.needs[place + 1][:, width, None] + limits.weight[:, None] * new.peak
+        new = new.at(np.flatnonzero((least_KL <= limits.most[:, None]).all(axis=0)))
         found.append(new.at(np.flatnonzero(_most(chain, place + 1, new, known) >= floor - SLACK)))
     return joined(found) if found else labels.at(np.zeros(0, np.int64))
 
 
 def _most(chain: Chain, place: int, labels: Labels, known: Bounds) -> Numbers:
     """The most that each of the labels can gain when it is finished within the limits."""
-    left_KL = chain.limits.most_K[:, None] - chain.limits.peak_K[:, None] * labels.peak - labels.needs_KL
+    left_KL = chain.limits.most[:, None] - chain.limits.weight[:, None] * labels.peak - labels.needs
     best_L = np.full(len(labels), np.inf)
-    for price_K, gain_A in zip(known.prices_MK, known.gain_MA[place], strict=True):
+    for price_K, gain_A in zip(known.prices, known.gain[place], strict=True):
         np.minimum(best_L, price_K @ left_KL + gain_A[labels.width], out=best_L)
     return best_L + labels.gain
 
@@ -132,7 +130,7 @@ def _most(chain: Chain, place: int, labels: Labels, known: Bounds) -> Numbers:
 def _front(labels: Labels, chain: Chain) -> Labels:
     """The labels of one width that none before them in the order of the best makes needless."""
     labels = labels.at(np.lexsort((labels.repeats, labels.rank, labels.macs, -labels.gain)))
-    needs = [*labels.needs_KL, labels.peak] if chain.limits.peak_K.any() else [*labels.needs_KL]
+    needs = [*labels.needs, labels.peak] if chain.limits.weight.any() else [*labels.needs]
     return labels.at(np.flatnonzero(undominated(np.array(needs))))
 
 

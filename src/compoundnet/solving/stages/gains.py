@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 from compoundnet.network import Network
 from compoundnet.schema import FieldError, require, shown
@@ -68,9 +69,9 @@ def tabulated(objective: Objective | StageGain, base: Network, choices: Choices)
     return Gains(known.name, tuple(stages), sides)
 
 
-def _grain(gain: object, where: str) -> float:
+def _grain(gain: Any, where: str) -> float:
     try:
-        value = float(gain)  # pyrefly: ignore
+        value = float(gain)
     except (TypeError, ValueError):
         value = math.nan
     if not math.isfinite(value):

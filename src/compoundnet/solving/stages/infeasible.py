@@ -11,7 +11,7 @@ def none_fits(chains: Sequence[Chain], networks: int) -> str:
     """One line with what fails."""
     limits = chains[0].limits
     least_K = np.min([[least(each, place) for place in range(len(limits.names))] for each in chains], axis=0)
-    rows = list(zip(limits.names, least_K + limits.fixed_K, limits.most_K + limits.fixed_K, strict=True))
+    rows = list(zip(limits.names, least_K + limits.fixed, limits.most + limits.fixed, strict=True))
     failed = [f"{need:,.0f} {name}, the limit is {most:,.0f}" for name, need, most in rows if need > most]
     if failed:
         return f"none of {networks:,} networks fits; the least that any needs is {' and '.join(failed)}"
@@ -21,13 +21,13 @@ def none_fits(chains: Sequence[Chain], networks: int) -> str:
 
 def least(chain: Chain, place: int) -> float:
     """The least that a network of the chain needs of one limit."""
-    weight = chain.limits.peak_K[place]
-    tops = np.unique(np.concatenate([step.peak_ABN.ravel() for step in chain.steps])) if weight else [np.inf]
+    weight = chain.limits.weight[place]
+    tops = np.unique(np.concatenate([step.peak.ravel() for step in chain.steps])) if weight else [np.inf]
     found = np.inf
     for top in tops:
-        after_B = np.zeros(chain.steps[-1].macs_ABN.shape[1])
+        after_B = np.zeros(chain.steps[-1].macs.shape[1])
         for step in reversed(chain.steps):
-            needs_ABN = np.where(step.peak_ABN <= top, step.needs_KABN[place], np.inf)
+            needs_ABN = np.where(step.peak <= top, step.needs[place], np.inf)
             after_B = (needs_ABN + after_B[:, None]).min(axis=(1, 2))
         found = min(found, float(after_B[0]) + (weight * top if weight else 0.0))
     return found

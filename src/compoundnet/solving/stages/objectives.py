@@ -10,8 +10,7 @@ from compoundnet.cost import by_stage
 from compoundnet.network import Network
 from compoundnet.rules import rule
 from compoundnet.schema import near, require, require_choice, require_number
-
-from ..ray import MOST_PHI
+from compoundnet.solving.ray import MOST_PHI
 
 Shares: TypeAlias = Literal["activations", "equal"]
 
@@ -63,7 +62,7 @@ class Elastic:
     Every stage has a share of the effect of depth and width: equal ones, or those of the base's activations. No one has
     published errors for single stages, so the shares are an assumption; the logarithm's falling gain is what keeps the
     stages balanced. Published figures are of whole networks: width and resolution .40 and .30 for MobileNetV1, .33
-    and .39 for MobileNetV2, .35 and .43 for MnasNet. Raises FieldError for elasticities that are negative or no numbers.
+    and .39 for MobileNetV2, .35 and .43 for MnasNet. Raises FieldError for negative ones.
 
     >>> from compoundnet.families import named
     >>> rise = Elastic(depth=0.2, width=0.3, resolution=0.4, shares="equal")
@@ -148,11 +147,15 @@ def named_objective(name: str) -> Objective | None:
         return Nearest(rule=chosen, phi=number(phi, name))
     require(kind == "elastic", "", f"unknown objective {name!r:.60}; {near(kind, ['rule', 'elastic'])}")
     parts = rest.split(":")
-    require(len(parts) in (3, 4), "", f"{name!r:.60} is not elastic:DEPTH:WIDTH:RESOLUTION, such as elastic:0.2:0.3:0.4")
+    require(
+        len(parts) in (3, 4), "", f"{name!r:.60} is not elastic:DEPTH:WIDTH:RESOLUTION, such as elastic:0.2:0.3:0.4"
+    )
     depth, width, resolution = (number(part, name) for part in parts[:3])
     shares = parts[3] if len(parts) == 4 else "activations"
     require(shares in get_args(Shares), "shares", f"{shares!r:.60} is not one of {', '.join(get_args(Shares))}")
-    return Elastic(depth=depth, width=width, resolution=resolution, shares="equal" if shares == "equal" else "activations")
+    return Elastic(
+        depth=depth, width=width, resolution=resolution, shares="equal" if shares == "equal" else "activations"
+    )
 
 
 def number(text: str, name: str) -> float:

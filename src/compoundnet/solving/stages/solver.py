@@ -12,9 +12,9 @@ from compoundnet.rules import Rule
 from compoundnet.rules import rule as rule_named
 from compoundnet.scaling import RELEASED, Rounding
 from compoundnet.schema import FieldError, require, require_kind
+from compoundnet.solving.ray import MOST_PHI, largest_phi
+from compoundnet.solving.solver import USE, active
 
-from ..ray import MOST_PHI, largest_phi
-from ..solver import USE, active
 from .bounds import SLACK, Bounds, Path, around, bounds, prices, sums
 from .chain import Chain, Part, chain, parts
 from .choices import Choices, stage_choices
@@ -62,12 +62,13 @@ def solve_stages(
 ) -> StageSolution:
     """The network with the highest score among all that ``chosen`` hold and ``budget`` admits.
 
-    ``objective`` is ``Nearest``, ``Elastic`` or a function of (stage, width, repeats); a rule stands for the ``Nearest``
-    whose phi is the least, by steps of 1/8 from the largest within the budget on, at which the best network takes 98 %
-    of the tightest limit. Equal scores go to fewer multiply-adds, then to smaller numbers: side, stem, then width and
-    repeats stage by stage. ``chosen`` are ``stage_choices`` with ``rounding`` unless given. Raises FieldError when
-    nothing fits, with the least that any network needs; for gains that are no numbers; for a limit or an operator
-    whose costs do not add up over stages; and when more than ``most_labels`` partial networks may become the best.
+    ``objective`` is ``Nearest``, ``Elastic`` or a function of (stage, width, repeats). A rule stands for the
+    ``Nearest`` whose phi is the least, by steps of 1/8 from the largest within the budget on, at which the best
+    network takes 98 % of the tightest limit, or, where none does, for the one that takes most. Equal scores go to
+    fewer multiply-adds, then to smaller numbers: side, stem, then width and repeats stage by stage. ``chosen`` are
+    ``stage_choices`` with ``rounding`` unless given. Raises FieldError when nothing fits, with the least that any
+    network needs; for gains that are no numbers; for a limit or an operator whose costs do not add up over stages;
+    and when more than ``most_labels`` partial networks may become the best.
 
     >>> from compoundnet.families import named
     >>> found = solve_stages(named("efficientnet_b0"), Budget(macs=400_000_000), Nearest(rule="efficientnet", phi=0.5))
@@ -176,9 +177,9 @@ class _Problem:
 
 def _side(place: int, each: Chain) -> _Side | None:
     """What is known of one side before the search; None when a limit can be kept by no network there."""
-    least = bounds(each, np.zeros((1, len(each.limits.most_K))))
-    least_K = least.needs_KA[0][:, 0] + each.limits.peak_K * least.peak_A[0][0]
-    if (least_K > each.limits.most_K).any():
+    least = bounds(each, np.zeros((1, len(each.limits.most))))
+    least_K = least.needs[0][:, 0] + each.limits.weight * least.peak[0][0]
+    if (least_K > each.limits.most).any():
         return None
     price_K, met = prices(each)
     known = bounds(each, around(price_K))

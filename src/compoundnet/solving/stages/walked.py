@@ -1,17 +1,18 @@
 """Part costs by the scalar walk: what every step costs, read off whole networks one at a time, layer by layer."""
 
-from collections.abc import Callable
-from itertools import product
+from collections.abc import Callable, Mapping
+from itertools import pairwise, product
 
 import numpy as np
 
 from compoundnet.cost import Cost, LayerCost, by_layer, total
 from compoundnet.network import Network
+from compoundnet.solving.surface import PEAK, SUMS
 
-from ..surface import PEAK, SUMS, Numbers
 from .chain import Part
 from .choices import Choices
 
+_COSTS = (*SUMS, PEAK)
 _Key = tuple[int, int, int, int]  # step, repeat, place of the width before it, place of its own
 
 
@@ -36,7 +37,7 @@ def walked(base: Network, choices: Choices, place: int, on_walk: Callable[[], No
         for (step, repeat), cost in _rows(network, len(widths)).items():
             found[step, repeat, 0 if step == 0 else at[step - 1], at[step]] = cost
         on_walk()
-    return [_part(found, step, 1 if step == 0 else len(widths[step - 1]), len(widths[step])) for step in range(len(widths))]
+    return _parts(found, [1, *map(len, widths)])
 
 
 def _most(choices: Choices) -> tuple[int, int]:
@@ -54,15 +55,14 @@ def _rows(network: Network, steps: int) -> dict[tuple[int, int], Cost]:
     return {row: total(each) for row, each in layers.items()}
 
 
-def _part(found: dict[_Key, Cost], step: int, before: int, own: int) -> Part:
-    first: dict[str, Numbers] = {name: np.zeros((before, own)) for name in (*SUMS, PEAK)}
-    other: dict[str, Numbers] = {name: np.zeros(own) for name in (*SUMS, PEAK)}
-    for (at, repeat, a, b), cost in found.items():
-        if at == step:
-            for name in (*SUMS, PEAK):
-                value = float(getattr(cost, name))
-                if repeat == 0:
-                    first[name][a, b] = value
-                else:
-                    other[name][b] = value
-    return Part(first, other)
+def _parts(found: Mapping[_Key, Cost], sizes: list[int]) -> list[Part]:
+    """The costs by step, as tables."""
+    first = [{name: np.zeros(pair) for name in _COSTS} for pair in pairwise(sizes)]
+    other = [{name: np.zeros(own) for name in _COSTS} for own in sizes[1:]]
+    for (step, repeat, before, own), cost in found.items():
+        for name in _COSTS:
+            if repeat == 0:
+                first[step][name][before, own] = getattr(cost, name)
+            else:
+                other[step][name][own] = getattr(cost, name)
+    return [Part(*each) for each in zip(first, other, strict=True)]
