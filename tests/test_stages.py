@@ -179,21 +179,21 @@ def agrees(seed: int, family: str, networks: int) -> bool:
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-@pytest.mark.parametrize("seed", range(10))
+@pytest.mark.parametrize("seed", range(8))
 def test_the_dynamic_programme_finds_what_trying_every_network_finds(seed: int, family: str) -> None:
-    assert agrees(seed, family, 300)
+    assert agrees(seed, family, 200)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(3000)
 @pytest.mark.parametrize("family", FAMILIES)
 def test_the_dynamic_programme_is_exact_on_large_and_on_many_spaces(family: str) -> None:
-    wrong = [seed for seed in range(100, 102) if not agrees(seed, family, 100_000)]
-    wrong += [seed for seed in range(200, 240) if not agrees(seed, family, 2_000)]
+    wrong = [seed for seed in range(100, 105) if not agrees(seed, family, 2_000)]
+    wrong += [seed for seed in range(200, 201) if not agrees(seed, family, 100_000)]
     assert wrong == []
 
 
-@settings(deadline=None, max_examples=30)
+@settings(deadline=None, max_examples=20)
 @given(base=networks(), seed=st.integers(0, 2**32 - 1))
 def test_it_is_exact_for_any_network(base: Network, seed: int) -> None:
     """Any mixture of operators, odd widths, both paddings, any activation."""

@@ -14,6 +14,7 @@ from tools.files import newest_benchmarks, published, records
 from tools.int8_block import int8
 from tools.serving_block import serving
 from tools.solver_block import solver_speed, solver_table
+from tools.stages_block import stages_budgets, stages_enumerated, stages_sizes
 from tools.tables import table, taken
 
 _BLOCK = re.compile(r"(<!-- generated:(\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -214,6 +215,9 @@ BLOCKS: Mapping[str, Callable[[], str]] = MappingProxyType(
         "serving": serving,
         "solver_speed": solver_speed,
         "solver_table": solver_table,
+        "stages_budgets": stages_budgets,
+        "stages_sizes": stages_sizes,
+        "stages_enumerated": stages_enumerated,
         "int8": int8,
     }
 )

@@ -19,7 +19,8 @@ from .bounds import SLACK, Bounds, Path
 from .chain import Chain
 from .dominance import undominated
 
-MOST_LABELS = 1_000_000  # between two steps; with all that leads to them a few hundred megabytes
+MOST_LABELS = 100_000  # between two steps; to compare so many with each other takes minutes
+_MOST_GROWN = 10  # times as many before those that others make needless are left out
 _TILE = 1 << 18  # partial networks times repeats looked at together
 
 Places = NDArray[np.int32]
@@ -74,7 +75,10 @@ def search(chain: Chain, known: Bounds, floor: float, most_labels: int = MOST_LA
     for place in range(depth):
         grown = []
         for width in range(chain.steps[place].macs.shape[1]):
-            new = _front(_grown(chain, place, labels, width, known, floor), chain)
+            grew = _grown(chain, place, labels, width, known, floor)
+            if len(grew) > _MOST_GROWN * most_labels:
+                raise FieldError("choices", _too_many(chain, place, most_labels))
+            new = _front(grew, chain)
             if beam is not None and len(new) > beam:
                 new = new.at(np.argsort(-_most(chain, place + 1, new, known), kind="stable")[:beam])
             grown.append(new)
