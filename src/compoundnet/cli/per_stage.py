@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING
 
 from .networks import COST_ROWS
 from .output import COUNTED, whole, write, write_json, write_table
-from .solving import write_limits
 from .sources import Source
 
 if TYPE_CHECKING:
@@ -64,7 +63,13 @@ def _objective(given: str) -> "Rule | Nearest | Elastic":
 def _print(name: str, solution: "StageSolution") -> None:
     base, network = solution.base, solution.network
     write(f"{name} per stage, {base.resolution} -> {network.resolution} pixels")
-    write_limits(solution.budget, solution.cost)
+    limits, needs = solution.budget.limits, solution.budget.needs(solution.cost)
+    asked = [
+        (each.replace("_", " "), f"{limits[each]:,}", f"{needs[each]:,}", f"{100 * needs[each] / limits[each]:.2f} %")
+        for each in limits
+    ]
+    write_table(("Limit", "Asked", "Got", "Share"), asked)
+    write()
     rows = [("Stem", f"{base.stem.channels}", f"{network.stem.channels}", "1", "1")]
     for was, stage in zip(base.stages, network.stages, strict=True):
         channels, layers = (f"{was.channels}", f"{stage.channels}"), (f"{was.layers}", f"{stage.layers}")

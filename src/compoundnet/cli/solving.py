@@ -14,7 +14,6 @@ from .units import count, size
 
 if TYPE_CHECKING:
     from compoundnet.budget import Budget
-    from compoundnet.cost import Cost
     from compoundnet.solving import Candidate, Ranges, Solution
 
 
@@ -157,9 +156,14 @@ def _numbers(given: str, option: str, example: str, parts: int) -> tuple[float, 
 
 
 def _print(name: str, solution: "Solution", budget: "Budget") -> None:
-    best = solution.best
+    best, limits = solution.best, budget.limits
     write(f"{name} {_where(best)}")
-    write_limits(budget, best.cost)
+    needs = budget.needs(best.cost)
+    rows = [
+        (_words(each), f"{limits[each]:,}", f"{needs[each]:,}", _percent(needs[each] / limits[each])) for each in limits
+    ]
+    write_table(("Limit", "Asked", "Got", "Share"), rows)
+    write()
     costs = best.cost.to_dict()
     write_table(("Cost", "Exact"), [(title, f"{costs[key]:,}") for key, title in COST_ROWS.items()])
     write()
@@ -172,16 +176,6 @@ def _print(name: str, solution: "Solution", budget: "Budget") -> None:
         active = "the range ends before the budget does: widen --depth, --width or --sides"
     write(f"\nThe best by {solution.objective} of {counts}; {active}.")
     write(f"{COUNTED}\n\n{best.network}")
-
-
-def write_limits(budget: "Budget", cost: "Cost") -> None:
-    """What was asked and what a network takes of it."""
-    limits, needs = budget.limits, budget.needs(cost)
-    rows = [
-        (_words(each), f"{limits[each]:,}", f"{needs[each]:,}", _percent(needs[each] / limits[each])) for each in limits
-    ]
-    write_table(("Limit", "Asked", "Got", "Share"), rows)
-    write()
 
 
 def _words(name: str) -> str:

@@ -134,22 +134,21 @@ class _Read:
         given = data.get("certificate")
         require(isinstance(given, Mapping), "certificate", "missing; a solution carries what it was found in")
         assert isinstance(given, Mapping)
-        self.base = under("certificate.base", lambda: Network.from_dict(given.get("base", {})))
-        self.rounding = under("rounding", lambda: decode(Rounding, data.get("rounding")))
-        self.ranges = under("certificate.ranges", lambda: decode(Ranges, given.get("ranges")))
-        self.budget = under("budget", lambda: decode(Budget, data.get("budget")))
+        self.base = _under("certificate.base", lambda: Network.from_dict(given.get("base", {})))
+        self.rounding = _under("rounding", lambda: decode(Rounding, data.get("rounding")))
+        self.ranges = _under("certificate.ranges", lambda: decode(Ranges, given.get("ranges")))
+        self.budget = _under("budget", lambda: decode(Budget, data.get("budget")))
         kind, _, name = str(given.get("objective")).partition(":")
         problem = f"{given.get('objective')!r:.60} is a function, which no file can hold; only rules can be verified"
         require(kind == "rule", "certificate.objective", problem)
-        self.rule = under("certificate.objective", lambda: rule(name))
+        self.rule = _under("certificate.objective", lambda: rule(name))
 
 
-def under(field: str, read: Callable[[], T]) -> T:
-    """What ``read`` gives; its error names ``field``."""
+def _under(field: str, read: Callable[[], T]) -> T:
     try:
         return read()
     except FieldError as error:
-        raise error.under(field) from None
+        raise error._under(field) from None
     except ValueError as error:
         raise FieldError(field, str(error)) from None
 
@@ -157,7 +156,7 @@ def under(field: str, read: Callable[[], T]) -> T:
 def _differences(read: _Read, again: Solution) -> str:
     """The first thing that a solution says and enumeration does not find; "" for nothing."""
     found = to_dict(again)
-    return next(unlike("", read.data, json.loads(json.dumps(found))), "")
+    return next(_unlike("", read.data, json.loads(json.dumps(found))), "")
 
 
 def _alike(said: Any, found: Any) -> bool:
@@ -167,17 +166,16 @@ def _alike(said: Any, found: Any) -> bool:
     return said == found
 
 
-def unlike(path: str, said: Any, found: Any) -> Iterator[str]:
-    """Every place where what a file says is not what was found."""
+def _unlike(path: str, said: Any, found: Any) -> Iterator[str]:
     if isinstance(said, Mapping) and isinstance(found, Mapping):
         for key in dict.fromkeys([*found, *said]):
             if key not in found:
                 yield f"{path}.{key}".lstrip(".") + ": no solution has it"
                 continue
-            yield from unlike(f"{path}.{key}" if path else str(key), said.get(key), found[key])
+            yield from _unlike(f"{path}.{key}" if path else str(key), said.get(key), found[key])
     elif isinstance(said, list) and isinstance(found, list) and len(said) == len(found):
         for index, pair in enumerate(zip(said, found, strict=True)):
-            yield from unlike(f"{path}[{index}]", *pair)
+            yield from _unlike(f"{path}[{index}]", *pair)
     elif (
         isinstance(said, float)
         and isinstance(found, float)

@@ -118,7 +118,7 @@ def solve(
         runners_up=tuple(found[1:]),
         enumerated=len(space),
         admissible=len(places),
-        active=active(budget, found[0].cost) if len(places) < len(space) else (),
+        active=_active(budget, found[0].cost) if len(places) < len(space) else (),
         base=network,
         rounding=rounding,
         ranges=ranges,
@@ -145,8 +145,7 @@ def _candidate(space: Surface, place: int, used: NDArray[np.float64], scores: ND
     return Candidate(index, space.scaling(index), space.at(index), space.cost(index), *figures)
 
 
-def active(budget: Budget, cost: Cost) -> tuple[str, ...]:
-    """The limits that a network takes the largest share of."""
+def _active(budget: Budget, cost: Cost) -> tuple[str, ...]:
     shares = {name: need / budget.limits[name] for name, need in budget.needs(cost).items()}
     return tuple(name for name, share in shares.items() if share == max(shares.values()))
 

@@ -4,7 +4,7 @@ A network is a path: from the image to a stem's width, over every stage's to the
 sums over the steps of the path, but for the activations alive at once, of which the most count.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import product
@@ -16,7 +16,7 @@ import numpy as np
 from compoundnet.budget import Budget
 from compoundnet.network import Network, unfold_block, unfold_head, unfold_stem
 from compoundnet.schema import FieldError, require
-from compoundnet.solving.surface import PEAK, Numbers, part_costs
+from compoundnet.solving.surface import PEAK, SUMS, Numbers, part_costs
 
 from .choices import Choices
 from .gains import Gains
@@ -69,19 +69,19 @@ class Chain:
     gain: float
 
 
-def limits(budget: Budget) -> Limits:
-    """The limits without what every network needs. Raises FieldError when there are none."""
+def limits(budget: Budget, costs: Iterable[str] = (*SUMS, PEAK)) -> Limits:
+    """The limits on these costs, without what every network needs. Raises FieldError when there are none."""
     require(len(budget.limits) > 0, "budget", "nothing is limited; limit at least one cost")
-    fixed_K, peak_K = _needs(budget, {}), _needs(budget, {PEAK: 1.0})
+    nothing = dict.fromkeys(costs, 0.0)
+    fixed_K, peak_K = _needs(budget, nothing), _needs(budget, nothing | {PEAK: 1.0})
     most_K = np.array([*budget.limits.values()], np.float64)
     return Limits(tuple(budget.limits), most_K - fixed_K, fixed_K, peak_K - fixed_K)
 
 
 def _needs(budget: Budget, costs: Mapping[str, Any]) -> Numbers:
-    """What is needed of each limit (K, ...), for costs by name; those that are not given are 0."""
-    names = ("params", "macs", "activations", "training_activations", PEAK, *costs)
+    """What is needed of each limit (K, ...), for costs by name."""
     try:
-        needs = budget.needs(SimpleNamespace(**(dict.fromkeys(names, 0.0) | dict(costs))))
+        needs = budget.needs(SimpleNamespace(**costs))
     except AttributeError as error:
         raise FieldError("budget", f"{error.name} does not add up over stages; leave that limit out") from None
     return np.stack(np.broadcast_arrays(*(np.asarray(need, np.float64) for need in needs.values())))
@@ -119,7 +119,7 @@ def _at(place: int, first: Mapping[str, Numbers], others: Mapping[str, Numbers] 
 
 def chain(rows: Sequence[Part], choices: Choices, gains: Gains, budget: Budget, place: int) -> Chain:
     """The steps at one side, from the costs of its parts. Raises FieldError for sums that are not exact."""
-    bound = limits(budget)
+    bound = limits(budget, rows[0].first)
     repeats = [(1,), *choices.repeats, (1,)]
     gained = [np.zeros((len(choices.stem), 1)), *map(np.array, gains.stages), np.zeros((len(choices.head), 1))]
     steps = []
