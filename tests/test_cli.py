@@ -41,7 +41,8 @@ SURFACE = {
     "models": ["pattern", "--json"],
     "solve": [
         *["net", "--batch", "--depth", "--dtype", "--json", "--max-activations", "--max-macs", "--max-memory"],
-        *["--max-params", "--max-training-memory", "--objective", "--optimizer", "--out", "--sides", "--width"],
+        *["--max-params", "--max-training-memory", "--objective", "--optimizer", "--out", "--per-stage", "--sides"],
+        "--width",
     ],
     "verify-solution": ["solution", "--json"],
     "pareto": [

@@ -16,6 +16,7 @@ PUBLIC = [
     *["Budget", "Ranges", "Rule", "largest_phi", "solve"],
     *["explain", "front", "predicted", "surface", "thinned"],
     *["Law", "Point", "accuracy_law"],
+    *["Choices", "Elastic", "Nearest", "solve_stages", "stage_choices"],
     *["class_activation_map", "reset_classifier"],
     *["save", "scale", "unfold"],
 ]

@@ -16,6 +16,7 @@ from tools.int8_block import int8
 from tools.memory_block import memory
 from tools.serving_block import serving
 from tools.solver_block import solver_speed, solver_table
+from tools.stages_block import stages_budgets, stages_enumerated, stages_sizes
 from tools.tables import table, taken
 
 _BLOCK = re.compile(r"(<!-- generated:(\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -221,6 +222,9 @@ BLOCKS: Mapping[str, Callable[[], str]] = MappingProxyType(
         "accuracy_unseen": accuracy_unseen,
         "accuracy_surface": accuracy_surface,
         "memory": memory,
+        "stages_budgets": stages_budgets,
+        "stages_sizes": stages_sizes,
+        "stages_enumerated": stages_enumerated,
         "int8": int8,
     }
 )

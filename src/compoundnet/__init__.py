@@ -58,6 +58,11 @@ if TYPE_CHECKING:
     from .solving import solve as solve
     from .solving import surface as surface
     from .solving import thinned as thinned
+    from .solving.stages import Choices as Choices
+    from .solving.stages import Elastic as Elastic
+    from .solving.stages import Nearest as Nearest
+    from .solving.stages import solve_stages as solve_stages
+    from .solving.stages import stage_choices as stage_choices
     from .weights import Pretrained as Pretrained
     from .weights import Weights as Weights
     from .weights import load as load
@@ -86,6 +91,11 @@ _LAZY = {
     "solve": "solving",
     "surface": "solving",
     "thinned": "solving",
+    "Choices": "solving.stages",
+    "Elastic": "solving.stages",
+    "Nearest": "solving.stages",
+    "solve_stages": "solving.stages",
+    "stage_choices": "solving.stages",
     "Pretrained": "weights",
     "Weights": "weights",
     "load": "weights",

@@ -65,6 +65,7 @@ _FLAGS = MappingProxyType(
         "include_preprocess": "let the graph take uint8 pictures of any size, and resize, crop and normalise them",
         "cam": "a second output: class activation maps of every class",
         "random_weights": "take a network's name or JSON file, with weights that nobody trained",
+        "per_stage": "choose the width and the repeats of every stage by themselves (--depth and --width: 0.5:2 each)",
         "exact": "decode every pixel of large JPEGs, more slowly",
     }
 )

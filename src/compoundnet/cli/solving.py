@@ -32,6 +32,7 @@ def solve_budget(
     depth: str | None = None,
     width: str | None = None,
     sides: str | None = None,
+    per_stage: bool = False,
     out: str | None = None,
     json: bool = False,
 ) -> int:
@@ -47,7 +48,8 @@ def solve_budget(
         dtype: what --max-memory and --max-file-size are counted in; default: float32
         batch: how many images --max-training-memory is for; default: 1
         optimizer: the optimizer of --max-training-memory; default: rmsprop
-        objective: rule:NAME, to follow that rule; efficientnet (default), tinynet, dWr, custom:0.4,0.2,0.1, ...
+        objective: rule:NAME, to follow that rule; efficientnet (default), tinynet, dWr, custom:0.4,0.2,0.1, ...;
+            per stage also rule:NAME:PHI and elastic:DEPTH:WIDTH:RESOLUTION, error's elasticities such as 0.2:0.35:0.4
         depth: the least and most factor of the depth; default: 0.25:4
         width: the least and most factor of the width; default: 0.25:2.5
         sides: the least and most side of the input in pixels, and the step; default: 96:640:4
@@ -61,6 +63,12 @@ def solve_budget(
     counts = {"macs": max_macs, "params": max_params, "activations": max_activations}
     sizes = {"memory": max_memory, "training_memory": max_training_memory, "file_size": max_file_size}
     budget = Budget(**given_limits(counts, sizes), dtype=dtype, batch=batch, optimizer=optimizer)
+    if per_stage:
+        from .per_stage import solve_per_stage
+
+        ranges = given_ranges(depth or "0.5:2", width or "0.5:2", sides)
+        chosen = ranges.sides if sides else None
+        return solve_per_stage(read(net), budget, objective, ranges.depth, ranges.width, chosen, out, json)
     kind, _, name = objective.partition(":")
     if kind != "rule":
         raise ValueError(f"--objective: {objective!r} is not rule:NAME, such as rule:efficientnet")
@@ -95,7 +103,8 @@ def verify_solution(solution: str, json: bool = False) -> int:
         write_json({"holds": found.holds, **counts, "problem": found.problem})
     elif found.holds:
         checked = f"{found.checked:,} networks held against their scalar cost"
-        write(f"Proved: the best of {found.admissible:,} admissible of {found.enumerated:,} networks; {checked}.")
+        fit = "" if found.admissible is None else f"{found.admissible:,} admissible of "
+        write(f"Proved: the best of {fit}{found.enumerated:,} networks; {checked}.")
     if not found.holds:
         sys.stdout.flush()
         sys.stderr.write(f"compoundnet: error: {solution}: not proved: {found.problem}\n")

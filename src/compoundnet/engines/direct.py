@@ -91,7 +91,9 @@ class _Graph:
     def _layer(self, path: str, layer: Node) -> None:
         match layer:
             case Conv(_, _, kernel, stride, groups, _):
-                names = [self._tensor(f"{path}.{part}") for part in ("weight", "bias") if f"{path}.{part}" in self.weights]
+                names = [
+                    self._tensor(f"{path}.{part}") for part in ("weight", "bias") if f"{path}.{part}" in self.weights
+                ]
                 window = self._window(kernel, stride, layer.pads_a_copy)
                 self._add("Conv", self.x, *names, group=groups, **window)
             case MaxPool(kernel, stride):

@@ -1,7 +1,6 @@
 """Eq. 2 of the paper, solved: the best (d, w, r) within a budget, over every rounded network, with a certificate."""
 
 from .certificate import Certificate as Certificate
-from .certificate import verify as verify
 from .explaining import Explanation as Explanation
 from .explaining import explain as explain
 from .front import Front as Front
@@ -18,3 +17,4 @@ from .solver import along as along
 from .solver import solve as solve
 from .surface import Surface as Surface
 from .surface import surface as surface
+from .verifying import verify as verify

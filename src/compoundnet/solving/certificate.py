@@ -35,11 +35,14 @@ _CLOSE = 1e-9
 
 @dataclass(frozen=True)
 class Certificate:
-    """What verification found: how many networks were held against ``cost``, and what is wrong ("" for nothing)."""
+    """What verification found: how many networks were held against ``cost``, and what is wrong ("" for nothing).
+
+    ``admissible`` is None where networks are too many to be counted one by one.
+    """
 
     checked: int
     enumerated: int
-    admissible: int
+    admissible: int | None
     problem: str = ""
 
     @property

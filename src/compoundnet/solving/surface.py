@@ -132,7 +132,7 @@ class _Walk:
         repeats: list[int] | None = None,
     ) -> None:
         """The next part, between two widths for each network: run once, or so many times by depth."""
-        full, side, kept = _traced(
+        full, side, kept = part_costs(
             list(zip(inputs, outputs, strict=True)), unfold, self._side, self._kept, self._device
         )
         if repeats is None:
@@ -166,12 +166,12 @@ class _Walk:
         return found | {PEAK: peak}
 
 
-def _traced(
+def part_costs(
     pairs: list[tuple[int, int]],
     unfold: Callable[[int, int], Node],
     side_1R: Any,
     kept: bool,
-    device: Device | None,
+    device: Device | None = None,
 ) -> tuple[dict[str, Numbers], Any, bool]:
     """The costs of the tree between each pair of widths (a row) at each side (a column), and what comes out.
 
