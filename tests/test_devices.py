@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from compoundnet import MEMBERS, Budget, cost, named, scale
+from compoundnet import MEMBERS, Budget, cost, devices, named, scale
 from compoundnet.devices import Device, Roofline, Timed, fit, latency, timed
 from compoundnet.devices.device import Price
 from compoundnet.devices.fitting import nonnegative, works
@@ -116,7 +116,7 @@ def test_the_solver_uses_a_latency_limit_and_its_certificate_holds() -> None:
     data = to_dict(found)
     assert data["cost"]["latency_ms"] == best.cost.latency_ms
     assert verify(data).holds
-    data["certificate"]["device"] = ROOF.to_dict()
+    data["certificate"]["device"] = devices.to_dict(ROOF)
     assert not verify(data).holds
 
 

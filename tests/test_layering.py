@@ -18,7 +18,7 @@ LAYERS = [
     {"devices"},
     {"solving"},
     {"modules", "building", "weights"},
-    {"images", "prediction", "cam", "engines", "export", "measuring", "quantizing"},
+    {"images", "prediction", "cam", "engines", "export", "measuring", "quantizing", "calibrating"},
     {"serve", "cli", "__main__"},
 ]
 VALUES_MAY_IMPORT = set(sys.stdlib_module_names)
