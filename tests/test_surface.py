@@ -14,6 +14,7 @@ PUBLIC = [
     *["build", "by_layer", "by_stage", "cost", "load", "measure", "member", "named", "prepare"],
     *["predict", "predictions"],
     *["Budget", "Ranges", "Rule", "largest_phi", "solve"],
+    *["Device", "Roofline", "latency", "load_device"],
     *["class_activation_map", "reset_classifier"],
     *["save", "scale", "unfold"],
 ]

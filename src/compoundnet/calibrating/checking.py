@@ -1,6 +1,8 @@
 """Before a device is used: is it for this engine and machine, and does the machine still keep to it?"""
 
 import statistics
+import time
+from collections.abc import Callable
 
 from compoundnet.devices.device import Device
 from compoundnet.devices.samples import REFERENCE
@@ -26,10 +28,11 @@ def require_here(device: Device) -> None:
     device.require_made_for(cpu=cpu(), engine_version=version(device.engine))
 
 
-def recheck(device: Device) -> float:
+def recheck(device: Device, clock: Callable[[], float] = time.perf_counter) -> float:
     """Measure a few samples of a device again, for some seconds: the median drift, as a share of what they took.
 
     Raises FieldError when it exceeds MOST_DRIFT (0.25) up or down, and as ``require_here`` does. 0 for a roofline.
+    ``clock`` gives seconds.
     """
     require_here(device)
     if device.roofline is not None:
@@ -39,7 +42,7 @@ def recheck(device: Device) -> float:
     chosen = ordered[: max(1, len(ordered) // 2)][:: max(1, len(ordered) // 2 // _SAMPLES)][:_SAMPLES]
     reference = started(REFERENCE, device.engine, device.threads, device.batch)
     calls = [started(sample.network, device.engine, device.threads, device.batch) for sample in chosen]
-    found = clocked(reference, calls or [reference], _ROUNDS)
+    found = clocked(reference, calls or [reference], _ROUNDS, clock)
     then = [statistics.median(sample.ms) for sample in chosen] or [device.reference_ms]
     now = [ratio * found.reference_ms for ratio in found.ratios]
     drift = statistics.median(new / old for new, old in zip(now, then, strict=True)) - 1

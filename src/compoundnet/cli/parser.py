@@ -12,6 +12,7 @@ from jsonargparse import ArgumentError, ArgumentParser
 from compoundnet import __version__
 from compoundnet.schema import near
 
+from .calibrating import calibrate
 from .exporting import export, verify
 from .networks import cost, models, scale, show
 from .predicting import predict
@@ -31,6 +32,7 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
         "models": models,
         "solve": solve_budget,  # named `solve`, jsonargparse would look at compoundnet.solve, and load NumPy
         "verify-solution": verify_solution,
+        "calibrate": calibrate,
         "predict": predict,
         "merge": merge,
         "time": time,
@@ -61,7 +63,9 @@ _FLAGS = MappingProxyType(
         "include_preprocess": "let the graph take uint8 pictures of any size, and resize, crop and normalise them",
         "cam": "a second output: class activation maps of every class",
         "random_weights": "take a network's name or JSON file, with weights that nobody trained",
-        "exact": "decode every pixel of large JPEGs, more slowly",
+        "quick": "measure a fifth of the samples, more briefly",
+    "no_recheck": "trust the device file, without measuring a few samples of it again",
+    "exact": "decode every pixel of large JPEGs, more slowly",
     }
 )
 _WORDS = {"<class 'float'>": "a number", "<class 'int'>": "a whole number"}

@@ -17,7 +17,7 @@ _NS = 1e-6  # in milliseconds
 
 @dataclass(frozen=True)
 class Price:
-    """Nanoseconds that a kind of kernel takes for each unit of its work: a call, a multiply-add, an element, a weight."""
+    """Nanoseconds that a kind of kernel takes for each unit of its work: a call, a multiply-add, ... (see WORK)."""
 
     kind: str
     ns: tuple[float, ...]

@@ -74,7 +74,7 @@ def _network(kind: _Kind, rng: np.random.Generator) -> Network:
     strides = sorted(kind.widths)
     stride = int(rng.choice(strides))
     pixels = float(np.exp(rng.uniform(np.log(96), np.log(340))))
-    downs = bool(rng.integers(2))
+    downs = stride > 2 and bool(rng.integers(2))  # no stage of a network reads maps as large as its image
     side = max(4, round(pixels / stride)) * (2 if downs else 1)
     first = _stage(kind, stride, 2 if downs else 1, rng)
     stages = [first]
