@@ -8,7 +8,7 @@ import pytest
 
 from compoundnet import Budget, Network, Scaling, accuracy_law, cost, member, named, scale
 from compoundnet.accuracy import factors
-from compoundnet.devices import Device, Roofline, latency
+from compoundnet.devices import Device, Roofline, latency, to_dict
 from compoundnet.rules import RULES
 from tests.test_cli import Run, answer, names, run
 
@@ -105,7 +105,7 @@ def test_every_cost_is_weighed_as_the_budget_counts_it(run: Run, name: str) -> N
 def test_latency_is_weighed_with_a_device(run: Run, tmp_path: Path) -> None:
     device = Device(roofline=Roofline(gmacs_per_s=40, gb_per_s=10))
     path = tmp_path / "device.json"
-    path.write_text(json.dumps(device.to_dict()))
+    path.write_text(json.dumps(to_dict(device)))
     plot = tmp_path / "front.svg"
     given = ("--cost", "latency", "--device", path, "--plot", plot, *SMALL)
     data = answer(run, "pareto", "mobilenet_v2", *given)

@@ -1,13 +1,19 @@
 """Devices: what a calibration fits, what it predicts, what it refuses."""
 
+import json
+import re
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from compoundnet import MEMBERS, Budget, cost, named, scale
-from compoundnet.devices import Device, Roofline, Timed, fit, latency, timed
-from compoundnet.devices.device import Price
+from compoundnet import MEMBERS, Budget, cost, devices, named, scale
+from compoundnet.cli.units import duration
+from compoundnet.devices import Device, Roofline, Timed, fit, latency, load_device, timed
+from compoundnet.devices.device import Price, Sample
 from compoundnet.devices.fitting import nonnegative, works
 from compoundnet.devices.kernels import WORK
 from compoundnet.devices.samples import samples
@@ -26,7 +32,7 @@ def known() -> Device:
     """A machine whose prices we made up."""
     rng = np.random.default_rng(5)
     kinds, _ = works(SAMPLES)
-    scale = np.array([9000.0, 0.02, 0.4, 0.6, 0.1])[: len(WORK)]
+    scale = np.array([9000.0, 0.02, 0.4, 0.6, 0.1, 0.2])[: len(WORK)]
     prices = tuple(Price(kind, tuple((scale * rng.uniform(0.5, 2, len(WORK))).tolist())) for kind in kinds)
     return Device(engine="torch", engine_version="1", cpu="made up", overhead_ms=0.25, prices=prices, error=0.02)
 
@@ -116,7 +122,7 @@ def test_the_solver_uses_a_latency_limit_and_its_certificate_holds() -> None:
     data = to_dict(found)
     assert data["cost"]["latency_ms"] == best.cost.latency_ms
     assert verify(data).holds
-    data["certificate"]["device"] = ROOF.to_dict()
+    data["certificate"]["device"] = devices.to_dict(ROOF)
     assert not verify(data).holds
 
 
@@ -125,3 +131,79 @@ def test_the_largest_phi_keeps_a_latency_limit() -> None:
     assert latency(found.network, KNOWN) <= 9 < found.broken["latency_ms"]
     scaled = scale(named("efficientnet_b0"), RULES["efficientnet"].scaling ** found.phi)
     assert scaled == found.network
+
+
+def written(tmp_path: Path, text: str | bytes) -> Path:
+    path = tmp_path / "device.json"
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    return path
+
+
+def test_a_device_is_read_as_it_was_written(tmp_path: Path) -> None:
+    full = replace(KNOWN, samples=tuple(Sample(network, (1.0, 2.5)) for network in SAMPLES[:9]))
+    assert load_device(written(tmp_path, json.dumps(devices.to_dict(full)))) == full
+    assert load_device(written(tmp_path, json.dumps(devices.to_dict(ROOF)))) == ROOF
+    assert full.bare == KNOWN
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "problem"),
+    [
+        ("threads", 0, "threads: 0 is not a whole number of at least 1"),
+        ("dtype", "int8", "dtype: 'int8'; only float32 is measured"),
+        ("version", 2, "version: 2 is not supported; this compoundnet reads 1"),
+        ("overhead_ms", -1.0, "overhead_ms: -1.0 is not a number of at least 0"),
+        ("error", 0.001, "seal: the device was changed after it was written; calibrate again"),
+        ("prices", [], "prices: a device has prices or a roofline, one of them"),
+        ("prices", [{"kind": "add", "ns": [1.0]}], "prices[0].ns: 1 numbers; one for each of calls"),
+        ("speed", 3, "speed: unknown field of Device"),
+        ("seal", None, "seal: the device was changed"),
+    ],
+)
+def test_a_device_file_that_was_changed_is_refused(tmp_path: Path, key: str, value: object, problem: str) -> None:
+    path = written(tmp_path, json.dumps(devices.to_dict(KNOWN) | {key: value}))
+    with pytest.raises(ValueError, match=re.escape(f"{path}: {problem}")):
+        load_device(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("", "malformed JSON"),
+        ("hello", "malformed JSON"),
+        (json.dumps(devices.to_dict(KNOWN))[:-40], "malformed JSON"),
+        ("[1, 2]", "a device is an object, as calibrate writes it"),
+        ("{}", "version: None is not supported"),
+        ('{"version": NaN}', "NaN is not a JSON number"),
+        (b"\xff\xfe\x00", "malformed JSON"),
+        ("[" * 100_000, "nested too deeply"),
+        (b" " * 10_000_001, "more than 10,000,000 bytes"),
+    ],
+    ids=["empty", "text", "cut", "list", "no version", "NaN", "bytes", "deep", "huge"],
+)
+def test_what_is_no_device_file_is_one_line(tmp_path: Path, text: str | bytes, problem: str) -> None:
+    path = written(tmp_path, text)
+    with pytest.raises(ValueError, match=problem) as caught:
+        load_device(path)
+    assert str(caught.value).startswith(str(path))
+    assert "\n" not in str(caught.value)
+
+
+def test_a_kernel_that_was_not_measured_is_refused() -> None:
+    few = replace(KNOWN, prices=tuple(price for price in KNOWN.prices if price.kind != "maxpool"))
+    with pytest.raises(FieldError, match="device: no price for maxpool; calibrate again, without --quick"):
+        latency(named("resnet18"), few)
+
+
+def test_a_roofline_takes_the_longer_of_arithmetic_and_traffic() -> None:
+    fast, slow = (Device(roofline=Roofline(gmacs_per_s=rate, gb_per_s=1e6)) for rate in (20, 10))
+    net = named("resnet18")
+    assert latency(net, slow) == pytest.approx(2 * latency(net, fast), rel=1e-3)
+    near, far = (Device(roofline=Roofline(gmacs_per_s=1e6, gb_per_s=rate)) for rate in (10, 5))
+    assert latency(net, far) == pytest.approx(2 * latency(net, near), rel=1e-3)
+    assert ROOF.error == 0.3
+
+
+@pytest.mark.parametrize(("text", "ms"), [("30ms", 30.0), ("1.5s", 1500.0), ("250 us", 0.25), ("0.1ms", 0.1)])
+def test_a_duration_is_read_with_its_unit(text: str, ms: float) -> None:
+    assert duration(text, "--max-latency") == ms

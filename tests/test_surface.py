@@ -17,6 +17,7 @@ PUBLIC = [
     *["explain", "front", "predicted", "surface", "thinned"],
     *["Law", "Point", "accuracy_law"],
     *["Choices", "Elastic", "Nearest", "solve_stages", "stage_choices"],
+    *["Device", "Roofline", "latency", "load_device"],
     *["class_activation_map", "reset_classifier"],
     *["save", "scale", "unfold"],
 ]

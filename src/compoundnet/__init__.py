@@ -43,6 +43,10 @@ if TYPE_CHECKING:
     from .building import build as build
     from .building import reset_classifier as reset_classifier
     from .cam import class_activation_map as class_activation_map
+    from .devices import Device as Device
+    from .devices import Roofline as Roofline
+    from .devices import latency as latency
+    from .devices import load_device as load_device
     from .engines import Prepared as Prepared
     from .engines import Setting as Setting
     from .engines import prepare as prepare
@@ -76,6 +80,10 @@ _LAZY = {
     "build": "building",
     "reset_classifier": "building",
     "class_activation_map": "cam",
+    "Device": "devices",
+    "Roofline": "devices",
+    "latency": "devices",
+    "load_device": "devices",
     "Prepared": "engines",
     "Setting": "engines",
     "prepare": "engines",

@@ -3,20 +3,19 @@
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TextIO
 
 from compoundnet.budget import Budget
 from compoundnet.families import Member
 from compoundnet.rules import Rule
 from compoundnet.rules import rule as rule_of
-from compoundnet.schema import FieldError
 
+from .calibrating import device_of
 from .fronts import COSTS, Found, Released, chart, print_tables, record, write_csv
 from .laws import family_of
 from .output import whole, write, write_json
 from .solving import given_limits, given_ranges
-from .sources import Source, json_of, read, text
+from .sources import Source, read
 
 if TYPE_CHECKING:
     from compoundnet.devices import Device
@@ -36,10 +35,12 @@ def pareto_front(
     max_activations: str | None = None,
     max_memory: str | None = None,
     max_training_memory: str | None = None,
+    max_latency: str | None = None,
     dtype: Literal["float32", "bfloat16", "float16", "int8"] = "float32",
     batch: int = 1,
     optimizer: Literal["sgd", "momentum", "rmsprop", "adam"] = "rmsprop",
     device: str | None = None,
+    no_recheck: bool = False,
     rule: str = "efficientnet",
     depth: str | None = None,
     width: str | None = None,
@@ -58,10 +59,11 @@ def pareto_front(
         max_activations: at most so many activations
         max_memory: at most so much memory for one image, parameters and largest activations, such as 64MB
         max_training_memory: at most so much memory for training, such as 4GiB
+        max_latency: at most so much time for one call on --device, such as 30ms
         dtype: what memory is counted in; default: float32
         batch: how many images training memory is for; default: 1
         optimizer: the optimizer of training memory; default: rmsprop
-        device: the file that --cost latency is predicted from
+        device: the file that calibrate wrote here, or roofline:GMACS:GBS, which latency is predicted from
         rule: the rule that the front is set beside; default: efficientnet
         depth: the least and most factor of the depth; default: 0.25:4
         width: the least and most factor of the width; default: 0.25:2.5
@@ -74,9 +76,10 @@ def pareto_front(
 
     suffix = "" if plot is None else checked(plot)
     counts = {"macs": max_macs, "params": max_params, "activations": max_activations}
-    limits = _limits(counts, {"memory": max_memory, "training_memory": max_training_memory})
+    limits = _limits(counts, {"memory": max_memory, "training_memory": max_training_memory}, max_latency)
     budget = Budget(**limits, dtype=dtype, batch=batch, optimizer=optimizer)
-    ranges, timer = given_ranges(depth, width, sides), _device(cost, device)
+    timer = _device(cost, max_latency, device, no_recheck)
+    ranges = given_ranges(depth, width, sides)
     with _opened(csv, plot) as files:
         found = _found(read(net), cost, budget, rule_of(rule), ranges, points, timer)
         _fill(found, files.get(csv), files.get(plot), suffix)
@@ -89,10 +92,10 @@ def pareto_front(
     return 0
 
 
-def _limits(counts: dict[str, str | None], sizes: dict[str, str | None]) -> dict[str, Any]:
+def _limits(counts: dict[str, str | None], sizes: dict[str, str | None], latency: str | None) -> dict[str, Any]:
     """The limits that were given; a front needs none."""
-    given = any(each is not None for each in (*counts.values(), *sizes.values()))
-    return given_limits(counts, sizes) if given else {}
+    given = any(each is not None for each in (*counts.values(), *sizes.values(), latency))
+    return given_limits(counts, sizes, latency) if given else {}
 
 
 @contextmanager
@@ -164,16 +167,10 @@ def _released(origin: Member, by: "Scale", front: "Front") -> Iterator[Released]
             yield Released(point.model, found, point.top1, best, point.source)
 
 
-def _device(cost: str, path: str | None) -> "Device | None":
-    """The device that a file holds."""
-    from compoundnet.devices import Device
-
-    if path is None:
-        if cost == "latency":
-            raise ValueError("--cost latency needs a device; give --device, a file that calibrate wrote")
-        return None
-    data = json_of(path, text(Path(path), "a device is JSON, as calibrate writes it"))
-    try:
-        return Device.from_dict(data)
-    except FieldError as error:
-        raise ValueError(f"{path}: {error}") from None
+def _device(cost: str, limit: str | None, given: str | None, no_recheck: bool) -> "Device | None":
+    """The device that --device names, which predicts the latency that is weighed or limited."""
+    if given is not None:
+        return device_of(given, no_recheck)
+    if cost == "latency" or limit is not None:
+        raise ValueError("--cost latency and --max-latency need a device; give --device, a file that calibrate wrote")
+    return None

@@ -12,6 +12,7 @@ from jsonargparse import ArgumentError, ArgumentParser
 from compoundnet import __version__
 from compoundnet.schema import near
 
+from .calibrating import calibrate
 from .explaining import explain_network
 from .exporting import export, verify
 from .networks import cost, models, scale, show
@@ -35,6 +36,7 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
         "verify-solution": verify_solution,
         "pareto": pareto_front,
         "explain": explain_network,
+        "calibrate": calibrate,
         "predict": predict,
         "merge": merge,
         "time": time,
@@ -66,6 +68,8 @@ _FLAGS = MappingProxyType(
         "cam": "a second output: class activation maps of every class",
         "random_weights": "take a network's name or JSON file, with weights that nobody trained",
         "per_stage": "choose the width and the repeats of every stage by themselves (--depth and --width: 0.5:2 each)",
+        "quick": "measure a fifth of the samples, more briefly",
+        "no_recheck": "trust the device file, without measuring a few samples of it again",
         "exact": "decode every pixel of large JPEGs, more slowly",
     }
 )

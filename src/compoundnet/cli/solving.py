@@ -6,11 +6,12 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from .calibrating import device_of, latency_note
 from .networks import COST_ROWS
 from .output import COUNTED, whole, write, write_json, write_table
 from .progress import progress
 from .sources import json_of, read, text
-from .units import count, size
+from .units import count, duration, size
 
 if TYPE_CHECKING:
     from compoundnet.budget import Budget
@@ -25,6 +26,9 @@ def solve_budget(
     max_memory: str | None = None,
     max_training_memory: str | None = None,
     max_file_size: str | None = None,
+    max_latency: str | None = None,
+    device: str | None = None,
+    no_recheck: bool = False,
     dtype: Literal["float32", "bfloat16", "float16", "int8"] = "float32",
     batch: int = 1,
     optimizer: Literal["sgd", "momentum", "rmsprop", "adam"] = "rmsprop",
@@ -45,6 +49,8 @@ def solve_budget(
         max_memory: at most so much memory for one image, parameters and largest activations, such as 64MB
         max_training_memory: at most so much memory for training, such as 4GiB
         max_file_size: at most so large a file of weights, such as 20MB
+        max_latency: at most so much time for one call on --device, such as 30ms
+        device: the file that calibrate wrote here, or roofline:GMACS:GBS, two constants of a machine
         dtype: what --max-memory and --max-file-size are counted in; default: float32
         batch: how many images --max-training-memory is for; default: 1
         optimizer: the optimizer of --max-training-memory; default: rmsprop
@@ -62,7 +68,10 @@ def solve_budget(
 
     counts = {"macs": max_macs, "params": max_params, "activations": max_activations}
     sizes = {"memory": max_memory, "training_memory": max_training_memory, "file_size": max_file_size}
-    budget = Budget(**given_limits(counts, sizes), dtype=dtype, batch=batch, optimizer=optimizer)
+    if (max_latency is None) != (device is None):
+        raise ValueError("--max-latency and --device go together; give both: --max-latency 30ms --device device.json")
+    limits = given_limits(counts, sizes, max_latency)
+    budget = Budget(**limits, dtype=dtype, batch=batch, optimizer=optimizer)
     if per_stage:
         from .per_stage import solve_per_stage
 
@@ -73,7 +82,9 @@ def solve_budget(
     if kind != "rule":
         raise ValueError(f"--objective: {objective!r} is not rule:NAME, such as rule:efficientnet")
     source = read(net)
-    solution = solve(source.network, budget, rule(name), given_ranges(depth, width, sides), source.rounding)
+    predicting = None if device is None else device_of(device, no_recheck)
+    ranges = given_ranges(depth, width, sides)
+    solution = solve(source.network, budget, rule(name), ranges, source.rounding, device=predicting)
     record = to_dict(solution)
     if out is not None:
         with whole(out) as file:
@@ -111,12 +122,16 @@ def verify_solution(solution: str, json: bool = False) -> int:
     return 0 if found.holds else 1
 
 
-def given_limits(counts: dict[str, str | None], sizes: dict[str, str | None]) -> dict[str, Any]:
-    """The limits that were given, in whole numbers."""
+def given_limits(
+    counts: dict[str, str | None], sizes: dict[str, str | None], latency: str | None = None
+) -> dict[str, Any]:
+    """The limits that were given, in whole numbers and milliseconds."""
     limits = {name: count(text, _option(name)) for name, text in counts.items() if text is not None}
     limits |= {name: size(text, _option(name)) for name, text in sizes.items() if text is not None}
+    limits |= {} if latency is None else {"latency_ms": duration(latency, "--max-latency")}
     if not limits:
-        raise ValueError("no limit; give --max-macs, --max-params, --max-activations, --max-memory or more of them")
+        options = "--max-macs, --max-params, --max-activations, --max-memory, --max-latency"
+        raise ValueError(f"no limit; give {options} or more of them")
     return limits
 
 
@@ -160,10 +175,13 @@ def _numbers(given: str, option: str, example: str, parts: int) -> tuple[float, 
 
 def _print(name: str, solution: "Solution", budget: "Budget") -> None:
     best, limits = solution.best, budget.limits
+    from compoundnet.budget import figure
+
     write(f"{name} {_where(best)}")
     needs = budget.needs(best.cost)
     rows = [
-        (_words(each), f"{limits[each]:,}", f"{needs[each]:,}", _percent(needs[each] / limits[each])) for each in limits
+        (_words(each), figure(limits[each]), figure(needs[each]), _percent(needs[each] / limits[each]))
+        for each in limits
     ]
     write_table(("Limit", "Asked", "Got", "Share"), rows)
     write()
@@ -178,6 +196,8 @@ def _print(name: str, solution: "Solution", budget: "Budget") -> None:
     if solution.admissible == solution.enumerated:
         active = "the range ends before the budget does: widen --depth, --width or --sides"
     write(f"\nThe best by {solution.objective} of {counts}; {active}.")
+    if solution.device is not None:
+        write(latency_note(solution.device))
     write(f"{COUNTED}\n\n{best.network}")
 
 

@@ -1,4 +1,4 @@
-"""Quantities with units, read strictly: 1.8G multiply-adds, 12M parameters, 64MB."""
+"""Quantities with units, read strictly: 1.8G multiply-adds, 12M parameters, 64MB, 30ms."""
 
 import re
 from collections.abc import Mapping
@@ -20,6 +20,8 @@ _BYTES: Mapping[str, int] = MappingProxyType(
     }
 )
 
+_MILLISECONDS: Mapping[str, Decimal] = MappingProxyType({"us": Decimal("0.001"), "ms": Decimal(1), "s": Decimal(1000)})
+
 
 def count(text: str, option: str) -> int:
     """A whole number, such as 1800000000 or 1.8G. Raises ValueError, one line, for anything else.
@@ -39,7 +41,26 @@ def size(text: str, option: str) -> int:
     return _quantity(text, option, _BYTES, "a size such as 64MB or 512KiB")
 
 
+def duration(text: str, option: str) -> float:
+    """Milliseconds; the unit must be said.
+
+    >>> duration("30ms", "--max-latency"), duration("1.5s", "--max-latency"), duration("250us", "--max-latency")
+    (30.0, 1500.0, 0.25)
+    """
+    value = _value(text, option, _MILLISECONDS, "a time such as 30ms or 1.5s")
+    if value <= 0:
+        raise ValueError(f"{option}: {text!r} is not more than no time")
+    return float(value)
+
+
 def _quantity(text: str, option: str, units: Mapping[str, int], kind: str) -> int:
+    value = _value(text, option, units, kind)
+    if value != int(value) or value < 1:
+        raise ValueError(f"{option}: {text!r} is not a whole number of at least 1")
+    return int(value)
+
+
+def _value(text: str, option: str, units: Mapping[str, int] | Mapping[str, Decimal], kind: str) -> Decimal:
     match = re.fullmatch(r"([0-9]{1,18}(?:[.][0-9]{1,18})?) ?([A-Za-z]*)", text)
     if match is None:
         raise ValueError(f"{option}: {text!r} is not {kind}")
@@ -47,7 +68,4 @@ def _quantity(text: str, option: str, units: Mapping[str, int], kind: str) -> in
         known = ", ".join(unit for unit in units if unit)
         problem = f"the unit {match[2]!r} is not one of" if match[2] else "the unit is missing; give one of"
         raise ValueError(f"{option}: {text!r}: {problem} {known}")
-    value = Decimal(match[1]) * units[match[2]]
-    if value != int(value) or value < 1:
-        raise ValueError(f"{option}: {text!r} is not a whole number of at least 1")
-    return int(value)
+    return Decimal(match[1]) * units[match[2]]

@@ -6,3 +6,6 @@ from .fitting import fit as fit
 from .latency import Timed as Timed
 from .latency import latency as latency
 from .latency import timed as timed
+from .record import from_dict as from_dict
+from .record import load_device as load_device
+from .record import to_dict as to_dict

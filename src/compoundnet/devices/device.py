@@ -1,17 +1,15 @@
 """Device: how long an engine takes on a machine for anything that is made of known kernels."""
 
-import hashlib
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from compoundnet.cost import LayerCost
-from compoundnet.schema import decode, encode, require, require_count, require_kind, require_number, shown
+from compoundnet.network import Network
+from compoundnet.schema import FieldError, require, require_count, require_kind, require_number, shown
 
 from .kernels import WORK, Kernel, kernels
 
-VERSION = 1
 ROOFLINE_ERROR = 0.3  # what two constants for a whole machine miss by
 GMACS_PER_S, GB_PER_S = 20.0, 5.0
 _NS = 1e-6  # in milliseconds
@@ -19,7 +17,7 @@ _NS = 1e-6  # in milliseconds
 
 @dataclass(frozen=True)
 class Price:
-    """Nanoseconds that a kind of kernel takes for each unit of its work: a call, a multiply-add, an element, a weight."""
+    """Nanoseconds that a kind of kernel takes for each unit of its work: a call, a multiply-add, ... (see WORK)."""
 
     kind: str
     ns: tuple[float, ...]
@@ -50,9 +48,9 @@ class Roofline:
 
 @dataclass(frozen=True)
 class Sample:
-    """A measured network, as JSON without what is default, and its times in milliseconds, one for each pass."""
+    """A measured network, and its times in milliseconds, one for each pass."""
 
-    network: Mapping[str, Any]
+    network: Network
     ms: tuple[float, ...]
 
     def __post_init__(self) -> None:
@@ -121,35 +119,19 @@ class Device:
                     found = found + _NS * ns * work
         return found
 
+    def require_made_for(self, **asked: object) -> None:
+        """Raise FieldError, with the remedy, for the first thing asked (engine, threads, cpu, ...) that differs."""
+        for name, value in asked.items():
+            mine = getattr(self, name)
+            if mine != value:
+                problem = f"the device file is for {shown(mine)}, not for {shown(value)}; calibrate for it"
+                raise FieldError(name, problem)
+
     @property
     def bare(self) -> "Device":
         """The same without the measurements it came from: what a certificate holds."""
         return replace(self, samples=(), held_out=())
 
-    def to_dict(self) -> dict[str, Any]:
-        """Plain JSON values, with a ``version`` and a ``seal``: a hash by which later changes are noticed."""
-        data = {"version": VERSION, **encode(self)}
-        return {**data, "seal": _seal(data)}
-
-    @staticmethod
-    def from_dict(data: Mapping[str, Any]) -> "Device":
-        """The device that ``to_dict`` wrote. Raises FieldError with the path to the first thing that is wrong."""
-        require(isinstance(data, Mapping), "", f"a device is an object, as calibrate writes it; got {shown(data)}")
-        version = data.get("version")
-        require(version == VERSION, "version", f"{shown(version)} is not supported; this compoundnet reads {VERSION}")
-        body = {key: value for key, value in data.items() if key != "seal"}
-        device = decode(Device, {key: value for key, value in body.items() if key != "version"})
-        require(data.get("seal") == _seal(body), "seal", "the file was changed after it was written; calibrate again")
-        return device
-
     def __str__(self) -> str:
         threads = "1 thread" if self.threads == 1 else f"{self.threads} threads"
         return f"{self.engine} {self.engine_version}, batch {self.batch}, {threads}, {self.cpu or 'any machine'}"
-
-
-def _seal(data: Mapping[str, Any]) -> str:
-    try:
-        text = json.dumps(data, sort_keys=True, allow_nan=False)
-    except ValueError:
-        text = ""
-    return hashlib.sha256(text.encode()).hexdigest()

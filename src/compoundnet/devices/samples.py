@@ -76,7 +76,7 @@ def _network(kind: _Kind, rng: np.random.Generator) -> Network:
     strides = sorted(kind.widths)
     stride = int(rng.choice(strides))
     pixels = float(np.exp(rng.uniform(np.log(96), np.log(340))))
-    downs = bool(rng.integers(2))
+    downs = stride > 2 and bool(rng.integers(2))  # no stage of a network reads maps as large as its image
     side = max(4, round(pixels / stride)) * (2 if downs else 1)
     first = _stage(kind, stride, 2 if downs else 1, rng)
     stages = [first]
@@ -114,3 +114,35 @@ def _stem(channels: int, side: int, rng: np.random.Generator) -> tuple[Stem, int
 def _width(base: int, rng: np.random.Generator) -> int:
     """Between 0.4 and 1.8 times the base, log-uniform, in eights."""
     return max(8, 8 * round(base * float(np.exp(rng.uniform(np.log(0.4), np.log(1.8)))) / 8))
+
+
+def wholes(count: int, seed: int = 0) -> tuple[Network, ...]:
+    """So many whole networks, from image to logits: what a calibration is checked on, and never fitted to."""
+    rng = np.random.default_rng((seed, 1))
+    found: dict[Network, None] = {}
+    while len(found) < count:
+        kind = _KINDS[len(found) % len(_KINDS)]
+        network = _whole(kind, rng)
+        if cost(network).macs <= 4 * MOST_MACS:
+            found.setdefault(network)
+    return tuple(found)
+
+
+def _whole(kind: _Kind, rng: np.random.Generator) -> Network:
+    pooled = min(kind.widths) == 4 and kind.activation == "relu" and kind.padding == "symmetric"
+    stride, factor = 4 if pooled else 2, float(rng.uniform(0.6, 1.4))
+    stages = []
+    for at, base in sorted(kind.widths.items()):
+        operator = kind.operators[int(rng.integers(len(kind.operators)))]
+        width = max(8, 8 * round(base * factor / 8))
+        layers = int(rng.integers(1, 5))
+        stages.append(Stage(operator=operator, layers=layers, channels=width, stride=at // stride))
+        stride = at
+    return Network(
+        stem=Stem(channels=64, kernel=7, max_pool=True) if pooled else Stem(channels=32),
+        stages=tuple(stages),
+        head=Head(channels=1280 if kind.widths == _SLIM else None),
+        resolution=int(rng.integers(128, 300)),
+        activation=kind.activation,
+        padding=kind.padding,
+    )

@@ -14,9 +14,9 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from compoundnet import devices
 from compoundnet.budget import Budget
 from compoundnet.cost import Cost, cost
-from compoundnet.devices import Device, timed
 from compoundnet.network import Network
 from compoundnet.rules import rule
 from compoundnet.scaling import Rounding, scale, scaled_repeats, scaled_widths
@@ -66,7 +66,7 @@ def to_dict(solution: Solution) -> dict[str, Any]:
             "base": solution.base.to_dict(),
             "ranges": encode(solution.ranges),
             "objective": solution.objective,
-            **({} if solution.device is None else {"device": solution.device.bare.to_dict()}),
+            **({} if solution.device is None else {"device": devices.to_dict(solution.device.bare)}),
         },
     }
 
@@ -150,11 +150,11 @@ class _Read:
         require(kind == "rule", "certificate.objective", problem)
         self.rule = _under("certificate.objective", lambda: rule(name))
         device = given.get("device")
-        self.device = None if device is None else _under("certificate.device", lambda: Device.from_dict(device))
+        self.device = None if device is None else _under("certificate.device", lambda: devices.from_dict(device))
 
     def cost(self, network: Network) -> Cost:
         """By the scalar path."""
-        return cost(network) if self.device is None else timed(network, self.device)
+        return cost(network) if self.device is None else devices.timed(network, self.device)
 
 
 def _under(field: str, read: Callable[[], T]) -> T:

@@ -1,0 +1,54 @@
+"""Before a device is used: is it for this engine and machine, and does the machine still keep to it?"""
+
+import statistics
+import time
+from collections.abc import Callable
+
+from compoundnet.devices.device import Device
+from compoundnet.devices.samples import REFERENCE
+from compoundnet.engines.choice import cpu
+from compoundnet.engines.table import version
+from compoundnet.schema import FieldError, require
+
+from .clocking import clocked
+from .starting import require_engine, started
+
+MOST_DRIFT = 0.25
+_SAMPLES, _ROUNDS = 5, 9
+
+
+def require_here(device: Device) -> None:
+    """Raise ValueError, one line, unless a device was calibrated on this CPU with the installed version of its engine.
+
+    A roofline is for any machine.
+    """
+    if device.roofline is not None:
+        return
+    require_engine(device.engine)
+    device.require_made_for(cpu=cpu(), engine_version=version(device.engine))
+
+
+def recheck(device: Device, clock: Callable[[], float] = time.perf_counter) -> float:
+    """Measure a few samples of a device again, for some seconds: the median drift, as a share of what they took.
+
+    Raises FieldError when it exceeds MOST_DRIFT (0.25) up or down, and as ``require_here`` does. 0 for a roofline.
+    ``clock`` gives seconds.
+    """
+    require_here(device)
+    if device.roofline is not None:
+        return 0.0
+    ordered = sorted(device.samples, key=lambda sample: statistics.median(sample.ms))
+    # From the shorter half, at equal distances: enough to see drift, and soon done.
+    chosen = ordered[: max(1, len(ordered) // 2)][:: max(1, len(ordered) // 2 // _SAMPLES)][:_SAMPLES]
+    reference = started(REFERENCE, device.engine, device.threads, device.batch)
+    calls = [started(sample.network, device.engine, device.threads, device.batch) for sample in chosen]
+    found = clocked(reference, calls or [reference], _ROUNDS, clock)
+    then = [statistics.median(sample.ms) for sample in chosen] or [device.reference_ms]
+    now = [ratio * found.reference_ms for ratio in found.ratios]
+    drift = statistics.median(new / old for new, old in zip(now, then, strict=True)) - 1
+    faster = "slower" if drift > 0 else "faster"
+    problem = f"this machine is {abs(drift):.0%} {faster} than when it was calibrated, {MOST_DRIFT:.0%} are allowed"
+    if abs(drift) > MOST_DRIFT:
+        raise FieldError("device", f"{problem}; stop other work, or calibrate again")
+    require(device.reference_ms > 0, "reference_ms", "missing; calibrate again")
+    return drift

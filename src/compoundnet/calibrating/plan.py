@@ -1,0 +1,63 @@
+"""The plan of a calibration: what is measured, in which groups and order. It alone decides, so a run can go on."""
+
+import random
+from dataclasses import dataclass
+
+from compoundnet.devices.samples import MOST_SAMPLES, samples, wholes
+from compoundnet.network import Network
+from compoundnet.schema import require, require_count, shown
+
+from .starting import require_engine
+
+GROUP = 12  # networks in memory at once
+_HELD_OUT, _QUICK = 18, (60, 6)
+_PASSES, _ROUNDS, _QUICK_ROUNDS = 3, 15, 7
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What a calibration is for and how thorough it is. Raises ValueError for what cannot be measured.
+
+    ``count`` samples are fitted and ``held_out`` whole networks are not; each is clocked in ``passes`` passes of
+    ``rounds`` rounds.
+    """
+
+    engine: str
+    threads: int = 1
+    batch: int = 1
+    dtype: str = "float32"
+    count: int = MOST_SAMPLES - _HELD_OUT
+    held_out: int = _HELD_OUT
+    passes: int = _PASSES
+    rounds: int = _ROUNDS
+
+    def __post_init__(self) -> None:
+        require_engine(self.engine)
+        for name in ("threads", "batch", "count", "held_out", "passes", "rounds"):
+            require_count(getattr(self, name), name)
+        require(self.dtype == "float32", "dtype", f"{shown(self.dtype)}; only float32 can be calibrated")
+        total = self.count + self.held_out
+        require(total <= MOST_SAMPLES, "count", f"{total} networks; at most {MOST_SAMPLES} are measured")
+        require(self.passes > 1, "passes", "repeatability needs at least 2")
+
+    @staticmethod
+    def quick(engine: str, threads: int = 1, batch: int = 1, dtype: str = "float32") -> "Plan":
+        """A fifth of the samples, clocked more briefly."""
+        count, held_out = _QUICK
+        sizes = {"count": count, "held_out": held_out, "passes": 2, "rounds": _QUICK_ROUNDS}
+        return Plan(engine=engine, threads=threads, batch=batch, dtype=dtype, **sizes)
+
+    @property
+    def networks(self) -> tuple[Network, ...]:
+        """The samples, then the whole networks."""
+        return (*samples(self.count), *wholes(self.held_out))
+
+    @property
+    def groups(self) -> list[tuple[int, list[int]]]:
+        """(pass, places of the networks) for each group; every pass goes through all of them in another order."""
+        found: list[tuple[int, list[int]]] = []
+        for index in range(self.passes):
+            order = list(range(self.count + self.held_out))
+            random.Random(index).shuffle(order)  # noqa: S311
+            found += [(index, order[start : start + GROUP]) for start in range(0, len(order), GROUP)]
+        return found
