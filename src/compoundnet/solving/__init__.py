@@ -3,6 +3,7 @@
 from .certificate import Certificate as Certificate
 from .explaining import Explanation as Explanation
 from .explaining import explain as explain
+from .forecast import Forecast as Forecast
 from .front import Front as Front
 from .front import front as front
 from .front import thinned as thinned

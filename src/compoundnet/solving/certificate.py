@@ -7,30 +7,28 @@ missing is tried by random factors, which must round to widths and repeats that 
 
 import json
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from types import SimpleNamespace
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from compoundnet import devices
-from compoundnet.budget import Budget
 from compoundnet.cost import Cost, cost
-from compoundnet.network import Network
-from compoundnet.rules import rule
-from compoundnet.scaling import Rounding, scale, scaled_repeats, scaled_widths
-from compoundnet.schema import FieldError, decode, encode, require
+from compoundnet.rules import Rule
+from compoundnet.scaling import scale, scaled_repeats, scaled_widths
+from compoundnet.schema import encode
 
+from .forecast import Forecast
 from .ranges import Ranges
-from .solver import Candidate, Solution, along, solve
+from .reading import CLOSE, VERSION, Claim, alike, unlike
+from .solver import RUNNERS_UP, Candidate, Solution, along, solve
 from .surface import Surface, surface
 
-T = TypeVar("T")
-VERSION = 1
 SAMPLE = 500
 _REFUSED = 50
-_CLOSE = 1e-9
 
 
 @dataclass(frozen=True)
@@ -60,6 +58,8 @@ def to_dict(solution: Solution) -> dict[str, Any]:
         "active_limits": list(solution.active),
         "enumerated": solution.enumerated,
         "admissible": solution.admissible,
+        "predicted_top1": encode(solution.predicted),
+        "ties": encode(solution.ties),
         "runners_up": [_candidate(candidate) for candidate in solution.runners_up],
         "rounding": encode(solution.rounding),
         "certificate": {
@@ -67,8 +67,13 @@ def to_dict(solution: Solution) -> dict[str, Any]:
             "ranges": encode(solution.ranges),
             "objective": solution.objective,
             **({} if solution.device is None else {"device": devices.to_dict(solution.device.bare)}),
+            **({} if solution.forecast is None else {"law": _law(solution.forecast)}),
         },
     }
+
+
+def _law(forecast: Forecast) -> dict[str, Any]:
+    return {**forecast.law.to_dict(), "base": forecast.base.to_dict()}
 
 
 def _candidate(found: Candidate) -> dict[str, Any]:
@@ -86,17 +91,16 @@ def verify(data: Mapping[str, Any], seed: int = 0, on_done: Callable[[int, int],
 
     Raises FieldError for JSON that is none, and for own objectives: functions cannot be written down.
     """
-    read = _Read(data)
+    read = Claim(data)
     space = surface(read.base, read.ranges, read.rounding, read.device)
-    again = solve(read.base, read.budget, read.rule, read.ranges, read.rounding, space, read.device)
+    again = solve(read.base, read.budget, read.objective, read.ranges, read.rounding, space, read.device, read.forecast)
     certificate = (again.enumerated, again.admissible)
     if problem := _differences(read, again):
         return Certificate(0, *certificate, problem)
     if missing := _missing(space, read.ranges, seed):
         return Certificate(0, *certificate, missing)
     used = read.budget.use(SimpleNamespace(**space.costs))
-    scores = along(read.rule)(space, used)
-    better = np.argsort(np.where((used > 1) & (scores > again.best.score), used, np.inf), axis=None)[:_REFUSED]
+    better = _kept_out(read, space, np.broadcast_to(used, space.shape), again.best.score)
     sample = np.random.default_rng(seed).integers(0, len(space), SAMPLE)
     places = [*(np.ravel_multi_index(each.index, space.shape) for each in (again.best, *again.runners_up))]
     places += [*better, *sample]
@@ -105,16 +109,40 @@ def verify(data: Mapping[str, Any], seed: int = 0, on_done: Callable[[int, int],
         counted = read.cost(scale(read.base, space.scaling(index), read.rounding))
         if not _same(counted, space.cost(index)):
             return Certificate(done, *certificate, f"cost() counts otherwise at {space.scaling(index)}: {counted}")
-        if read.budget.admits(counted) != (used[index] <= 1) and not math.isclose(used[index], 1, rel_tol=_CLOSE):
+        if read.budget.admits(counted) != (used[index] <= 1) and not math.isclose(used[index], 1, rel_tol=CLOSE):
             return Certificate(done, *certificate, f"the budget at {space.scaling(index)} was misjudged")
         if on_done is not None:
             on_done(done, len(places))
-    return Certificate(len(places), *certificate)
+    return Certificate(len(places), *certificate, _otherwise(read, space, places[: 1 + RUNNERS_UP]))
 
 
 def _same(one: Cost, other: Cost) -> bool:
     """The same counts, and predictions alike: these are sums in another order."""
-    return all(_alike(value, other.to_dict()[name]) for name, value in one.to_dict().items())
+    return all(alike(value, other.to_dict()[name]) for name, value in one.to_dict().items())
+
+
+def _kept_out(read: Claim, space: Surface, used: NDArray[np.float64], best: float) -> NDArray[np.int64]:
+    """The places of those that are better than the best one, and nearest to the budget that keeps them out."""
+    places = np.flatnonzero(used > 1)
+    if isinstance(read.objective, Rule):
+        scores = along(read.objective)(space, used).ravel()[places]
+    else:
+        scores = read.objective.scores(read.objective.predict(space, places))
+    places = places[scores > best]
+    return places[np.argsort(used.ravel()[places], kind="stable")[:_REFUSED]]
+
+
+def _otherwise(read: Claim, space: Surface, places: Sequence[Any]) -> str:
+    """What the law says otherwise of a network by its own blocks and scalar cost than of its place; "" for nothing."""
+    if read.forecast is None:
+        return ""
+    swift = read.forecast.predict(space, np.array(places, np.int64)).mean
+    for place, mean in zip(places, swift, strict=True):
+        network = space.at([int(axis) for axis in np.unravel_index(place, space.shape)])
+        alone = read.forecast.one(network, cost(network)).mean
+        if not math.isclose(alone, mean, rel_tol=CLOSE):
+            return f"the law predicts {alone} alone and {mean} on the surface for {network.resolution} pixels"
+    return ""
 
 
 def _missing(space: Surface, ranges: Ranges, seed: int) -> str:
@@ -129,71 +157,7 @@ def _missing(space: Surface, ranges: Ranges, seed: int) -> str:
     return ""
 
 
-class _Read:
-    """The parts of a solution's JSON."""
-
-    def __init__(self, data: Mapping[str, Any]) -> None:
-        require(isinstance(data, Mapping), "", "a solution is a JSON object, as solve --json writes it")
-        require(
-            data.get("version") == VERSION, "version", f"{data.get('version')!r} is not supported; expected {VERSION}"
-        )
-        self.data = data
-        given = data.get("certificate")
-        require(isinstance(given, Mapping), "certificate", "missing; a solution carries what it was found in")
-        assert isinstance(given, Mapping)
-        self.base = _under("certificate.base", lambda: Network.from_dict(given.get("base", {})))
-        self.rounding = _under("rounding", lambda: decode(Rounding, data.get("rounding")))
-        self.ranges = _under("certificate.ranges", lambda: decode(Ranges, given.get("ranges")))
-        self.budget = _under("budget", lambda: decode(Budget, data.get("budget")))
-        kind, _, name = str(given.get("objective")).partition(":")
-        problem = f"{given.get('objective')!r:.60} is a function, which no file can hold; only rules can be verified"
-        require(kind == "rule", "certificate.objective", problem)
-        self.rule = _under("certificate.objective", lambda: rule(name))
-        device = given.get("device")
-        self.device = None if device is None else _under("certificate.device", lambda: devices.from_dict(device))
-
-    def cost(self, network: Network) -> Cost:
-        """By the scalar path."""
-        return cost(network) if self.device is None else devices.timed(network, self.device)
-
-
-def _under(field: str, read: Callable[[], T]) -> T:
-    try:
-        return read()
-    except FieldError as error:
-        raise error.under(field) from None
-    except ValueError as error:
-        raise FieldError(field, str(error)) from None
-
-
-def _differences(read: _Read, again: Solution) -> str:
+def _differences(read: Claim, again: Solution) -> str:
     """The first thing that a solution says and enumeration does not find; "" for nothing."""
     found = to_dict(again)
-    return next(_unlike("", read.data, json.loads(json.dumps(found))), "")
-
-
-def _alike(said: Any, found: Any) -> bool:
-    """Equal; logarithms, and so scores, differ in their last digits between machines."""
-    if isinstance(said, float) and isinstance(found, float):
-        return math.isclose(said, found, rel_tol=_CLOSE, abs_tol=_CLOSE)
-    return said == found
-
-
-def _unlike(path: str, said: Any, found: Any) -> Iterator[str]:
-    if isinstance(said, Mapping) and isinstance(found, Mapping):
-        for key in dict.fromkeys([*found, *said]):
-            if key not in found:
-                yield f"{path}.{key}".lstrip(".") + ": no solution has it"
-                continue
-            yield from _unlike(f"{path}.{key}" if path else str(key), said.get(key), found[key])
-    elif isinstance(said, list) and isinstance(found, list) and len(said) == len(found):
-        for index, pair in enumerate(zip(said, found, strict=True)):
-            yield from _unlike(f"{path}[{index}]", *pair)
-    elif (
-        isinstance(said, float)
-        and isinstance(found, float)
-        and math.isclose(said, found, rel_tol=_CLOSE, abs_tol=_CLOSE)
-    ):
-        return  # logarithms differ in their last digit between machines
-    elif said != found:
-        yield f"{path}: the file says {said!r:.60}, enumeration finds {found!r:.60}"
+    return next(unlike("", read.data, json.loads(json.dumps(found))), "")

@@ -17,6 +17,7 @@ from compoundnet.rules import Rule
 from compoundnet.scaling import RELEASED, Rounding, Scaling, scale
 from compoundnet.schema import FieldError
 
+from .forecast import factors_of
 from .front import costs_of
 from .ranges import Ranges, depths, widths
 from .surface import Numbers, Surface, surface
@@ -59,12 +60,8 @@ def predicted(space: Surface, law: Law, base: Network | None = None) -> Predicti
     >>> predicted(space, accuracy_law("efficientnet")).mean.shape
     (1, 1, 2)
     """
-    base = space.network if base is None else base
-    depth = depth_factors(space.depth.values, base)[None, :, None]
-    # The first and last of a surface's widths are those of stem and head.
-    width = width_factors(np.array(space.width.values)[:, 1:-1], base)[:, None, None]
-    sides = np.array(space.sides, np.float64)[None, None, :]
-    return law.predict(depth, width, sides, space.costs["macs"])
+    depth, width, sides = factors_of(space, space.network if base is None else base)
+    return law.predict(depth[None, :, None], width[:, None, None], sides[None, None, :], space.costs["macs"])
 
 
 def mark(network: Network, scaling: Scaling, by: Scale, rounding: Rounding = RELEASED) -> Mark:

@@ -9,6 +9,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from compoundnet.accuracy import Prediction
 from compoundnet.budget import Budget, figure
 from compoundnet.cost import Cost
 from compoundnet.devices import Device
@@ -17,6 +18,7 @@ from compoundnet.rules import AXES, Piece, Rule, rule
 from compoundnet.scaling import RELEASED, Rounding, Scaling
 from compoundnet.schema import FieldError, require
 
+from .forecast import Forecast, Predicted, Ties
 from .ranges import Ranges
 from .surface import Surface, surface
 
@@ -26,6 +28,7 @@ Objective: TypeAlias = Callable[[Surface, NDArray[np.float64]], NDArray[np.float
 
 USE = 0.98  # of the tightest limit: networks that use at least so much are compared by direction
 RUNNERS_UP = 9
+ACCURACY = "accuracy"
 
 
 @dataclass(frozen=True)
@@ -46,7 +49,8 @@ class Solution:
 
     ``enumerated`` networks are distinct and all that the ranges hold; ``admissible`` of them are within the budget.
     ``active`` names the limits that the best network takes the largest share of; none when all networks fit.
-    ``device`` predicted the latency, where there was one.
+    ``device`` predicted the latency, ``forecast`` the accuracy, where there were any; ``ties`` is counted where the
+    forecast was the objective.
     """
 
     best: Candidate
@@ -60,6 +64,9 @@ class Solution:
     budget: Budget
     objective: str
     device: Device | None = None
+    forecast: Forecast | None = None
+    predicted: Predicted | None = None
+    ties: Ties | None = None
 
 
 def along(rule: Rule, use: float = USE) -> Objective:
@@ -100,18 +107,20 @@ def _from(point: tuple[NDArray[np.float64], ...], piece: Piece) -> NDArray[np.fl
 def solve(
     network: Network,
     budget: Budget,
-    objective: Rule | Objective,
+    objective: Rule | Forecast | Objective,
     ranges: Ranges | None = None,
     rounding: Rounding = RELEASED,
     space: Surface | None = None,
     device: Device | None = None,
+    forecast: Forecast | None = None,
 ) -> Solution:
     """The network with the highest score among all that ``ranges`` hold and ``budget`` admits.
 
-    ``objective`` is a rule, whose direction is followed (see ``along``), or a function of the surface. Equal
-    scores go to the cheaper network. ``space`` is the surface, where it was made before, with the same ``device``,
-    which predicts latency. Raises FieldError when nothing fits, with what the smallest network needs, for scores
-    that are not numbers, and for a limit on latency without a device.
+    ``objective`` is a rule, whose direction is followed (see ``along``), a forecast of accuracy, or a function of
+    the surface. Equal scores go to the cheaper network. ``space`` is the surface, where it was made before, with the
+    same ``device``, which predicts latency. ``forecast`` predicts the accuracy of what another objective found.
+    Raises FieldError when nothing fits, with what the smallest network needs, for scores that are not numbers, and
+    for a limit on latency without a device.
 
     >>> from compoundnet.families import named
     >>> from compoundnet.rules import RULES
@@ -121,18 +130,17 @@ def solve(
     """
     ranges = Ranges() if ranges is None else ranges
     space = surface(network, ranges, rounding, device) if space is None else space
-    score = along(objective) if isinstance(objective, Rule) else objective
     used = np.broadcast_to(budget.use(SimpleNamespace(**space.costs)), space.shape)
-    scores = np.asarray(score(space, used), np.float64)
-    require(scores.shape == space.shape, "objective", f"it gave scores of shape {scores.shape}, not {space.shape}")
-    inside = used <= 1
-    if not inside.any():
+    places = np.flatnonzero(used <= 1)
+    if len(places) == 0:
         raise FieldError("budget", infeasible(space, budget, used))
-    bad = int((~np.isfinite(scores[inside])).sum())
-    require(bad == 0, "objective", f"its score is not a number for {bad:,} of {int(inside.sum()):,} networks")
-    places = np.flatnonzero(inside)
-    order = np.lexsort((space.costs["macs"].ravel()[places], -scores.ravel()[places]))[: 1 + RUNNERS_UP]
-    found = [_candidate(space, int(places[place]), used, scores) for place in order]
+    foreseen = objective.predict(space, places) if isinstance(objective, Forecast) else None
+    scores = _scores(space, used, objective, places, foreseen)
+    bad = int((~np.isfinite(scores)).sum())
+    require(bad == 0, "objective", f"its score is not a number for {bad:,} of {len(places):,} networks")
+    order = np.lexsort((space.costs["macs"].ravel()[places], -scores))[: 1 + RUNNERS_UP]
+    found = [_candidate(space, int(places[k]), used, float(scores[k])) for k in order]
+    forecast = objective if isinstance(objective, Forecast) else forecast
     return Solution(
         best=found[0],
         runners_up=tuple(found[1:]),
@@ -145,11 +153,38 @@ def solve(
         budget=budget,
         objective=_named(objective),
         device=device,
+        forecast=forecast,
+        predicted=None if forecast is None else forecast.one(found[0].network, found[0].cost),
+        ties=None if foreseen is None or forecast is None else _ties(forecast, space, places, foreseen, int(order[0])),
     )
 
 
-def _named(objective: Rule | Objective) -> str:
+def _scores(
+    space: Surface,
+    used: NDArray[np.float64],
+    objective: Rule | Forecast | Objective,
+    places: NDArray[np.int64],
+    foreseen: Prediction | None,
+) -> NDArray[np.float64]:
+    """The score of every admitted network, shape (places,)."""
+    if isinstance(objective, Forecast):
+        assert foreseen is not None
+        return objective.scores(foreseen)
+    score = along(objective) if isinstance(objective, Rule) else objective
+    scores = np.asarray(score(space, used), np.float64)
+    require(scores.shape == space.shape, "objective", f"it gave scores of shape {scores.shape}, not {space.shape}")
+    return scores.ravel()[places]
+
+
+def _ties(forecast: Forecast, space: Surface, places: NDArray[np.int64], foreseen: Prediction, best: int) -> Ties:
+    overlap = (foreseen.high >= foreseen.low[best]) & (foreseen.low <= foreseen.high[best])
+    return Ties(int(overlap.sum()), len(forecast.as_good(space, places[overlap], int(places[best]))))
+
+
+def _named(objective: Rule | Forecast | Objective) -> str:
     """What a file can say of an objective: a rule by its name; of a function no more than that it is one."""
+    if isinstance(objective, Forecast):
+        return ACCURACY
     if not isinstance(objective, Rule):
         return f"function:{getattr(objective, '__name__', 'unnamed')}"
     try:
@@ -159,11 +194,10 @@ def _named(objective: Rule | Objective) -> str:
     return f"rule:{objective.name}" if same else f"function:{objective.name}"
 
 
-def _candidate(space: Surface, place: int, used: NDArray[np.float64], scores: NDArray[np.float64]) -> Candidate:
+def _candidate(space: Surface, place: int, used: NDArray[np.float64], score: float) -> Candidate:
     w, d, r = (int(axis) for axis in np.unravel_index(place, space.shape))
     index = (w, d, r)
-    figures = float(used[index]), float(scores[index])
-    return Candidate(index, space.scaling(index), space.at(index), space.cost(index), *figures)
+    return Candidate(index, space.scaling(index), space.at(index), space.cost(index), float(used[index]), score)
 
 
 def _active(budget: Budget, cost: Cost) -> tuple[str, ...]:

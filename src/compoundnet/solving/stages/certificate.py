@@ -16,7 +16,8 @@ from compoundnet.cost import cost
 from compoundnet.network import Network
 from compoundnet.scaling import Rounding
 from compoundnet.schema import decode, encode, require
-from compoundnet.solving.certificate import VERSION, Certificate, _under, _unlike
+from compoundnet.solving.certificate import Certificate
+from compoundnet.solving.reading import VERSION, under, unlike
 from compoundnet.solving.solver import _active
 from compoundnet.solving.surface import Numbers
 
@@ -125,19 +126,19 @@ def _read(data: Mapping[str, Any]) -> tuple[_Given, Numbers]:
     )
     held = data.get("certificate")
     assert isinstance(held, Mapping)  # or nobody would have looked for its kind
-    choices = _under("certificate.choices", lambda: decode(Choices, held.get("choices")))
+    choices = under("certificate.choices", lambda: decode(Choices, held.get("choices")))
     table = {"name": held.get("objective"), **_mapping(held.get("gains"))}
     given = _Given(
-        _under("certificate.base", lambda: Network.from_dict(_mapping(held.get("base")))),
+        under("certificate.base", lambda: Network.from_dict(_mapping(held.get("base")))),
         choices,
-        _under("certificate", lambda: decode(Gains, table)),
-        _under("budget", lambda: decode(Budget, data.get("budget"))),
-        _under("rounding", lambda: decode(Rounding, data.get("rounding"))),
-        _under("network", lambda: Network.from_dict(_mapping(data.get("network")))),
+        under("certificate", lambda: decode(Gains, table)),
+        under("budget", lambda: decode(Budget, data.get("budget"))),
+        under("rounding", lambda: decode(Rounding, data.get("rounding"))),
+        under("network", lambda: Network.from_dict(_mapping(data.get("network")))),
     )
-    _under("certificate.choices", lambda: given.choices.require_fit(given.base))
-    _under("certificate", lambda: given.gains.require_fit(given.choices))
-    rows = _under("certificate.prices", lambda: decode(tuple[tuple[float, ...], ...], held.get("prices")))
+    under("certificate.choices", lambda: given.choices.require_fit(given.base))
+    under("certificate", lambda: given.gains.require_fit(given.choices))
+    rows = under("certificate.prices", lambda: decode(tuple[tuple[float, ...], ...], held.get("prices")))
     most = list(given.budget.limits.values())
     require(len(most) > 0, "budget", "nothing is limited")
     fit = len(rows) == len(choices.sides) and all(len(row) == len(most) for row in rows)
@@ -161,12 +162,12 @@ def _plain(data: Mapping[str, Any], given: _Given, prices: Numbers) -> str:
     if problem := _untrue_gains(given):
         return problem
     found = {**_said(given), "certificate": _certificate(given, tuple(map(tuple, prices.tolist())))}
-    return next(_unlike("", data, json.loads(json.dumps(found))), "")
+    return next(unlike("", data, json.loads(json.dumps(found))), "")
 
 
 def _untrue_gains(given: _Given) -> str:
     """A gain that is not the named objective's; a function's cannot be told."""
-    objective = _under("certificate.objective", lambda: named_objective(given.gains.name))
+    objective = under("certificate.objective", lambda: named_objective(given.gains.name))
     if objective is None:
         return ""
     true = tabulated(objective, given.base, given.choices)

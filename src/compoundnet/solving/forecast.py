@@ -1,0 +1,98 @@
+"""The forecast: predicted accuracy as an objective, and which networks may be as good as the best."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from compoundnet.accuracy import Law, Prediction, depths, factors, widths
+from compoundnet.cost import Cost
+from compoundnet.network import Network
+
+from .surface import Numbers, Surface
+
+# A score that another machine computes differs in its last digits: what lies below a millionth of a point is equal.
+_DIGITS = 6
+_OUTSIDE = 1000.0  # points; networks outside the law's data come after all others
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """An accuracy law, and the base network that its factors are relative to.
+
+    As an objective of ``solve`` it takes the network of the highest predicted top-1 among those that lie within the
+    law's data; only where none does, among all.
+
+    >>> from compoundnet.accuracy import accuracy_law
+    >>> from compoundnet.budget import Budget
+    >>> from compoundnet.families import named
+    >>> from compoundnet.solving import solve
+    >>> b0 = named("efficientnet_b0")
+    >>> found = solve(b0, Budget(macs=700_000_000), Forecast(accuracy_law("efficientnet"), b0))
+    >>> found.predicted.low < 79.1 < found.predicted.high  # B1 has 687 M multiply-adds and 79.1 %
+    True
+    """
+
+    law: Law
+    base: Network
+
+    def predict(self, space: Surface, places: NDArray[np.int64]) -> Prediction:
+        """Top-1 in percent for networks of a surface, by their places in it flattened, shape (places,)."""
+        return self.law.predict(*self._columns(space, places))
+
+    def scores(self, found: Prediction) -> Numbers:
+        """What an objective makes of predictions, of the same shape."""
+        return np.round(found.mean, _DIGITS) - np.where(found.outside, _OUTSIDE, 0.0)
+
+    def one(self, network: Network, cost: Cost) -> "Predicted":
+        """The prediction for a single network, from itself and its scalar cost."""
+        return Predicted.of(self.law.predict(*factors(network, self.base), cost.macs), ())
+
+    def as_good(self, space: Surface, places: NDArray[np.int64], best: int) -> NDArray[np.int64]:
+        """Of networks by their places, those that the law cannot tell from the best one, itself included."""
+        [first] = np.array(self._columns(space, np.array([best]))).T
+        ahead = self.law.ahead((first[0], first[1], first[2], first[3]), *self._columns(space, places))
+        return places[(ahead.low <= 0) | (places == best)]
+
+    def _columns(self, space: Surface, places: NDArray[np.int64]) -> tuple[Numbers, Numbers, Numbers, Numbers]:
+        depth, width, sides = factors_of(space, self.base)
+        w, d, r = np.unravel_index(places, space.shape)
+        return depth[d], width[w], sides[r], space.costs["macs"][w, d, r]
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """Predicted top-1 of one network in percent, its 90 % interval, and whether it lies outside the law's data."""
+
+    mean: float
+    low: float
+    high: float
+    outside: bool
+
+    @classmethod
+    def of(cls, found: Prediction, place: int | tuple[()]) -> "Predicted":
+        """One of an array of predictions."""
+        mean, low, high = (float(each[place]) for each in found[:3])
+        return cls(mean, low, high, bool(found.outside[place]))
+
+
+@dataclass(frozen=True)
+class Ties:
+    """How many admitted networks may be as good as the best one, itself included.
+
+    ``overlapping`` counts those whose interval overlaps that of the best; ``as_good`` those that the law cannot tell
+    from it, though two networks of a family share most of what it is unsure of (``Law.ahead``).
+    """
+
+    overlapping: int
+    as_good: int
+
+
+def factors_of(space: Surface, base: Network) -> tuple[Numbers, Numbers, Numbers]:
+    """Depths, widths and sides of a surface's axes as a law takes them, relative to a base.
+
+    Raises FieldError when the networks have different numbers of stages.
+    """
+    # The first and last of a surface's widths are those of stem and head.
+    wide = widths(np.array(space.width.values)[:, 1:-1], base)
+    return depths(np.array(space.depth.values), base), wide, np.array(space.sides, np.float64)

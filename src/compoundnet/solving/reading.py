@@ -1,0 +1,100 @@
+"""Reading a solution's JSON, and finding where it says something else than what was found."""
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, TypeVar
+
+from compoundnet import devices
+from compoundnet.accuracy import Law
+from compoundnet.budget import Budget
+from compoundnet.cost import Cost, cost
+from compoundnet.network import Network
+from compoundnet.rules import Rule, rule
+from compoundnet.scaling import Rounding
+from compoundnet.schema import FieldError, decode, require, shown
+
+from .forecast import Forecast
+from .ranges import Ranges
+from .solver import ACCURACY
+
+T = TypeVar("T")
+VERSION = 1
+CLOSE = 1e-9
+
+
+class Claim:
+    """The parts of a solution's JSON. Raises FieldError, with the path, for JSON that is none."""
+
+    def __init__(self, data: Mapping[str, Any]) -> None:
+        require(isinstance(data, Mapping), "", "a solution is a JSON object, as solve --json writes it")
+        require(
+            data.get("version") == VERSION, "version", f"{data.get('version')!r} is not supported; expected {VERSION}"
+        )
+        self.data = data
+        given = data.get("certificate")
+        require(isinstance(given, Mapping), "certificate", "missing; a solution carries what it was found in")
+        assert isinstance(given, Mapping)
+        self.base = under("certificate.base", lambda: Network.from_dict(given.get("base", {})))
+        self.rounding = under("rounding", lambda: decode(Rounding, data.get("rounding")))
+        self.ranges = under("certificate.ranges", lambda: decode(Ranges, given.get("ranges")))
+        self.budget = under("budget", lambda: decode(Budget, data.get("budget")))
+        self.forecast = under("certificate.law", lambda: _forecast(given.get("law")))
+        self.objective = _objective(given.get("objective"), self.forecast)
+        device = given.get("device")
+        self.device = None if device is None else under("certificate.device", lambda: devices.from_dict(device))
+
+    def cost(self, network: Network) -> Cost:
+        """By the scalar path."""
+        return cost(network) if self.device is None else devices.timed(network, self.device)
+
+
+def _forecast(data: object) -> Forecast | None:
+    if data is None:
+        return None
+    require(isinstance(data, Mapping), "", f"expected an object, got {shown(data)}")
+    assert isinstance(data, Mapping)
+    base = under("base", lambda: Network.from_dict(data.get("base", {})))
+    return Forecast(Law.from_dict({key: value for key, value in data.items() if key != "base"}), base)
+
+
+def _objective(given: object, forecast: Forecast | None) -> Rule | Forecast:
+    if given == ACCURACY:
+        require(forecast is not None, "certificate.law", "missing; the accuracy that is the objective is its")
+        assert forecast is not None
+        return forecast
+    kind, _, name = str(given).partition(":")
+    problem = f"{given!r:.60} is a function, which no file can hold; rules and accuracy can be verified"
+    require(kind == "rule", "certificate.objective", problem)
+    return under("certificate.objective", lambda: rule(name))
+
+
+def under(field: str, read: Callable[[], T]) -> T:
+    """What ``read`` gives; its errors say that they are of ``field``."""
+    try:
+        return read()
+    except FieldError as error:
+        raise error.under(field) from None
+    except ValueError as error:
+        raise FieldError(field, str(error)) from None
+
+
+def alike(said: Any, found: Any) -> bool:
+    """Equal; logarithms, and so scores, differ in their last digits between machines."""
+    if isinstance(said, float) and isinstance(found, float):
+        return math.isclose(said, found, rel_tol=CLOSE, abs_tol=CLOSE)
+    return said == found
+
+
+def unlike(path: str, said: Any, found: Any) -> Iterator[str]:
+    """Every place where what a file says is not what was found."""
+    if isinstance(said, Mapping) and isinstance(found, Mapping):
+        for key in dict.fromkeys([*found, *said]):
+            if key not in found:
+                yield f"{path}.{key}".lstrip(".") + ": no solution has it"
+                continue
+            yield from unlike(f"{path}.{key}" if path else str(key), said.get(key), found[key])
+    elif isinstance(said, list) and isinstance(found, list) and len(said) == len(found):
+        for index, pair in enumerate(zip(said, found, strict=True)):
+            yield from unlike(f"{path}[{index}]", *pair)
+    elif not alike(said, found):
+        yield f"{path}: the file says {said!r:.60}, enumeration finds {found!r:.60}"
