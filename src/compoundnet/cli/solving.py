@@ -3,6 +3,7 @@
 import json as json_
 import math
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -72,14 +73,18 @@ def solve_budget(
         raise ValueError(f"--objective: {objective!r} is not rule:NAME, such as rule:efficientnet")
     source = read(net)
     solution = solve(source.network, budget, rule(name), _ranges(depth, width, sides), source.rounding)
-    record = to_dict(solution)
+    return finish(to_dict(solution), out, json, lambda: _print(source.name, solution, budget))
+
+
+def finish(record: dict[str, Any], out: str | None, json: bool, show: Callable[[], None]) -> int:
+    """Write a solution to a file, and to standard output as JSON or as ``show`` does."""
     if out is not None:
         with whole(out) as file:
             file.write(json_.dumps(record, indent=1) + "\n")
     if json:
         write_json(record)
         return 0
-    _print(source.name, solution, budget)
+    show()
     if out is not None:
         write(f"\nWritten to {out}; prove it with: compoundnet verify-solution {out}")
     return 0

@@ -148,7 +148,7 @@ def _under(field: str, read: Callable[[], T]) -> T:
     try:
         return read()
     except FieldError as error:
-        raise error._under(field) from None
+        raise error.under(field) from None
     except ValueError as error:
         raise FieldError(field, str(error)) from None
 
