@@ -166,7 +166,11 @@ def drawn(rng: np.random.Generator, operator: c.Operator) -> tuple[c.Network, c.
     table = rng.normal(size=(count, 81, 7))
     if rng.integers(2):
         table = np.rint(2 * table)
-    laws = (*LAWS, c.Nearest(rule="efficientnet", phi=float(rng.normal())), lambda i, width, n: table[i, width, n])
+
+    def own(stage: int, width: int, layers: int) -> float:
+        return float(table[stage, width, layers])
+
+    laws = (*LAWS, c.Nearest(rule="efficientnet", phi=float(rng.normal())), own)
     return base, chosen, laws[int(rng.integers(len(laws)))]
 
 
@@ -182,10 +186,11 @@ def drawn_budget(rng: np.random.Generator, base: c.Network, chosen: c.Choices) -
         for widths, repeats in zip(chosen.widths, chosen.repeats, strict=True)
     )
     middle = chosen.network(base, chosen.stem[0], stages, chosen.head[-1], int(rng.choice(chosen.sides)))
-    free = c.Budget(batch=int(rng.integers(1, 9)))
-    asked = dict.fromkeys(names, 1)
-    needs = replace(free, **asked).needs(c.cost(middle))
-    return replace(free, **{name: max(1, math.ceil(need * rng.uniform(0.8, 1.6))) for name, need in needs.items()})
+    batch: dict[str, Any] = {"batch": int(rng.integers(1, 9))}
+    least: dict[str, Any] = dict.fromkeys(names, 1)
+    needs = c.Budget(**least, **batch).needs(c.cost(middle))
+    asked: dict[str, Any] = {name: max(1, math.ceil(need * rng.uniform(0.8, 1.6))) for name, need in needs.items()}
+    return c.Budget(**asked, **batch)
 
 
 def missed(lines: Sequence[dict[str, Any]]) -> list[str]:

@@ -59,9 +59,9 @@ def limited(**limits: Any) -> Budget:
     return Budget(**limits)
 
 
-def drawn_network(rng: np.random.Generator, family: str) -> Network:
-    """One to four stages of one operator, in random widths."""
-    operator, count = FAMILIES[family], int(rng.integers(1, 5))
+def drawn_network(rng: np.random.Generator, family: str, least: int = 1) -> Network:
+    """So many to four stages of one operator, in random widths."""
+    operator, count = FAMILIES[family], int(rng.integers(least, 5))
     stages = [
         Stage(operator=operator, layers=int(rng.integers(1, 4)), channels=8 * int(rng.integers(1, 6)), stride=stride)
         for stride in [int(stride) for stride in rng.permutation([1, 1, 2, 2])[:count]]
@@ -161,10 +161,10 @@ def drawn_budget(rng: np.random.Generator, base: Network, chosen: Choices) -> Bu
     return limited(**{name: max(1, int(need * rng.uniform(0.7, 1.6))) for name, need in needs.items()}, **other)
 
 
-def agrees(seed: int, family: str, networks: int) -> bool:
+def agrees(seed: int, family: str, networks: int, least: int = 1) -> bool:
     """Whether the dynamic programme finds the very network that trying all finds; True when both find none."""
     rng = np.random.default_rng(seed)
-    base = drawn_network(rng, family)
+    base = drawn_network(rng, family, least)
     chosen, objective = drawn_choices(rng, base, networks), drawn_objective(rng)
     budget = drawn_budget(rng, base, chosen)
     expected = brute(base, chosen, budget, objective)
@@ -189,7 +189,7 @@ def test_the_dynamic_programme_finds_what_trying_every_network_finds(seed: int, 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_the_dynamic_programme_is_exact_on_large_and_on_many_spaces(family: str) -> None:
     wrong = [seed for seed in range(100, 105) if not agrees(seed, family, 2_000)]
-    wrong += [seed for seed in range(200, 201) if not agrees(seed, family, 100_000)]
+    wrong += [seed for seed in range(200, 201) if not agrees(seed, family, 100_000, 4)]
     assert wrong == []
 
 

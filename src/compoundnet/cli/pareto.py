@@ -13,8 +13,8 @@ from compoundnet.rules import rule as rule_of
 from .calibrating import device_of
 from .fronts import COSTS, Found, Released, chart, print_tables, record, write_csv
 from .laws import family_of
+from .limits import given_limits, given_ranges
 from .output import whole, write, write_json
-from .solving import given_limits, given_ranges
 from .sources import Source, read
 
 if TYPE_CHECKING:

@@ -1,10 +1,10 @@
 """solve --per-stage: the width and the repeats of every stage by themselves."""
 
-import json as json_
 from typing import TYPE_CHECKING
 
 from .networks import COST_ROWS
-from .output import COUNTED, whole, write, write_json, write_table
+from .output import COUNTED, write, write_table
+from .solving import finish
 from .sources import Source
 
 if TYPE_CHECKING:
@@ -30,17 +30,7 @@ def solve_per_stage(
     chosen = _objective(objective)
     choices = stage_choices(source.network, source.rounding, width, depth, sides)
     solution = solve_stages(source.network, budget, chosen, choices, source.rounding)
-    record = to_dict(solution)
-    if out is not None:
-        with whole(out) as file:
-            file.write(json_.dumps(record) + "\n")
-    if json:
-        write_json(record)
-        return 0
-    _print(source.name, solution)
-    if out is not None:
-        write(f"\nWritten to {out}; prove it with: compoundnet verify-solution {out}")
-    return 0
+    return finish(to_dict(solution), out, json, lambda: _print(source.name, solution))
 
 
 def _objective(given: str) -> "Rule | Nearest | Elastic":

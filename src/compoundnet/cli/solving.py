@@ -1,21 +1,25 @@
 """The commands of Eq. 2: solve, and verify-solution."""
 
 import json as json_
-import math
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from compoundnet.network import Network
+
 from .calibrating import device_of, latency_note
+from .laws import family_of
+from .limits import given_limits, given_ranges
 from .networks import COST_ROWS
 from .output import COUNTED, whole, write, write_json, write_table
 from .progress import progress
 from .sources import json_of, read, text
-from .units import count, duration, size
 
 if TYPE_CHECKING:
     from compoundnet.budget import Budget
-    from compoundnet.solving import Candidate, Ranges, Solution
+    from compoundnet.rules import Rule
+    from compoundnet.solving import Candidate, Forecast, Solution
 
 
 def solve_budget(
@@ -32,7 +36,8 @@ def solve_budget(
     dtype: Literal["float32", "bfloat16", "float16", "int8"] = "float32",
     batch: int = 1,
     optimizer: Literal["sgd", "momentum", "rmsprop", "adam"] = "rmsprop",
-    objective: str = "rule:efficientnet",
+    objective: str | None = None,
+    points: str | None = None,
     depth: str | None = None,
     width: str | None = None,
     sides: str | None = None,
@@ -54,15 +59,16 @@ def solve_budget(
         dtype: what --max-memory and --max-file-size are counted in; default: float32
         batch: how many images --max-training-memory is for; default: 1
         optimizer: the optimizer of --max-training-memory; default: rmsprop
-        objective: rule:NAME, to follow that rule; efficientnet (default), tinynet, dWr, custom:0.4,0.2,0.1, ...;
-            per stage also rule:NAME:PHI and elastic:DEPTH:WIDTH:RESOLUTION, error's elasticities such as 0.2:0.35:0.4
+        objective: accuracy (default), predicted top-1; or rule:NAME, to follow that rule: efficientnet, tinynet, ...;
+            per stage rule:efficientnet (default), rule:NAME:PHI or elastic:DEPTH:WIDTH:RESOLUTION
+        points: own measured networks, which the accuracy law is to know too: a CSV file with the columns depth,width,
+            resolution,macs,top1
         depth: the least and most factor of the depth; default: 0.25:4
         width: the least and most factor of the width; default: 0.25:2.5
         sides: the least and most side of the input in pixels, and the step; default: 96:640:4
         out: write the solution to this JSON file, which every other command reads as its network
     """
     from compoundnet.budget import Budget
-    from compoundnet.rules import rule
     from compoundnet.solving import solve
     from compoundnet.solving.certificate import to_dict
 
@@ -73,26 +79,74 @@ def solve_budget(
     limits = given_limits(counts, sizes, max_latency)
     budget = Budget(**limits, dtype=dtype, batch=batch, optimizer=optimizer)
     if per_stage:
-        from .per_stage import solve_per_stage
+        return _per_stage(net, budget, (objective, points), (depth, width, sides), out, json)
+    source, ranges = read(net), given_ranges(depth, width, sides)
+    forecast = _forecast(source.network, points)
+    chosen = _objective(objective, forecast)
+    timer = None if device is None else device_of(device, no_recheck)
+    found = solve(source.network, budget, chosen, ranges, source.rounding, device=timer, forecast=forecast)
+    return finish(to_dict(found), out, json, lambda: _print(source.name, found, budget))
 
-        ranges = given_ranges(depth or "0.5:2", width or "0.5:2", sides)
-        chosen = ranges.sides if sides else None
-        return solve_per_stage(read(net), budget, objective, ranges.depth, ranges.width, chosen, out, json)
-    kind, _, name = objective.partition(":")
+
+def _per_stage(
+    net: str,
+    budget: "Budget",
+    objective: tuple[str | None, str | None],
+    ranges: tuple[str | None, str | None, str | None],
+    out: str | None,
+    json: bool,
+) -> int:
+    from .per_stage import solve_per_stage
+
+    chosen, points = objective
+    if chosen == "accuracy" or points is not None:
+        what = "--objective accuracy" if points is None else "--points"
+        raise ValueError(
+            f"{what} is of whole networks, which --per-stage does not scale; give rule:NAME or elastic:..."
+        )
+    depth, width, sides = ranges
+    within = given_ranges(depth or "0.5:2", width or "0.5:2", sides)
+    pairs = within.depth, within.width, within.sides if sides else None
+    return solve_per_stage(read(net), budget, chosen or "rule:efficientnet", *pairs, out, json)
+
+
+def _forecast(network: Network, points: str | None) -> "Forecast":
+    """The accuracy law of the network's family, which also knows the points of a file."""
+    from compoundnet.accuracy import accuracy_law, read_points
+    from compoundnet.schema import FieldError
+    from compoundnet.solving import Forecast
+
+    group, origin = family_of(network)
+    base = network if origin is None else origin.network
+    if points is None:
+        return Forecast(accuracy_law(group), base)
+    try:
+        own = read_points(text(Path(points), "own points are a CSV table"))
+    except FieldError as error:
+        raise ValueError(f"{points}: {error}") from None
+    return Forecast(accuracy_law(group, own), base)
+
+
+def _objective(given: str | None, forecast: "Forecast") -> "Forecast | Rule":
+    from compoundnet.rules import rule
+
+    if given in (None, "accuracy"):
+        return forecast
+    kind, _, name = str(given).partition(":")
     if kind != "rule":
-        raise ValueError(f"--objective: {objective!r} is not rule:NAME, such as rule:efficientnet")
-    source = read(net)
-    predicting = None if device is None else device_of(device, no_recheck)
-    ranges = given_ranges(depth, width, sides)
-    solution = solve(source.network, budget, rule(name), ranges, source.rounding, device=predicting)
-    record = to_dict(solution)
+        raise ValueError(f"--objective: {given!r} is neither accuracy nor rule:NAME, such as rule:efficientnet")
+    return rule(name)
+
+
+def finish(record: dict[str, Any], out: str | None, json: bool, show: Callable[[], None]) -> int:
+    """Write a solution to a file, and to standard output as JSON or as ``show`` does."""
     if out is not None:
         with whole(out) as file:
             file.write(json_.dumps(record, indent=1) + "\n")
     if json:
         write_json(record)
         return 0
-    _print(source.name, solution, budget)
+    show()
     if out is not None:
         write(f"\nWritten to {out}; prove it with: compoundnet verify-solution {out}")
     return 0
@@ -122,57 +176,6 @@ def verify_solution(solution: str, json: bool = False) -> int:
     return 0 if found.holds else 1
 
 
-def given_limits(
-    counts: dict[str, str | None], sizes: dict[str, str | None], latency: str | None = None
-) -> dict[str, Any]:
-    """The limits that were given, in whole numbers and milliseconds."""
-    limits = {name: count(text, _option(name)) for name, text in counts.items() if text is not None}
-    limits |= {name: size(text, _option(name)) for name, text in sizes.items() if text is not None}
-    limits |= {} if latency is None else {"latency_ms": duration(latency, "--max-latency")}
-    if not limits:
-        options = "--max-macs, --max-params, --max-activations, --max-memory, --max-latency"
-        raise ValueError(f"no limit; give {options} or more of them")
-    return limits
-
-
-def _option(limit: str) -> str:
-    return f"--max-{limit.replace('_', '-')}"
-
-
-def given_ranges(depth: str | None, width: str | None, sides: str | None) -> "Ranges":
-    """The ranges that were given, the others as ``solve`` has them."""
-    from compoundnet.solving import Ranges
-    from compoundnet.solving.ranges import MOST_SIDES
-
-    default = Ranges()
-    low, high, step = _numbers(sides, "--sides", "96:640:4", 3) if sides else (0.0, 0.0, 0.0)
-    if sides and not (all(value == int(value) for value in (low, high, step)) and step >= 1):
-        raise ValueError(f"--sides: {sides!r} are not whole numbers of pixels with a step of at least 1")
-    return Ranges(
-        depth=default.depth if depth is None else _pair(depth, "--depth"),
-        width=default.width if width is None else _pair(width, "--width"),
-        sides=tuple(range(int(low), int(high) + 1, int(step))[: MOST_SIDES + 1]) if sides else default.sides,
-    )
-
-
-def _pair(given: str, option: str) -> tuple[float, float]:
-    low, high = _numbers(given, option, "0.5:2", 2)
-    return low, high
-
-
-def _numbers(given: str, option: str, example: str, parts: int) -> tuple[float, ...]:
-    """So many numbers between colons; one alone is least and most, with any step."""
-    try:
-        numbers = tuple(float(part) for part in given.split(":"))
-    except ValueError:
-        numbers = ()
-    if len(numbers) == 1:
-        numbers = (*numbers * 2, 1.0)[:parts]
-    if len(numbers) != parts or not all(map(math.isfinite, numbers)):
-        raise ValueError(f"{option}: {given!r} is not {parts} numbers such as {example}, or one")
-    return numbers
-
-
 def _print(name: str, solution: "Solution", budget: "Budget") -> None:
     best, limits = solution.best, budget.limits
     from compoundnet.budget import figure
@@ -196,9 +199,27 @@ def _print(name: str, solution: "Solution", budget: "Budget") -> None:
     if solution.admissible == solution.enumerated:
         active = "the range ends before the budget does: widen --depth, --width or --sides"
     write(f"\nThe best by {solution.objective} of {counts}; {active}.")
+    for line in _foreseen(solution):
+        write(line)
     if solution.device is not None:
         write(latency_note(solution.device))
     write(f"{COUNTED}\n\n{best.network}")
+
+
+def _foreseen(solution: "Solution") -> Iterator[str]:
+    """What is predicted of the best network, from what, and what cannot be told from it."""
+    found, forecast, ties = solution.predicted, solution.forecast, solution.ties
+    if found is None or forecast is None:
+        return
+    law = forecast.law.group or "pooled over all families, as none was published for this network"
+    own = f", with {len(forecast.law.own)} own points" if forecast.law.own else ""
+    where = "; outside the data of the law, so trust it little" if found.outside else ""
+    yield f"Predicted top-1: {found.mean:.2f} %, 90 % interval {found.low:.2f} to {found.high:.2f} (law: {law}{own}){where}."
+    if ties is not None:
+        yield (
+            f"Of the admitted networks {ties.as_good:,} may be as good, as far as the law can tell; "
+            f"the intervals of {ties.overlapping:,} overlap."
+        )
 
 
 def _words(name: str) -> str:
