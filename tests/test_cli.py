@@ -40,8 +40,17 @@ SURFACE = {
     ],
     "models": ["pattern", "--json"],
     "solve": [
-        *["net", "--batch", "--depth", "--dtype", "--json", "--max-activations", "--max-macs", "--max-memory"],
-        *["--max-params", "--max-training-memory", "--objective", "--optimizer", "--out", "--sides", "--width"],
+        *["net", "--batch", "--depth", "--dtype", "--json", "--max-activations", "--max-file-size", "--max-macs"],
+        *[
+            "--max-memory",
+            "--max-params",
+            "--max-training-memory",
+            "--objective",
+            "--optimizer",
+            "--out",
+            "--sides",
+            "--width",
+        ],
     ],
     "verify-solution": ["solution", "--json"],
     "predict": [
