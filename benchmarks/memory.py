@@ -60,7 +60,8 @@ def allocated(network: c.Network, batch: int, optimizer: str) -> int:
         step()
     assert profiled.profiler is not None
     assert profiled.profiler.kineto_results is not None
-    events = [event for event in profiled.profiler.kineto_results.events() if event.name() == "[memory]"]
+    recorded: list[Any] = profiled.profiler.kineto_results.events()  # torch types them without their bytes
+    events = [event for event in recorded if event.name() == "[memory]"]
     changes = (event.nbytes() for event in sorted(events, key=lambda event: event.start_ns()))
     return before + max(accumulate(changes))
 

@@ -79,6 +79,8 @@ def solve_budget(
     limits = given_limits(counts, sizes, max_latency)
     budget = Budget(**limits, dtype=dtype, batch=batch, optimizer=optimizer)
     if per_stage:
+        if device is not None:
+            raise ValueError("--max-latency limits whole networks, not --per-stage; limit other costs")
         return _per_stage(net, budget, (objective, points), (depth, width, sides), out, json)
     source, ranges = read(net), given_ranges(depth, width, sides)
     forecast = _forecast(source.network, points)
@@ -101,9 +103,7 @@ def _per_stage(
     chosen, points = objective
     if chosen == "accuracy" or points is not None:
         what = "--objective accuracy" if points is None else "--points"
-        raise ValueError(
-            f"{what} is of whole networks, which --per-stage does not scale; give rule:NAME or elastic:..."
-        )
+        raise ValueError(f"{what} is of whole networks, which --per-stage scales not; give rule:NAME")
     depth, width, sides = ranges
     within = given_ranges(depth or "0.5:2", width or "0.5:2", sides)
     pairs = within.depth, within.width, within.sides if sides else None
@@ -214,7 +214,8 @@ def _foreseen(solution: "Solution") -> Iterator[str]:
     law = forecast.law.group or "pooled over all families, as none was published for this network"
     own = f", with {len(forecast.law.own)} own points" if forecast.law.own else ""
     where = "; outside the data of the law, so trust it little" if found.outside else ""
-    yield f"Predicted top-1: {found.mean:.2f} %, 90 % interval {found.low:.2f} to {found.high:.2f} (law: {law}{own}){where}."
+    interval = f"90 % interval {found.low:.2f} to {found.high:.2f}"
+    yield f"Predicted top-1: {found.mean:.2f} %, {interval} (law: {law}{own}){where}."
     if ties is not None:
         yield (
             f"Of the admitted networks {ties.as_good:,} may be as good, as far as the law can tell; "

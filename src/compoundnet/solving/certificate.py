@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compoundnet import devices
+from compoundnet.budget import Budget
 from compoundnet.cost import Cost, cost
 from compoundnet.rules import Rule
 from compoundnet.scaling import scale, scaled_repeats, scaled_widths
@@ -23,7 +24,7 @@ from compoundnet.schema import encode
 
 from .forecast import Forecast
 from .ranges import Ranges
-from .reading import CLOSE, VERSION, Claim, alike, unlike
+from .reading import CLOSE, VERSION, Claim, alike, counted, unlike
 from .solver import RUNNERS_UP, Candidate, Solution, along, solve
 from .surface import Surface, surface
 
@@ -53,14 +54,14 @@ def to_dict(solution: Solution) -> dict[str, Any]:
     """The JSON contract of ``compoundnet solve --json``."""
     return {
         "version": VERSION,
-        **_candidate(solution.best),
+        **_candidate(solution.best, solution.budget),
         "budget": encode(solution.budget),
         "active_limits": list(solution.active),
         "enumerated": solution.enumerated,
         "admissible": solution.admissible,
         "predicted_top1": encode(solution.predicted),
         "ties": encode(solution.ties),
-        "runners_up": [_candidate(candidate) for candidate in solution.runners_up],
+        "runners_up": [_candidate(candidate, solution.budget) for candidate in solution.runners_up],
         "rounding": encode(solution.rounding),
         "certificate": {
             "base": solution.base.to_dict(),
@@ -76,11 +77,11 @@ def _law(forecast: Forecast) -> dict[str, Any]:
     return {**forecast.law.to_dict(), "base": forecast.base.to_dict()}
 
 
-def _candidate(found: Candidate) -> dict[str, Any]:
+def _candidate(found: Candidate, budget: Budget) -> dict[str, Any]:
     return {
         "network": found.network.to_dict(),
         "scaling": asdict(found.scaling),
-        "cost": found.cost.to_dict(),
+        "cost": counted(found.cost, budget),
         "use": found.use,
         "score": found.score,
     }

@@ -20,6 +20,7 @@ from .solver import ACCURACY
 T = TypeVar("T")
 VERSION = 1
 CLOSE = 1e-9
+IN_BYTES = ("memory", "training_memory", "file_size")
 
 
 class Claim:
@@ -66,6 +67,12 @@ def _objective(given: object, forecast: Forecast | None) -> Rule | Forecast:
     problem = f"{given!r:.60} is a function, which no file can hold; rules and accuracy can be verified"
     require(kind == "rule", "certificate.objective", problem)
     return under("certificate.objective", lambda: rule(name))
+
+
+def counted(cost: Cost, budget: Budget) -> dict[str, int | float]:
+    """A cost as JSON: with the bytes of what the budget limits in bytes."""
+    needs = budget.needs(cost)
+    return cost.to_dict() | {f"{name}_bytes": needs[name] for name in IN_BYTES if name in needs}
 
 
 def under(field: str, read: Callable[[], T]) -> T:

@@ -146,7 +146,7 @@ def solve(
         runners_up=tuple(found[1:]),
         enumerated=len(space),
         admissible=len(places),
-        active=_active(budget, found[0].cost) if len(places) < len(space) else (),
+        active=active(budget, found[0].cost) if len(places) < len(space) else (),
         base=network,
         rounding=rounding,
         ranges=ranges,
@@ -200,7 +200,8 @@ def _candidate(space: Surface, place: int, used: NDArray[np.float64], score: flo
     return Candidate(index, space.scaling(index), space.at(index), space.cost(index), float(used[index]), score)
 
 
-def _active(budget: Budget, cost: Cost) -> tuple[str, ...]:
+def active(budget: Budget, cost: Cost) -> tuple[str, ...]:
+    """The limits that a network takes the largest share of."""
     shares = {name: need / budget.limits[name] for name, need in budget.needs(cost).items()}
     return tuple(name for name, share in shares.items() if share == max(shares.values()))
 

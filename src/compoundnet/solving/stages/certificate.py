@@ -17,8 +17,8 @@ from compoundnet.network import Network
 from compoundnet.scaling import Rounding
 from compoundnet.schema import decode, encode, require
 from compoundnet.solving.certificate import Certificate
-from compoundnet.solving.reading import VERSION, under, unlike
-from compoundnet.solving.solver import _active
+from compoundnet.solving.reading import VERSION, counted, under, unlike
+from compoundnet.solving.solver import active
 from compoundnet.solving.surface import Numbers
 
 from .backward import Claim, best_of_no_less
@@ -58,7 +58,7 @@ class _Given:
 
 def _said(given: _Given) -> dict[str, Any]:
     """All that follows from a claim, counted plainly on the whole network."""
-    counted, network, base = cost(given.network), given.network, given.base
+    needed, network, base = cost(given.network), given.network, given.base
     score = given.gains.score(given.choices, network)
     stages = list(zip(network.stages, base.stages, strict=True))
     return {
@@ -69,11 +69,11 @@ def _said(given: _Given) -> dict[str, Any]:
             "width": [stage.channels / was.channels for stage, was in stages],
             "resolution": network.resolution / base.resolution,
         },
-        "cost": counted.to_dict(),
-        "use": float(given.budget.use(counted)),
+        "cost": counted(needed, given.budget),
+        "use": float(given.budget.use(needed)),
         "score": score,
         "budget": encode(given.budget),
-        "active_limits": list(_active(given.budget, counted)) if score < given.gains.most else [],
+        "active_limits": list(active(given.budget, needed)) if score < given.gains.most else [],
         "enumerated": given.choices.networks,
         "rounding": encode(given.rounding),
     }

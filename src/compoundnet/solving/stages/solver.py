@@ -13,7 +13,7 @@ from compoundnet.rules import rule as rule_named
 from compoundnet.scaling import RELEASED, Rounding
 from compoundnet.schema import FieldError, require, require_kind
 from compoundnet.solving.ray import MOST_PHI, largest_phi
-from compoundnet.solving.solver import USE, _active
+from compoundnet.solving.solver import USE
 
 from .bounds import SLACK, Bounds, Path, around, bounds, prices, sums
 from .chain import Chain, Part, chain, parts
@@ -163,7 +163,7 @@ class _Problem:
             cost=counted,
             score=score,
             use=float(self.budget.use(counted)),
-            active=_active(self.budget, counted) if score < gains.most else (),
+            active=active(self.budget, counted) if score < gains.most else (),
             enumerated=self.choices.networks,
             labels=labels,
             base=self.base,
