@@ -32,7 +32,7 @@ def known() -> Device:
     """A machine whose prices we made up."""
     rng = np.random.default_rng(5)
     kinds, _ = works(SAMPLES)
-    scale = np.array([9000.0, 0.02, 0.4, 0.6, 0.1, 0.2])[: len(WORK)]
+    scale = np.array([9000.0, 0.02, 0.4, 0.6, 0.1])[: len(WORK)]
     prices = tuple(Price(kind, tuple((scale * rng.uniform(0.5, 2, len(WORK))).tolist())) for kind in kinds)
     return Device(engine="torch", engine_version="1", cpu="made up", overhead_ms=0.25, prices=prices, error=0.02)
 

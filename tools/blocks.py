@@ -13,6 +13,7 @@ import compoundnet as c
 from tools.files import newest_benchmarks, published, records
 from tools.int8_block import int8
 from tools.serving_block import serving
+from tools.latency_block import latency
 from tools.solver_block import solver_speed, solver_table
 from tools.tables import table, taken
 
@@ -215,6 +216,7 @@ BLOCKS: Mapping[str, Callable[[], str]] = MappingProxyType(
         "solver_speed": solver_speed,
         "solver_table": solver_table,
         "int8": int8,
+        "latency": latency,
     }
 )
 
