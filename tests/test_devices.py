@@ -107,7 +107,7 @@ def test_a_limit_on_latency_without_a_device_is_refused() -> None:
 
 @pytest.mark.parametrize("limit", [0, -1.5, float("nan"), float("inf"), True, "3"])
 def test_a_latency_is_a_positive_number(limit: float) -> None:
-    with pytest.raises(FieldError, match="latency_ms: .* is not a positive number of milliseconds"):
+    with pytest.raises(FieldError, match=r"latency_ms: .* is not a positive number of milliseconds"):
         Budget(latency_ms=limit)
 
 
@@ -129,7 +129,7 @@ def test_the_solver_uses_a_latency_limit_and_its_certificate_holds() -> None:
 def test_the_largest_phi_keeps_a_latency_limit() -> None:
     found = largest_phi(named("efficientnet_b0"), RULES["efficientnet"], Budget(latency_ms=9.0), device=KNOWN)
     assert latency(found.network, KNOWN) <= 9 < found.broken["latency_ms"]
-    scaled = scale(named("efficientnet_b0"), RULES["efficientnet"].scaling**found.phi)
+    scaled = scale(named("efficientnet_b0"), RULES["efficientnet"].scaling ** found.phi)
     assert scaled == found.network
 
 

@@ -12,8 +12,8 @@ from typing import Any
 import compoundnet as c
 from tools.files import newest_benchmarks, published, records
 from tools.int8_block import int8
-from tools.serving_block import serving
 from tools.latency_block import latency
+from tools.serving_block import serving
 from tools.solver_block import solver_speed, solver_table
 from tools.tables import table, taken
 

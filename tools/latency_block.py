@@ -26,9 +26,9 @@ def latency() -> str:
         limit = max(_LIMIT, _TIMES * device["repeatability"])
         kept = "kept" if device["error"] <= limit else "missed"
         found = (
-            f"**{engine}**, one thread, batch {device['batch']}: {device['networks']} networks that were not fitted. Two "
-            f"measurements of one network differ by {device['repeatability']:.1%} on average; the goal is an error of at "
-            f"most {limit:.1%}: {kept}."
+            f"**{engine}**, one thread, batch {device['batch']}: {device['networks']} networks that were not fitted. "
+            f"Two measurements of one network differ by {device['repeatability']:.1%} on average; the goal is an "
+            f"error of at most {limit:.1%}: {kept}."
         )
         head = ["Predicted from", "Fitted to", "Mean error", "Within 10 %"]
         note = taken(lines, "python", "torch", engine)

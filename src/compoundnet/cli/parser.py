@@ -64,8 +64,8 @@ _FLAGS = MappingProxyType(
         "cam": "a second output: class activation maps of every class",
         "random_weights": "take a network's name or JSON file, with weights that nobody trained",
         "quick": "measure a fifth of the samples, more briefly",
-    "no_recheck": "trust the device file, without measuring a few samples of it again",
-    "exact": "decode every pixel of large JPEGs, more slowly",
+        "no_recheck": "trust the device file, without measuring a few samples of it again",
+        "exact": "decode every pixel of large JPEGs, more slowly",
     }
 )
 _WORDS = {"<class 'float'>": "a number", "<class 'int'>": "a whole number"}

@@ -39,7 +39,9 @@ _KINDS = (
     _Kind((SeparableConv(),), "relu6", "symmetric", MappingProxyType({2: 64, 4: 128, 8: 256, 16: 512, 32: 1024}), 0.1),
     _Kind((Basic(),), "relu", "symmetric", MappingProxyType({4: 64, 8: 128, 16: 256, 32: 512}), 0.1),
     _Kind((Bottleneck(),), "relu", "symmetric", MappingProxyType({4: 256, 8: 512, 16: 1024, 32: 2048}), 0.1),
-    _Kind((FusedMBConv(expand=4), FusedMBConv(expand=8)), "relu", "same", MappingProxyType({4: 32, 8: 48, 16: 96}), 0.06),
+    _Kind(
+        (FusedMBConv(expand=4), FusedMBConv(expand=8)), "relu", "same", MappingProxyType({4: 32, 8: 48, 16: 96}), 0.06
+    ),
 )
 # Smaller and quicker than any sample of use alone; clocked beside every group to see how the machine drifts.
 REFERENCE = Network(

@@ -43,8 +43,8 @@ def largest_phi(
 
     "Largest" takes for granted that no network fits beyond one that needs twice the budget.
 
-    Rounds as the rule says unless told otherwise; ``device`` predicts the latency, if that is limited. Raises FieldError, with what the smallest network needs, when
-    none fits, and when nothing is limited.
+    Rounds as the rule says unless told otherwise; ``device`` predicts the latency, if that is limited.
+    Raises FieldError, with what the smallest network needs, when none fits, and when nothing is limited.
 
     >>> from compoundnet.families import named
     >>> from compoundnet.rules import RULES

@@ -77,7 +77,8 @@ def surface(
 ) -> Surface:
     """Every distinct network that scaling ``network`` within ``ranges`` and rounding can give, with its costs.
 
-    ``device`` adds the latency that it predicts. Raises FieldError when no side of the range is one that the network can take.
+    ``device`` adds the latency that it predicts. Raises FieldError when no side of the range is one that the
+    network can take.
 
     >>> from compoundnet.families import named
     >>> all_of = surface(named("tiny"), Ranges(width=(1.0, 1.0), depth=(1.0, 1.0), sides=(64,)))
@@ -130,7 +131,9 @@ class _Walk:
         repeats: list[int] | None = None,
     ) -> None:
         """The next part, between two widths for each network: run once, or so many times by depth."""
-        full, side, kept = _traced(list(zip(inputs, outputs, strict=True)), unfold, self._side, self._kept, self._device)
+        full, side, kept = _traced(
+            list(zip(inputs, outputs, strict=True)), unfold, self._side, self._kept, self._device
+        )
         if repeats is None:
             for name, value in full.items():
                 combine = np.maximum if name == PEAK else np.add
