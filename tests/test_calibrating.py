@@ -101,7 +101,7 @@ def test_a_ratio_is_taken_between_the_references_around_it() -> None:
 def test_a_group_whose_reference_drifts_is_refused() -> None:
     calls = [lambda: None]
     assert steady(lambda: None, calls, 3, []).ratios
-    with pytest.raises(ValueError, match="the machine drifts: the reference network takes .* longer than before"):
+    with pytest.raises(ValueError, match=r"the machine drifts: the reference network takes .* longer than before"):
         steady(lambda: time.sleep(0.001), calls, 1, [0.1])
 
 
@@ -131,8 +131,8 @@ def same_graph(network: Network) -> None:
     exported, direct = Forms(model, shape), Direct(model, shape)
     onnx.checker.check_model(onnx.load_from_string(direct.onnx))
     images = exported.images.numpy()
-    both = [onnxruntime_on(form.onnx, 1)(images) for form in (exported, direct)]
-    assert np.array_equal(*both)
+    one, other = (onnxruntime_on(form.onnx, 1)(images) for form in (exported, direct))
+    assert np.array_equal(one, other)
     assert len({kernels(form.onnx) for form in (exported, direct)}) == 1
 
 

@@ -86,8 +86,8 @@ SURFACE = {
         "--sides",
         "--width",
     ],
-    "calibrate": ["--batch", "--dtype", "--engine", "--json", "--out", "--quick", "--threads"],
     "explain": ["net", "--base", "--json", "--like", "--phi", "--rule"],
+    "calibrate": ["--batch", "--dtype", "--engine", "--json", "--out", "--quick", "--threads"],
     "predict": [
         *["paths", "--batch", "--engine", "--exact", "--files-from", "--json", "--labels", "--model", "--network"],
         *["--out", "--shard", "--top", "--workers"],

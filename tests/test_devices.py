@@ -32,7 +32,7 @@ def known() -> Device:
     """A machine whose prices we made up."""
     rng = np.random.default_rng(5)
     kinds, _ = works(SAMPLES)
-    scale = np.array([9000.0, 0.02, 0.4, 0.6, 0.1, 0.2])[: len(WORK)]
+    scale = np.array([9000.0, 0.02, 0.4, 0.6, 0.1])[: len(WORK)]
     prices = tuple(Price(kind, tuple((scale * rng.uniform(0.5, 2, len(WORK))).tolist())) for kind in kinds)
     return Device(engine="torch", engine_version="1", cpu="made up", overhead_ms=0.25, prices=prices, error=0.02)
 
@@ -107,7 +107,7 @@ def test_a_limit_on_latency_without_a_device_is_refused() -> None:
 
 @pytest.mark.parametrize("limit", [0, -1.5, float("nan"), float("inf"), True, "3"])
 def test_a_latency_is_a_positive_number(limit: float) -> None:
-    with pytest.raises(FieldError, match="latency_ms: .* is not a positive number of milliseconds"):
+    with pytest.raises(FieldError, match=r"latency_ms: .* is not a positive number of milliseconds"):
         Budget(latency_ms=limit)
 
 

@@ -13,6 +13,7 @@ import compoundnet as c
 from tools.accuracy_block import accuracy_grids, accuracy_released, accuracy_surface, accuracy_unseen
 from tools.files import newest_benchmarks, published, records
 from tools.int8_block import int8
+from tools.latency_block import latency
 from tools.memory_block import memory
 from tools.serving_block import serving
 from tools.solver_block import solver_speed, solver_table
@@ -226,6 +227,7 @@ BLOCKS: Mapping[str, Callable[[], str]] = MappingProxyType(
         "stages_sizes": stages_sizes,
         "stages_enumerated": stages_enumerated,
         "int8": int8,
+        "latency": latency,
     }
 )
 

@@ -11,7 +11,7 @@ from .starting import require_engine
 
 GROUP = 12  # networks in memory at once
 _HELD_OUT, _QUICK = 18, (60, 6)
-_PASSES, _ROUNDS, _QUICK_ROUNDS = 3, 15, 7
+_PASSES, _ROUNDS, _QUICK_ROUNDS = 3, 10, 7
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,8 +15,7 @@ from compoundnet.layers import Act, Conv, GlobalPool, Linear, MaxPool
 
 BLOCK = 16
 FEW = 8  # channels of an image, not of a map: convolutions that read them have a kernel of their own
-FAR = 1_200_000  # elements that a kernel reads and writes: what exceeds them lies in no near cache
-WORK = ("calls", "macs", "read", "written", "weights", "far")
+WORK = ("calls", "macs", "read", "written", "weights")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,12 +28,6 @@ class Kernel:
     read: Any = 0
     written: Any = 0
     weights: Any = 0
-
-    @property
-    def far(self) -> Any:
-        """The elements beyond FAR."""
-        beyond = self.read + self.written - FAR
-        return (beyond + abs(beyond)) // 2
 
     @property
     def work(self) -> tuple[Any, ...]:

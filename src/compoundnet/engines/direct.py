@@ -107,11 +107,8 @@ class _Graph:
 
     def _window(self, kernel: int, stride: int, same: bool) -> dict[str, list[int]]:
         """Kernel, stride and padding as ONNX has them; the sides become those after it."""
-        before, after = [], []
-        for side in self.sides:
-            pad = same_padding(side, kernel, stride) if same else kernel // 2 * 2
-            before.append(pad // 2)
-            after.append(pad - pad // 2)
+        pads = [same_padding(side, kernel, stride) if same else kernel // 2 * 2 for side in self.sides]
+        before, after = [pad // 2 for pad in pads], [pad - pad // 2 for pad in pads]
         height, width = self.sides
         self.sides = (-(-height // stride), -(-width // stride))
         return {"kernel_shape": [kernel] * 2, "strides": [stride] * 2, "pads": [*before, *after]}
