@@ -113,8 +113,15 @@ def parts(network: Network, choices: Choices) -> list[list[Part]]:
 
 
 def _at(place: int, first: Mapping[str, Numbers], others: Mapping[str, Numbers] | None, before: int, own: int) -> Part:
-    first_AB = {name: values[:, place].reshape(before, own) for name, values in first.items()}
-    return Part(first_AB, None if others is None else {name: values[:, place] for name, values in others.items()})
+    first_AB = {name: _column(values, place).reshape(before, own) for name, values in first.items()}
+    if others is None:
+        return Part(first_AB, None)
+    return Part(first_AB, {name: _column(values, place) for name, values in others.items()})
+
+
+def _column(values: Numbers, place: int) -> Numbers:
+    """The costs at one side; those of weights are the same at all and stand there once."""
+    return values[:, place if values.shape[1] > 1 else 0]
 
 
 def chain(rows: Sequence[Part], choices: Choices, gains: Gains, budget: Budget, place: int) -> Chain:
