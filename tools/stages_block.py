@@ -25,7 +25,7 @@ def stages_budgets() -> str:
         "Shares",
         "Networks",
         "Kept",
-        "Seconds",
+        "CPU seconds",
         "Score",
         "Got (M)",
         "Uniform score",
