@@ -151,7 +151,10 @@ def test_a_json_file_has_a_front_too(run: Run, tmp_path: Path) -> None:
     ("argv", "problem"),
     [
         ("--cost flops", "--cost: expected one of 'macs', 'params'"),
-        ("--cost latency", "--cost latency needs a device; give --device, a file that calibrate wrote"),
+        (
+            "--cost latency",
+            "--cost latency and --max-latency need a device; give --device, a file that calibrate wrote",
+        ),
         ("--device /no/such/file", "/no/such/file: No such file or directory"),
         ("--plot front.jpg", "front.jpg: a picture ends in .svg, .png or .html"),
         ("--plot /no/such/folder/front.svg", "/no/such/folder/front.svg: cannot be written (No such file"),

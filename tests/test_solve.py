@@ -462,7 +462,9 @@ def test_a_rule_with_many_digits_can_be_proved_and_an_own_one_is_a_function() ->
 
     own = Rule(name="efficientnet", scaling=Scaling(1.3, 1.1, 1.15))
     for objective in (depth, own, Rule(name="mine", scaling=Scaling(2.0)), along(RULES["depth"], 0.9)):
-        with pytest.raises(FieldError, match="is a function, which no file can hold; only rules can be verified"):
+        with pytest.raises(
+            FieldError, match="is a function, which no file can hold; rules and accuracy can be verified"
+        ):
             verify(written(solve(named("mobilenet_v2"), budget, objective, SMALL)))
 
 

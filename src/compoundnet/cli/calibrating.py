@@ -83,6 +83,8 @@ def device_of(option: str, no_recheck: bool) -> "Device":
 def _checked(device: "Device", no_recheck: bool) -> None:
     from compoundnet.calibrating import recheck, require_here
 
+    if device.roofline is not None:
+        return  # two constants that somebody gave: nothing was measured
     if no_recheck:
         require_here(device)
         return

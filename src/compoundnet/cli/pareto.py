@@ -1,7 +1,7 @@
 """The command of the front: pareto."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any, Literal, TextIO
 
@@ -83,13 +83,17 @@ def pareto_front(
     with _opened(csv, plot) as files:
         found = _found(read(net), cost, budget, rule_of(rule), ranges, points, timer)
         _fill(found, files.get(csv), files.get(plot), suffix)
+    _show(found, [*files], json)
+    return 0
+
+
+def _show(found: Found, files: Sequence[str | None], json: bool) -> None:
     if json:
         write_json(record(found))
-        return 0
+        return
     print_tables(found)
     if files:
         write(f"\nWritten to {' and '.join(map(str, files))}")
-    return 0
 
 
 def _limits(counts: dict[str, str | None], sizes: dict[str, str | None], latency: str | None) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from .sources import json_of, read, text
 
 if TYPE_CHECKING:
     from compoundnet.budget import Budget
+    from compoundnet.devices import Device
     from compoundnet.rules import Rule
     from compoundnet.solving import Candidate, Forecast, Solution
 
@@ -59,10 +60,8 @@ def solve_budget(
         dtype: what --max-memory and --max-file-size are counted in; default: float32
         batch: how many images --max-training-memory is for; default: 1
         optimizer: the optimizer of --max-training-memory; default: rmsprop
-        objective: accuracy (default), predicted top-1; or rule:NAME, to follow that rule: efficientnet, tinynet, ...;
-            per stage rule:efficientnet (default), rule:NAME:PHI or elastic:DEPTH:WIDTH:RESOLUTION
-        points: own measured networks, which the accuracy law is to know too: a CSV file with the columns depth,width,
-            resolution,macs,top1
+        objective: accuracy (default), or rule:NAME to follow a rule; per stage rule:NAME, rule:NAME:PHI or elastic:D:W:R
+        points: own measured networks for the accuracy law, a CSV file with depth, width, resolution, macs and top1
         depth: the least and most factor of the depth; default: 0.25:4
         width: the least and most factor of the width; default: 0.25:2.5
         sides: the least and most side of the input in pixels, and the step; default: 96:640:4
@@ -74,20 +73,27 @@ def solve_budget(
 
     counts = {"macs": max_macs, "params": max_params, "activations": max_activations}
     sizes = {"memory": max_memory, "training_memory": max_training_memory, "file_size": max_file_size}
-    if (max_latency is None) != (device is None):
-        raise ValueError("--max-latency and --device go together; give both: --max-latency 30ms --device device.json")
     limits = given_limits(counts, sizes, max_latency)
     budget = Budget(**limits, dtype=dtype, batch=batch, optimizer=optimizer)
+    timer = _timer(max_latency, device, no_recheck, per_stage)
     if per_stage:
-        if device is not None:
-            raise ValueError("--max-latency limits whole networks, not --per-stage; limit other costs")
         return _per_stage(net, budget, (objective, points), (depth, width, sides), out, json)
     source, ranges = read(net), given_ranges(depth, width, sides)
     forecast = _forecast(source.network, points)
     chosen = _objective(objective, forecast)
-    timer = None if device is None else device_of(device, no_recheck)
     found = solve(source.network, budget, chosen, ranges, source.rounding, device=timer, forecast=forecast)
     return finish(to_dict(found), out, json, lambda: _print(source.name, found, budget))
+
+
+def _timer(latency: str | None, device: str | None, no_recheck: bool, per_stage: bool) -> "Device | None":
+    """The device that a limit on latency goes with."""
+    if (latency is None) != (device is None):
+        raise ValueError("--max-latency and --device go together; give both: --max-latency 30ms --device device.json")
+    if device is None:
+        return None
+    if per_stage:
+        raise ValueError("--max-latency limits whole networks, not --per-stage; limit other costs")
+    return device_of(device, no_recheck)
 
 
 def _per_stage(
