@@ -64,27 +64,20 @@ def solve_budget(
 
     counts = {"macs": max_macs, "params": max_params, "activations": max_activations}
     sizes = {"memory": max_memory, "training_memory": max_training_memory}
-    latency = None if max_latency is None else duration(max_latency, "--max-latency")
-    if (latency is None) != (device is None):
-        raise ValueError("--max-latency and --device go together; give both: --max-latency 30ms --device device.json")
-    budget = Budget(**_limits(counts, sizes, latency), dtype=dtype, batch=batch, optimizer=optimizer)
-    kind, _, name = objective.partition(":")
-    if kind != "rule":
-        raise ValueError(f"--objective: {objective!r} is not rule:NAME, such as rule:efficientnet")
+    limits = _limits(counts, sizes, _latency(max_latency, device))
+    budget = Budget(**limits, dtype=dtype, batch=batch, optimizer=optimizer)
+    name = _rule(objective)
     source = read(net)
-    predicting = None if device is None else device_of(device, no_recheck)
-    ranges = _ranges(depth, width, sides)
-    solution = solve(source.network, budget, rule(name), ranges, source.rounding, device=predicting)
+    predicts = None if device is None else device_of(device, no_recheck)
+    solution = solve(source.network, budget, rule(name), _ranges(depth, width, sides), source.rounding, device=predicts)
     record = to_dict(solution)
     if out is not None:
         with whole(out) as file:
             file.write(json_.dumps(record, indent=1) + "\n")
     if json:
         write_json(record)
-        return 0
-    _print(source.name, solution, budget)
-    if out is not None:
-        write(f"\nWritten to {out}; prove it with: compoundnet verify-solution {out}")
+    else:
+        _print(source.name, solution, budget, out)
     return 0
 
 
@@ -120,6 +113,20 @@ def _limits(counts: dict[str, str | None], sizes: dict[str, str | None], latency
         options = "--max-macs, --max-params, --max-activations, --max-memory, --max-latency"
         raise ValueError(f"no limit; give {options} or more of them")
     return limits
+
+
+def _latency(max_latency: str | None, device: str | None) -> float | None:
+    """The limit in milliseconds; it means nothing without a device, nor a device without it."""
+    if (max_latency is None) != (device is None):
+        raise ValueError("--max-latency and --device go together; give both: --max-latency 30ms --device device.json")
+    return None if max_latency is None else duration(max_latency, "--max-latency")
+
+
+def _rule(objective: str) -> str:
+    kind, _, name = objective.partition(":")
+    if kind != "rule":
+        raise ValueError(f"--objective: {objective!r} is not rule:NAME, such as rule:efficientnet")
+    return name
 
 
 def _option(limit: str) -> str:
@@ -159,7 +166,7 @@ def _numbers(given: str, option: str, example: str, parts: int) -> tuple[float, 
     return numbers
 
 
-def _print(name: str, solution: "Solution", budget: "Budget") -> None:
+def _print(name: str, solution: "Solution", budget: "Budget", out: str | None) -> None:
     best, limits = solution.best, budget.limits
     from compoundnet.budget import figure
 
@@ -185,6 +192,8 @@ def _print(name: str, solution: "Solution", budget: "Budget") -> None:
     if solution.device is not None:
         write(latency_note(solution.device))
     write(f"{COUNTED}\n\n{best.network}")
+    if out is not None:
+        write(f"\nWritten to {out}; prove it with: compoundnet verify-solution {out}")
 
 
 def _words(name: str) -> str:
