@@ -1,6 +1,7 @@
 """The block of docs/devices.md: how far a calibrated device's predictions are off, by engine, beside proxies."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from statistics import mean, median
 from typing import Any
 
 from tools.files import newest_benchmarks
@@ -31,9 +32,18 @@ def latency() -> str:
             f"error of at most {limit:.1%}: {kept}."
         )
         head = ["Predicted from", "Fitted to", "Mean error", "Within 10 %"]
-        note = taken(lines, "python", "torch", engine)
-        parts.append(f"{found}\n\n{table(head, rows, words=2)}\n\n{note}")
+        note = taken(lines, *dict.fromkeys(("python", "torch", engine)))
+        parts.append(f"{found} {_common(lines)}\n\n{table(head, rows, words=2)}\n\n{note}")
     return "\n\n".join(parts)
+
+
+def _common(lines: Sequence[Mapping[str, Any]]) -> str:
+    """What part of the error is one factor for all networks."""
+    shares = [line["predicted_ms"] / mean(line["measured_ms"]) for line in lines if line["what"] == "network"]
+    middle = median(shares)
+    left = mean(abs(share / middle - 1) for share in shares)
+    way = "above" if middle > 1 else "below"
+    return f"Half of the predictions lie more than {abs(middle - 1):.1%} {way}; without that, the error is {left:.1%}."
 
 
 def _figures(line: Mapping[str, Any]) -> list[str]:

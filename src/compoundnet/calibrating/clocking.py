@@ -5,15 +5,13 @@ What disturbs a machine for longer than a call disturbs both, so the ratio holds
 
 import statistics
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
 
 from compoundnet.measuring.rounds import measure
 
 from .starting import Call
 
-Key = TypeVar("Key", bound=int | str)
 WARMUP = 2
 
 
@@ -28,16 +26,16 @@ class Clocked:
 def clocked(
     reference: Call, calls: Sequence[Call], rounds: int, clock: Callable[[], float] = time.perf_counter
 ) -> Clocked:
-    """Clock calls for some rounds, each between two calls of the reference; the median of the rounds' ratios."""
-    inturn: dict[tuple[int, bool], Call] = {}
+    """Clock calls for some rounds, each between two calls of the warm reference; the median of the rounds' ratios."""
+    inturn: dict[tuple[int, str], Call] = {}
     for index, call in enumerate(calls):
-        inturn |= {(index, False): reference, (index, True): call}
-    found = measure(inturn, rounds, warmup=WARMUP, clock=clock)
-    times: Mapping[tuple[int, bool], tuple[float, ...]] = {key: each.raw_ms for key, each in found.items()}
+        # What ran before has emptied the caches, a large network more than a small one: the reference runs twice.
+        inturn |= {(index, "warm-up"): reference, (index, "reference"): reference, (index, "own"): call}
+    times = {key: each.raw_ms for key, each in measure(inturn, rounds, warmup=WARMUP, clock=clock).items()}
     ratios = []
     for index in range(len(calls)):
-        after = times[(index + 1) % len(calls), False]
-        around = zip(times[index, True], times[index, False], after, strict=True)
+        after = times[(index + 1) % len(calls), "reference"]
+        around = zip(times[index, "own"], times[index, "reference"], after, strict=True)
         ratios.append(statistics.median(2 * own / (before + later) for own, before, later in around))
-    each = [value for (_, own), values in times.items() if not own for value in values]
+    each = [value for (_, what), values in times.items() if what == "reference" for value in values]
     return Clocked(statistics.median(each), tuple(ratios))

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 
 from compoundnet.devices.samples import MOST_SAMPLES, samples, wholes
 from compoundnet.network import Network
-from compoundnet.schema import require, require_count, shown
+from compoundnet.schema import require, require_count, require_number, shown
 
 from .starting import require_engine
 
+MOST_DRIFT = 1.0
 GROUP = 12  # networks in memory at once
 _HELD_OUT, _QUICK = 18, (60, 6)
 _PASSES, _ROUNDS, _QUICK_ROUNDS = 3, 10, 7
@@ -19,7 +20,7 @@ class Plan:
     """What a calibration is for and how thorough it is. Raises ValueError for what cannot be measured.
 
     ``count`` samples are fitted and ``held_out`` whole networks are not; each is clocked in ``passes`` passes of
-    ``rounds`` rounds.
+    ``rounds`` rounds. ``most_drift`` is how much slower than in the quickest group the reference may be, as a share.
     """
 
     engine: str
@@ -30,11 +31,13 @@ class Plan:
     held_out: int = _HELD_OUT
     passes: int = _PASSES
     rounds: int = _ROUNDS
+    most_drift: float = MOST_DRIFT
 
     def __post_init__(self) -> None:
         require_engine(self.engine)
         for name in ("threads", "batch", "count", "held_out", "passes", "rounds"):
             require_count(getattr(self, name), name)
+        require_number(self.most_drift, "most_drift", "a positive share", above=0)
         require(self.dtype == "float32", "dtype", f"{shown(self.dtype)}; only float32 can be calibrated")
         total = self.count + self.held_out
         require(total <= MOST_SAMPLES, "count", f"{total} networks; at most {MOST_SAMPLES} are measured")

@@ -22,8 +22,7 @@ from .plan import Plan
 from .raw import Raw
 from .starting import Call, started
 
-MOST_DRIFT = 1.0  # of the reference, against the quickest group: such a group is clocked again
-ATTEMPTS = 3
+ATTEMPTS = 3  # to clock a group while the reference is steady
 
 
 def calibrate(plan: Plan, part: Path, on_done: Callable[[int, int], None] | None = None) -> Device:
@@ -40,7 +39,8 @@ def calibrate(plan: Plan, part: Path, on_done: Callable[[int, int], None] | None
             # Anew for each group: where its weights happen to lie in memory makes it faster or slower by a twentieth.
             chosen = [REFERENCE, *(networks[index] for index in members)]
             reference, *calls = (started(network, plan.engine, plan.threads, plan.batch) for network in chosen)
-            raw.add(number, steady(reference, calls, plan.rounds, [each.reference_ms for each in raw.groups.values()]))
+            before = [each.reference_ms for each in raw.groups.values()]
+            raw.add(number, steady(reference, calls, plan, before))
             del reference, calls
             gc.collect()  # runners hold each other in circles, and one group's weights are hundreds of megabytes
         if on_done is not None:
@@ -48,15 +48,15 @@ def calibrate(plan: Plan, part: Path, on_done: Callable[[int, int], None] | None
     return fitted(plan, networks, groups, raw.groups)
 
 
-def steady(reference: Call, calls: Sequence[Call], rounds: int, before: Sequence[float]) -> Clocked:
+def steady(reference: Call, calls: Sequence[Call], plan: Plan, before: Sequence[float]) -> Clocked:
     """Clock a group, again where the reference is far slower than in the quickest group before."""
     drift, least = 0.0, min(before, default=math.inf)
     for _ in range(ATTEMPTS):
-        found = clocked(reference, calls, rounds)
+        found = clocked(reference, calls, plan.rounds)
         drift = found.reference_ms / min(least, found.reference_ms) - 1
-        if drift <= MOST_DRIFT:
+        if drift <= plan.most_drift:
             return found
-    limit = f"the reference network takes {drift:.0%} longer than before, {MOST_DRIFT:.0%} are allowed"
+    limit = f"the reference network takes {drift:.0%} longer than before, {plan.most_drift:.0%} are allowed"
     raise ValueError(f"the machine drifts: {limit}; stop other work and start again, what was measured is kept")
 
 

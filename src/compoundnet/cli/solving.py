@@ -60,7 +60,7 @@ def solve_budget(
         dtype: what --max-memory and --max-file-size are counted in; default: float32
         batch: how many images --max-training-memory is for; default: 1
         optimizer: the optimizer of --max-training-memory; default: rmsprop
-        objective: accuracy (default), or rule:NAME to follow a rule; per stage rule:NAME, rule:NAME:PHI or elastic:D:W:R
+        objective: accuracy (default), or rule:NAME to follow a rule; per stage also rule:NAME:PHI, elastic:D:W:R
         points: own measured networks for the accuracy law, a CSV file with depth, width, resolution, macs and top1
         depth: the least and most factor of the depth; default: 0.25:4
         width: the least and most factor of the width; default: 0.25:2.5
