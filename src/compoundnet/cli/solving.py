@@ -66,8 +66,7 @@ def solve_budget(
     sizes = {"memory": max_memory, "training_memory": max_training_memory}
     limits = _limits(counts, sizes, _latency(max_latency, device))
     budget = Budget(**limits, dtype=dtype, batch=batch, optimizer=optimizer)
-    name = _rule(objective)
-    source = read(net)
+    source, name = read(net), _rule(objective)
     predicts = None if device is None else device_of(device, no_recheck)
     solution = solve(source.network, budget, rule(name), _ranges(depth, width, sides), source.rounding, device=predicts)
     record = to_dict(solution)
