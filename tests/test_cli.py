@@ -42,8 +42,10 @@ SURFACE = {
     "solve": [
         *["net", "--batch", "--depth", "--dtype", "--json", "--max-activations", "--max-macs", "--max-memory"],
         *["--max-params", "--max-training-memory", "--objective", "--optimizer", "--out", "--sides", "--width"],
+        *["--max-latency", "--device", "--no-recheck"],
     ],
     "verify-solution": ["solution", "--json"],
+    "calibrate": ["--batch", "--dtype", "--engine", "--json", "--out", "--quick", "--threads"],
     "predict": [
         *["paths", "--batch", "--engine", "--exact", "--files-from", "--json", "--labels", "--model", "--network"],
         *["--out", "--shard", "--top", "--workers"],
