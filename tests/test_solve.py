@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from compoundnet import MEMBERS, Network, Rounding, Scaling, cost, named, scale
+from compoundnet import MEMBERS, Device, Network, Rounding, Scaling, cost, named, scale
 from compoundnet.budget import LIMITS, Budget
 from compoundnet.rules import AXES, RULES, Rule, custom, fast, rule
 from compoundnet.scaling import scaled_repeats, scaled_widths
@@ -488,8 +488,8 @@ def test_a_surface_that_counts_wrong_is_found_by_the_scalar_cost(
     """The second path: were enumeration itself wrong, ``cost`` on the real network would say so."""
     from compoundnet.solving import certificate
 
-    def wrong(network: Network, ranges: Ranges, rounding: Rounding, device: object = None) -> Surface:
-        space = surface(network, ranges, rounding)
+    def wrong(network: Network, ranges: Ranges, rounding: Rounding, device: Device | None = None) -> Surface:
+        space = surface(network, ranges, rounding, device)
         return replace(space, costs=space.costs | {"macs": space.costs["macs"] - 1})
 
     monkeypatch.setattr(certificate, "surface", wrong)
