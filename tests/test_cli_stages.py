@@ -82,7 +82,7 @@ def test_an_impossible_budget_leaves_no_file(run: Run, tmp_path: Path) -> None:
     ("argv", "problem"),
     [
         ("", "no limit; give --max-macs"),
-        ("--max-macs 1G --objective accuracy", "--objective: unknown objective 'accuracy'"),
+        ("--max-macs 1G --objective accuracy", "--objective accuracy judges whole networks, not single stages"),
         ("--max-macs 1G --objective rule:dwx", "--objective: unknown rule 'dwx'; did you mean dwr"),
         ("--max-macs 1G --objective rule:dwr:far", "--objective: 'rule:dwr:far': 'far' is not a number"),
         ("--max-macs 1G --objective rule:dwr:99", "--objective: phi: 99.0 is not a number within 16"),

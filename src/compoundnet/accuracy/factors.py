@@ -21,7 +21,6 @@ def factors(network: Network, base: Network) -> tuple[float, float, int]:
     >>> factors(named("efficientnet_b1"), named("efficientnet_b0"))
     (1.4375, 1.0, 240)
     """
-    require(len(network.stages) == len(base.stages), "stages", "the two networks have different numbers of stages")
     depth = depths([stage.layers for stage in network.stages], base)
     width = widths([stage.channels for stage in network.stages], base)
     return float(depth), float(width), network.resolution
@@ -29,12 +28,19 @@ def factors(network: Network, base: Network) -> tuple[float, float, int]:
 
 def depths(repeats: ArrayLike, base: Network) -> Numbers:
     """Depth for repeats of the stages, shape (..., stages): all blocks by those of the base, shape (...)."""
-    found: Numbers = np.asarray(repeats, np.float64).sum(-1) / sum(stage.layers for stage in base.stages)
+    found: Numbers = _by_stage(repeats, base).sum(-1) / sum(stage.layers for stage in base.stages)
     return found
 
 
 def widths(channels: ArrayLike, base: Network) -> Numbers:
     """Width for channels of the stages, shape (..., stages): the geometric mean of their ratios, shape (...)."""
-    ratios = np.asarray(channels, np.float64) / np.array([stage.channels for stage in base.stages], np.float64)
+    ratios = _by_stage(channels, base) / np.array([stage.channels for stage in base.stages], np.float64)
     found: Numbers = np.exp(np.log(ratios).mean(-1))
+    return found
+
+
+def _by_stage(values: ArrayLike, base: Network) -> Numbers:
+    found: Numbers = np.asarray(values, np.float64)
+    same = found.ndim > 0 and found.shape[-1] == len(base.stages)
+    require(same, "stages", "the two networks have different numbers of stages")
     return found

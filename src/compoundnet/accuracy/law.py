@@ -20,6 +20,7 @@ from .pooling import BASES, others, prior_of
 from .predicting import Prediction, Seen, given_columns, in_parts, quadratic, quantile, seen, top1
 
 VERSION = 1
+_FAR = 4.0
 # group -> (family, the recipe that is predicted unless there are own points)
 GROUPS: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
@@ -158,7 +159,18 @@ def accuracy_law(group: str = "", own: Iterable[Point] = ()) -> Law:
     require(len(points) <= MOST_OWN, "points", f"{len(points):,} of them; at most {MOST_OWN}")
     for index, point in enumerate(points):
         require_kind(point, Point, f"points[{index}]")
+        if GROUPS[group][0]:
+            _require_plausible(point, BASES[GROUPS[group][0]], f"points[{index}]")
     return _made(group, tuple(replace(point, recipe=OWN) for point in points))
+
+
+def _require_plausible(point: Point, base: Base, path: str) -> None:
+    """Rounding makes a network of these factors up to about 2.5 times as dear as they say, not more."""
+    plain = base.macs * point.depth * point.width**2 * (point.resolution / base.side) ** 2
+    ratio = point.macs / plain
+    what = f"depth {point.depth:g}, width {point.width:g} and {point.resolution:g} pixels are about {plain:.3g}"
+    remedy = f"factors are relative to a base of {base.macs:,.0f} multiply-adds at {base.side:g} pixels"
+    require(1 / _FAR < ratio < _FAR, f"{path}.macs", f"{point.macs:g}, where {what}; {remedy}")
 
 
 @functools.lru_cache(maxsize=32)

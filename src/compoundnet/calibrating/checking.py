@@ -37,6 +37,7 @@ def recheck(device: Device, clock: Callable[[], float] = time.perf_counter) -> f
     require_here(device)
     if device.roofline is not None:
         return 0.0
+    require(device.reference_ms > 0, "reference_ms", "missing; calibrate again")
     ordered = sorted(device.samples, key=lambda sample: statistics.median(sample.ms))
     # From the shorter half, at equal distances: enough to see drift, and soon done.
     chosen = ordered[: max(1, len(ordered) // 2)][:: max(1, len(ordered) // 2 // _SAMPLES)][:_SAMPLES]
@@ -50,5 +51,4 @@ def recheck(device: Device, clock: Callable[[], float] = time.perf_counter) -> f
     problem = f"this machine is {abs(drift):.0%} {faster} than when it was calibrated, {MOST_DRIFT:.0%} are allowed"
     if abs(drift) > MOST_DRIFT:
         raise FieldError("device", f"{problem}; stop other work, or calibrate again")
-    require(device.reference_ms > 0, "reference_ms", "missing; calibrate again")
     return drift

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from compoundnet.families import MEMBERS
 from compoundnet.network import Network
 
 from .calibrating import device_of, latency_note
@@ -18,7 +19,6 @@ from .sources import json_of, read, text
 
 if TYPE_CHECKING:
     from compoundnet.budget import Budget
-    from compoundnet.devices import Device
     from compoundnet.rules import Rule
     from compoundnet.solving import Candidate, Forecast, Solution
 
@@ -73,27 +73,25 @@ def solve_budget(
 
     counts = {"macs": max_macs, "params": max_params, "activations": max_activations}
     sizes = {"memory": max_memory, "training_memory": max_training_memory, "file_size": max_file_size}
-    limits = given_limits(counts, sizes, max_latency)
+    limits = given_limits(counts, sizes, _latency(max_latency, device, per_stage))
     budget = Budget(**limits, dtype=dtype, batch=batch, optimizer=optimizer)
-    timer = _timer(max_latency, device, no_recheck, per_stage)
     if per_stage:
         return _per_stage(net, budget, (objective, points), (depth, width, sides), out, json)
     source, ranges = read(net), given_ranges(depth, width, sides)
-    forecast = _forecast(source.network, points)
+    forecast = _forecast(net, source.network, points)
     chosen = _objective(objective, forecast)
+    timer = None if device is None else device_of(device, no_recheck)
     found = solve(source.network, budget, chosen, ranges, source.rounding, device=timer, forecast=forecast)
     return finish(to_dict(found), out, json, lambda: _print(source.name, found, budget))
 
 
-def _timer(latency: str | None, device: str | None, no_recheck: bool, per_stage: bool) -> "Device | None":
-    """The device that a limit on latency goes with."""
+def _latency(latency: str | None, device: str | None, per_stage: bool) -> str | None:
+    """The limit on latency, which goes with a device."""
     if (latency is None) != (device is None):
         raise ValueError("--max-latency and --device go together; give both: --max-latency 30ms --device device.json")
-    if device is None:
-        return None
-    if per_stage:
+    if latency is not None and per_stage:
         raise ValueError("--max-latency limits whole networks, not --per-stage; limit other costs")
-    return device_of(device, no_recheck)
+    return latency
 
 
 def _per_stage(
@@ -109,21 +107,22 @@ def _per_stage(
     chosen, points = objective
     if chosen == "accuracy" or points is not None:
         what = "--objective accuracy" if points is None else "--points"
-        raise ValueError(f"{what} is of whole networks, which --per-stage scales not; give rule:NAME")
+        raise ValueError(f"{what} judges whole networks, not single stages; give rule:NAME or elastic:...")
     depth, width, sides = ranges
     within = given_ranges(depth or "0.5:2", width or "0.5:2", sides)
     pairs = within.depth, within.width, within.sides if sides else None
-    return solve_per_stage(read(net), budget, chosen or "rule:efficientnet", *pairs, out, json)
+    return solve_per_stage(read(net), budget, "rule:efficientnet" if chosen is None else chosen, *pairs, out, json)
 
 
-def _forecast(network: Network, points: str | None) -> "Forecast":
+def _forecast(net: str, network: Network, points: str | None) -> "Forecast":
     """The accuracy law of the network's family, which also knows the points of a file."""
     from compoundnet.accuracy import accuracy_law, read_points
     from compoundnet.schema import FieldError
     from compoundnet.solving import Forecast
 
     group, origin = family_of(network)
-    base = network if origin is None else origin.network
+    named = MEMBERS[net].base if net in MEMBERS else network
+    base = named if origin is None else origin.network
     if points is None:
         return Forecast(accuracy_law(group), base)
     try:
@@ -175,7 +174,8 @@ def verify_solution(solution: str, json: bool = False) -> int:
     elif found.holds:
         checked = f"{found.checked:,} networks held against their scalar cost"
         fit = "" if found.admissible is None else f"{found.admissible:,} admissible of "
-        write(f"Proved: the best of {fit}{found.enumerated:,} networks; {checked}.")
+        by = data["certificate"]["objective"]
+        write(f"Proved: the best of {fit}{found.enumerated:,} networks; {checked}. Objective: {by!s:.60}.")
     if not found.holds:
         sys.stdout.flush()
         sys.stderr.write(f"compoundnet: error: {solution}: not proved: {found.problem}\n")
@@ -218,7 +218,8 @@ def _foreseen(solution: "Solution") -> Iterator[str]:
     if found is None or forecast is None:
         return
     law = forecast.law.group or "pooled over all families, as none was published for this network"
-    own = f", with {len(forecast.law.own)} own points" if forecast.law.own else ""
+    count = len(forecast.law.own)
+    own = f", with {count} own {'point' if count == 1 else 'points'}" if count else ""
     where = "; outside the data of the law, so trust it little" if found.outside else ""
     interval = f"90 % interval {found.low:.2f} to {found.high:.2f}"
     yield f"Predicted top-1: {found.mean:.2f} %, {interval} (law: {law}{own}){where}."

@@ -134,4 +134,7 @@ class Device:
 
     def __str__(self) -> str:
         threads = "1 thread" if self.threads == 1 else f"{self.threads} threads"
+        if self.roofline is not None:
+            of = f"{self.roofline.gmacs_per_s:g} GMAC/s and {self.roofline.gb_per_s:g} GB/s"
+            return f"roofline of {of}, batch {self.batch}, {threads}"
         return f"{self.engine} {self.engine_version}, batch {self.batch}, {threads}, {self.cpu or 'any machine'}"

@@ -128,7 +128,8 @@ def _kept_out(read: Claim, space: Surface, used: NDArray[np.float64], best: floa
     if isinstance(read.objective, Rule):
         scores = along(read.objective)(space, used).ravel()[places]
     else:
-        scores = read.objective.scores(read.objective.predict(space, places))
+        foreseen = read.objective.predict(space, places)
+        scores = np.where(foreseen.outside, -np.inf, read.objective.scores(foreseen))
     places = places[scores > best]
     return places[np.argsort(used.ravel()[places], kind="stable")[:_REFUSED]]
 

@@ -13,7 +13,6 @@ from .surface import Numbers, Surface
 
 # A score that another machine computes differs in its last digits: what lies below a millionth of a point is equal.
 _DIGITS = 6
-_OUTSIDE = 1000.0  # points; networks outside the law's data come after all others
 
 
 @dataclass(frozen=True)
@@ -41,8 +40,8 @@ class Forecast:
         return self.law.predict(*self._columns(space, places))
 
     def scores(self, found: Prediction) -> Numbers:
-        """What an objective makes of predictions, of the same shape."""
-        return np.round(found.mean, _DIGITS) - np.where(found.outside, _OUTSIDE, 0.0)
+        """What an objective makes of predictions, of the same shape: those inside the data come first."""
+        return np.round(found.mean, _DIGITS)
 
     def one(self, network: Network, cost: Cost) -> "Predicted":
         """The prediction for a single network, from itself and its scalar cost."""

@@ -136,9 +136,11 @@ def solve(
         raise FieldError("budget", infeasible(space, budget, used))
     foreseen = objective.predict(space, places) if isinstance(objective, Forecast) else None
     scores = _scores(space, used, objective, places, foreseen)
+    # Networks outside the data of a law come after all others.
+    last = np.zeros(len(places), bool) if foreseen is None else foreseen.outside
     bad = int((~np.isfinite(scores)).sum())
     require(bad == 0, "objective", f"its score is not a number for {bad:,} of {len(places):,} networks")
-    order = np.lexsort((space.costs["macs"].ravel()[places], -scores))[: 1 + RUNNERS_UP]
+    order = np.lexsort((space.costs["macs"].ravel()[places], -scores, last))[: 1 + RUNNERS_UP]
     found = [_candidate(space, int(places[k]), used, float(scores[k])) for k in order]
     forecast = objective if isinstance(objective, Forecast) else forecast
     return Solution(

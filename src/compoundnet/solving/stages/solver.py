@@ -1,6 +1,7 @@
 """solve_stages(): the best depth and width of every stage within a budget, by exact dynamic programming."""
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,6 +27,7 @@ from .objectives import Nearest, Objective, StageGain
 _BEAM = 64
 _PHI_STEP = 0.125
 _PHI_STEPS = 16
+_FAR, _LEAST_PHI = 0.5, -4.0
 
 
 @dataclass(frozen=True)
@@ -87,18 +89,31 @@ def solve_stages(
 
 def _along(problem: "_Problem", rule: Rule) -> StageSolution:
     """Aim further along the rule's ray until the nearest network within the budget uses it."""
-    known = rule_named(rule.name).scaling == rule.scaling
+    try:
+        known = rule_named(rule.name).pieces == rule.pieces
+    except ValueError:
+        known = False
     require(known, "objective", f"rule {rule.name!r} is another one; give its factors as a function of the stage")
-    first = largest_phi(problem.base, rule, problem.budget, problem.rounding).phi
     best: StageSolution | None = None
-    for step in range(_PHI_STEPS):
-        phi = min(round(first, 3) + step * _PHI_STEP, float(MOST_PHI))
+    for phi in _phis(problem, rule):
         found = problem.solved(tabulated(Nearest(rule=rule.name, phi=phi), problem.base, problem.choices))
         best = found if best is None or found.use > best.use else best
         if found.use >= USE:
             break
     assert best is not None
     return best
+
+
+def _phis(problem: "_Problem", rule: Rule) -> Iterator[float]:
+    """From the largest that the rule's own ray keeps within the budget to the largest there is."""
+    most = min(float(MOST_PHI), rule.pieces[-1].high)
+    try:
+        first = round(largest_phi(problem.base, rule, problem.budget, problem.rounding).phi, 3)
+    except FieldError:  # the ray leaves the budget everywhere, what lies beside it may not
+        first = _LEAST_PHI
+    fine = [first + step * _PHI_STEP for step in range(_PHI_STEPS)]
+    coarse = [fine[-1] + step * _FAR for step in range(1, int((most - fine[-1]) / _FAR) + 1)] if fine[-1] < most else []
+    yield from dict.fromkeys(min(phi, most) for phi in [*fine, *coarse, most])
 
 
 @dataclass(frozen=True)
