@@ -100,9 +100,7 @@ def explain(
     if found := difference(network, base):
         path, mine, theirs = found
         raise FieldError(path, f"{shown(mine)}, but the base has {shown(theirs)}; no scaling changes that")
-    require(
-        not rule.curve, "rule", f"{rule.name} is a curve: by axis it has no powers; take another rule"
-    )
+    require(not rule.curve, "rule", f"{rule.name} is a curve: by axis it has no powers; take another rule")
     growth = rule.scaling.flops_factor
     require(
         growth > 1, "rule", f"{rule.name} multiplies the multiply-adds by {growth:g}; only a rule that grows explains"
