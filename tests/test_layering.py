@@ -17,7 +17,7 @@ LAYERS = [
     {"schema", "layers", "operators", "network", "scaling", "cost", "families", "preprocess", "budget", "rules"},
     {"solving"},
     {"modules", "building", "weights"},
-    {"images", "training", "prediction", "cam", "engines", "export", "measuring", "quantizing"},
+    {"images", "augmentation", "training", "prediction", "cam", "engines", "export", "measuring", "quantizing"},
     {"serve", "cli", "__main__"},
 ]
 VALUES_MAY_IMPORT = set(sys.stdlib_module_names)

@@ -1,7 +1,7 @@
 """The moving average of all weights and batch-norm statistics, which the paper evaluates and releases."""
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor, nn
@@ -10,6 +10,7 @@ from torch.optim.swa_utils import AveragedModel
 from compoundnet.schema import require_number
 
 DECAY = 0.9999
+Tensors: TypeAlias = list[Tensor] | tuple[Tensor, ...]
 
 
 def average_decay(step: int, most: float = DECAY) -> float:
@@ -37,9 +38,9 @@ def averaged(model: nn.Module, most: float = DECAY) -> AveragedModel:
     return twin
 
 
-def _rule(most: float) -> Callable[[Sequence[Tensor], Sequence[Tensor], Any], None]:
+def _rule(most: float) -> Callable[[Tensors, Tensors, Any], None]:
     @torch.no_grad()
-    def update(averages: Sequence[Tensor], values: Sequence[Tensor], updates: Any) -> None:
+    def update(averages: Tensors, values: Tensors, updates: Any) -> None:
         rest = 1 - average_decay(int(updates) - 1, most)
         if averages[0].is_floating_point():  # torch calls this once for each type
             torch._foreach_lerp_(averages, values, rest)
