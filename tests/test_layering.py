@@ -18,7 +18,8 @@ LAYERS = [
     {"accuracy", "devices"},
     {"solving"},
     {"modules", "building", "weights"},
-    {"images", "prediction", "cam", "engines", "export", "measuring", "quantizing", "calibrating", "plots"},
+    {"images", "augmentation", "training", "prediction", "cam", "engines", "export", "measuring", "quantizing"}
+    | {"calibrating", "plots"},
     {"serve", "cli", "__main__"},
 ]
 VALUES_MAY_IMPORT = set(sys.stdlib_module_names)
