@@ -14,12 +14,13 @@ ROOT = Path(__file__).parent.parent
 
 # Each layer may import the ones before it; within a layer files may import each other.
 LAYERS = [
-    {"schema", "layers", "operators", "network", "scaling", "cost", "families", "preprocess", "budget", "rules"},
+    {"schema", "layers", "operators", "network", "scaling", "cost", "families", "preprocess", "budget", "rules"}
+    | {"recipes"},
     {"accuracy", "devices"},
     {"solving"},
     {"modules", "building", "weights"},
     {"images", "augmentation", "training", "prediction", "cam", "engines", "export", "measuring", "quantizing"}
-    | {"calibrating", "plots"},
+    | {"calibrating", "plots", "data", "evaluating", "transferring"},
     {"serve", "cli", "__main__"},
 ]
 VALUES_MAY_IMPORT = set(sys.stdlib_module_names)
