@@ -35,7 +35,7 @@ from tests.test_cli import Run, answer, run
 
 __all__ = ["run"]  # a fixture
 TINY = Plan(
-    engine="torch", count=22, held_out=2, passes=2, rounds=1, most_drift=1000.0
+    engine="torch", count=22, whole=1, held_out=2, passes=2, rounds=1, most_drift=1000.0
 )  # tests may run on a busy machine
 ALL = Plan(engine="torch")
 
@@ -62,7 +62,7 @@ def device(tmp_path_factory: pytest.TempPathFactory) -> Device:
 
 def test_a_calibration_says_what_it_is_and_predicts_its_own_samples(device: Device, tmp_path: Path) -> None:
     assert (device.engine, device.threads, device.batch, device.dtype) == ("torch", 1, 1, "float32")
-    assert [sample.network for sample in device.samples] == [*samples(22)]
+    assert [sample.network for sample in device.samples] == [*samples(22), wholes(3)[2]]
     assert [sample.network for sample in device.held_out] == [*wholes(2)]
     assert all(len(sample.ms) == 2 for sample in (*device.samples, *device.held_out))
     predicted = np.array([latency(sample.network, device) for sample in device.samples])
@@ -77,7 +77,7 @@ def test_a_calibration_says_what_it_is_and_predicts_its_own_samples(device: Devi
 
 def test_samples_are_different_and_as_many_as_the_limit_and_networks_held_out_are_none_of_them() -> None:
     assert len(set(ALL.networks)) == len(ALL.networks) == MOST_SAMPLES
-    assert set(Plan.quick("torch").networks) <= {*samples(MOST_SAMPLES), *wholes(6)}
+    assert set(Plan.quick("torch").networks) <= {*samples(MOST_SAMPLES), *wholes(18)}
     seen = Counter(index for _, members in ALL.groups for index in members)
     assert set(seen) == set(range(MOST_SAMPLES))
     assert set(seen.values()) == {ALL.passes}
@@ -157,7 +157,7 @@ SCRIPT = """
 import os, signal, sys
 from pathlib import Path
 from compoundnet.calibrating import Plan, calibrate
-plan = Plan(engine="torch", count=22, held_out=2, passes=2, rounds=1, most_drift=1000.0)
+plan = Plan(engine="torch", count=22, whole=1, held_out=2, passes=2, rounds=1, most_drift=1000.0)
 def on_done(done, total):
     print(done, total, flush=True)
     if done == 2:

@@ -11,7 +11,8 @@ from .starting import require_engine
 
 MOST_DRIFT = 1.0
 GROUP = 12  # networks in memory at once
-_HELD_OUT, _QUICK = 18, (60, 6)
+_FITTED, _HELD_OUT = 50, 18  # whole networks: as many of 68 as left the error of the rest steady
+_QUICK = {"count": 60, "whole": 12, "held_out": 6}
 _PASSES, _ROUNDS, _QUICK_ROUNDS = 3, 10, 7
 
 
@@ -19,15 +20,17 @@ _PASSES, _ROUNDS, _QUICK_ROUNDS = 3, 10, 7
 class Plan:
     """What a calibration is for and how thorough it is. Raises ValueError for what cannot be measured.
 
-    ``count`` samples are fitted and ``held_out`` whole networks are not; each is clocked in ``passes`` passes of
-    ``rounds`` rounds. ``most_drift`` is how much slower than in the quickest group the reference may be, as a share.
+    ``count`` samples of a stage or two and ``whole`` networks are fitted, ``held_out`` whole networks are not; each is
+    clocked in ``passes`` passes of ``rounds`` rounds. ``most_drift`` is how much slower than in the quickest group the
+    reference may be, as a share.
     """
 
     engine: str
     threads: int = 1
     batch: int = 1
     dtype: str = "float32"
-    count: int = MOST_SAMPLES - _HELD_OUT
+    count: int = MOST_SAMPLES - _FITTED - _HELD_OUT
+    whole: int = _FITTED
     held_out: int = _HELD_OUT
     passes: int = _PASSES
     rounds: int = _ROUNDS
@@ -39,28 +42,34 @@ class Plan:
             require_count(getattr(self, name), name)
         require_number(self.most_drift, "most_drift", "a positive share", above=0)
         require(self.dtype == "float32", "dtype", f"{shown(self.dtype)}; only float32 can be calibrated")
-        total = self.count + self.held_out
+        require(isinstance(self.whole, int) and self.whole >= 0, "whole", f"{shown(self.whole)}; 0 or more networks")
+        total = self.fitted + self.held_out
         require(total <= MOST_SAMPLES, "count", f"{total} networks; at most {MOST_SAMPLES} are measured")
         require(self.passes > 1, "passes", "repeatability needs at least 2")
 
     @staticmethod
     def quick(engine: str, threads: int = 1, batch: int = 1, dtype: str = "float32") -> "Plan":
-        """A fifth of the samples, clocked more briefly."""
-        count, held_out = _QUICK
-        sizes = {"count": count, "held_out": held_out, "passes": 2, "rounds": _QUICK_ROUNDS}
+        """A quarter of the samples, clocked more briefly."""
+        sizes = {**_QUICK, "passes": 2, "rounds": _QUICK_ROUNDS}
         return Plan(engine=engine, threads=threads, batch=batch, dtype=dtype, **sizes)
 
     @property
+    def fitted(self) -> int:
+        """How many of the networks are fitted; they come first."""
+        return self.count + self.whole
+
+    @property
     def networks(self) -> tuple[Network, ...]:
-        """The samples, then the whole networks."""
-        return (*samples(self.count), *wholes(self.held_out))
+        """The samples, the whole networks that are fitted, those that are not."""
+        whole = wholes(self.held_out + self.whole)
+        return (*samples(self.count), *whole[self.held_out :], *whole[: self.held_out])
 
     @property
     def groups(self) -> list[tuple[int, list[int]]]:
         """(pass, places of the networks) for each group; every pass goes through all of them in another order."""
         found: list[tuple[int, list[int]]] = []
         for index in range(self.passes):
-            order = list(range(self.count + self.held_out))
+            order = list(range(self.fitted + self.held_out))
             random.Random(index).shuffle(order)  # noqa: S311
             found += [(index, order[start : start + GROUP]) for start in range(0, len(order), GROUP)]
         return found

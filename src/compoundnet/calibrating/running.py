@@ -72,7 +72,7 @@ def fitted(
         for index, ratio in zip(members, found.ratios, strict=True):
             times[index].append(ratio * reference_ms)
     every = [Sample(network, tuple(each)) for network, each in zip(networks, times, strict=True)]
-    samples, held_out = every[: plan.count], every[plan.count :]
+    samples, held_out = every[: plan.fitted], every[plan.fitted :]
     prices = fit([each.network for each in samples], [statistics.median(each.ms) for each in samples])
     made = Device(
         engine=plan.engine,

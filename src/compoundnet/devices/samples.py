@@ -1,4 +1,4 @@
-"""What a calibration measures: small networks of one or two stages, drawn to cover what scaled families need.
+"""What a calibration measures: networks of one or two stages, drawn to cover what scaled families need, and some whole.
 
 Each operator is drawn at the strides, widths and sides at which networks have it: widths from 8 to 2,048, sides from
 4 to 150 pixels. A sample is an ordinary network, so it is built, run and costed as any other.
@@ -117,7 +117,10 @@ def _width(base: int, rng: np.random.Generator) -> int:
 
 
 def wholes(count: int, seed: int = 0) -> tuple[Network, ...]:
-    """So many whole networks, from image to logits: what a calibration is checked on, and never fitted to."""
+    """So many different whole networks, from image to logits: some are fitted, on others a calibration is checked.
+
+    What fills the caches of a whole network differs from what fills those of a sample of two stages.
+    """
     rng = np.random.default_rng((seed, 1))
     found: dict[Network, None] = {}
     while len(found) < count:
