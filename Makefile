@@ -19,9 +19,9 @@ demo: $(DEMO)
 	@$(BIN)/compoundnet scale efficientnet_b0 --phi 1
 	@echo
 	@echo "== The best B0 for two budgets, each proved (Eq. 2) =="
-	@$(BIN)/compoundnet solve efficientnet_b0 --max-macs 200M --out $(VENV)/200M.json | grep -e ^efficientnet -e ^Limit -e ^macs -e best -e Predicted
+	@$(BIN)/compoundnet solve efficientnet_b0 --max-macs 200M --out $(VENV)/200M.json | grep -e ^efficientnet -e ^Limit -e ^macs -e '^The best' -e ^Predicted
 	@$(BIN)/compoundnet verify-solution $(VENV)/200M.json
-	@$(BIN)/compoundnet solve efficientnet_b0 --max-macs 1.8G --max-params 12M --out $(VENV)/1.8G.json | grep -e ^efficientnet -e ^Limit -e ^macs -e ^params -e best -e Predicted
+	@$(BIN)/compoundnet solve efficientnet_b0 --max-macs 1.8G --max-params 12M --out $(VENV)/1.8G.json | grep -e ^efficientnet -e ^Limit -e ^macs -e ^params -e '^The best' -e ^Predicted
 	@$(BIN)/compoundnet verify-solution $(VENV)/1.8G.json
 
 test: $(DEV)

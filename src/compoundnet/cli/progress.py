@@ -35,16 +35,21 @@ def _nothing(done: int, total: int) -> None:
 
 
 def _lines(things: str, clock: Callable[[], float] = time.monotonic) -> Callable[[int, int], None]:
-    """A line at most every EVERY_SECONDS, none for what is done sooner."""
-    start = last = clock()
+    """A line at most every EVERY_SECONDS, none for what is done sooner.
+
+    The first of the things takes the start with it (imports, reading), so the estimate is made from those after it.
+    """
+    last = clock()
+    first: tuple[float, int] | None = None
 
     def on_done(done: int, total: int) -> None:
-        nonlocal last
+        nonlocal last, first
         now = clock()
+        since, before = first = first or (now, done)
         if now - last < EVERY_SECONDS or done == total:
             return
         last = now
-        left = (now - start) / done * (total - done)
-        sys.stderr.write(f"compoundnet: {done:,} of {total:,} {things}, about {left:,.0f} s left\n")
+        left = f", about {(now - since) / (done - before) * (total - done):,.0f} s left" if done > before else ""
+        sys.stderr.write(f"compoundnet: {done:,} of {total:,} {things}{left}\n")
 
     return on_done
