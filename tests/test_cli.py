@@ -109,6 +109,10 @@ SURFACE = {
         *["--threads"],
     ],
     "recipe": ["what", "--batch", "--epochs", "--images", "--json", "--out"],
+    "memory": [
+        *["net", "--batch", "--check", "--checkpointing", "--json", "--limit", "--no-average", "--optimizer"],
+        *["--precision", "--resolution"],
+    ],
 }
 Run = Callable[..., tuple[int, str, str]]
 

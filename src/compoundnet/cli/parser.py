@@ -15,6 +15,7 @@ from compoundnet.schema import near
 from .calibrating import calibrate
 from .explaining import explain_network
 from .exporting import export, verify
+from .memory import memory
 from .networks import cost, models, scale, show
 from .pareto import pareto_front
 from .predicting import predict
@@ -46,6 +47,7 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
         "verify": verify,
         "quantize": quantize,
         "recipe": recipe,
+        "memory": memory,
     }
 )
 _POSITIONAL: Mapping[str, tuple[str, str | None]] = MappingProxyType(
@@ -63,6 +65,9 @@ _POSITIONAL: Mapping[str, tuple[str, str | None]] = MappingProxyType(
 )
 _FLAGS = MappingProxyType(
     {
+        "checkpointing": "keep only the blocks' inputs and compute the rest again in the backward pass",
+        "no_average": "keep no moving average of the weights",
+        "check": "run two training steps on this machine and measure what torch allocates in the second",
         "json": "write JSON to standard output and nothing else",
         "with_preprocess": "put decoding and resizing of a JPEG of 500 x 375 pixels on the clock too",
         "patient": "let auto try the engines that compile for minutes too",

@@ -11,6 +11,8 @@ from .letterhead import Letterhead as Letterhead
 from .recipe import AdvProp as AdvProp
 from .recipe import Augment as Augment
 from .recipe import Optimizer as Optimizer
+from .recipe import Policy as Policy
+from .recipe import Precision as Precision
 from .recipe import Recipe as Recipe
 from .released import imagenet as imagenet
 from .released import imagenet_advprop as imagenet_advprop
