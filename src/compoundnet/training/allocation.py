@@ -70,7 +70,7 @@ def allocated(
     step()
     optimize.zero_grad(set_to_none=True)
     state = [value for each in optimize.state.values() for value in each.values() if torch.is_tensor(value)]
-    copies = [] if twin is None else [*twin.parameters(), *twin.buffers()]
+    copies = () if twin is None else (*twin.parameters(), *twin.buffers())
     before = sum(tensor.nbytes for tensor in (*model.parameters(), *model.buffers(), *state, *copies, images, labels))
     return before + _peak(step)
 
