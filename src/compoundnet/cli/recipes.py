@@ -4,7 +4,7 @@ import json as json_
 from pathlib import Path
 from typing import Any
 
-from compoundnet.recipes import RECIPES, Entry, Letterhead, Recipe, diff, entry, scaled, settings
+from compoundnet.recipes import RECIPES, Entry, Letterhead, Recipe, Rescaled, diff, entry, scaled, settings
 from compoundnet.schema import FieldError, decode, encode, near, shown
 
 from .output import whole, write, write_json, write_table
@@ -50,7 +50,10 @@ def recipe(
         return _diff(names, [each.recipe for each in entries], json)
     if batch is None and epochs is None and images is None:
         raise ValueError("nothing to scale to; give --batch, --epochs or --images")
-    return _scale(names[0], entries[0], {"batch": batch, "epochs": epochs, "images": images}, out, json)
+    before = entries[0].letterhead.images
+    images = before if images is None else images
+    done = scaled(entries[0].recipe, batch=batch, epochs=epochs, images=images, from_images=before)
+    return _scale(names[0], done, images, out, json)
 
 
 def read(name: str) -> Entry:
@@ -61,10 +64,10 @@ def read(name: str) -> Entry:
     if path.is_dir() or not path.exists():
         raise ValueError(f"{name}: {'a folder' if path.is_dir() else 'no such file'}; name a recipe's JSON file")
     data = json_of(name, text(path, "a recipe is JSON"), "a recipe is a JSON object, as recipe show --json writes it")
-    whole = isinstance(data, dict) and isinstance(data.get("recipe"), dict)
+    inner = isinstance(data, dict) and isinstance(data.get("recipe"), dict)
     try:
-        found = decode(Recipe, data["recipe"] if whole else data)
-        head = decode(Letterhead, data["letterhead"]) if whole and data.get("letterhead") else None
+        found = decode(Recipe, data["recipe"] if inner else data)
+        head = decode(Letterhead, data["letterhead"]) if inner and data.get("letterhead") else None
     except FieldError as error:
         raise ValueError(f"{name}: {error}") from None
     unknown = Letterhead(command=f"compoundnet train NET --recipe {name} --data DIR", expected="unknown", source=name)
@@ -144,25 +147,22 @@ def _diff(names: list[str], recipes: list[Recipe], json: bool) -> int:
     return 0
 
 
-def _scale(name: str, found: Entry, to: dict[str, Any], out: str | None, json: bool) -> int:
-    before = found.letterhead.images
-    to["images"] = before if to["images"] is None else to["images"]
-    done = scaled(found.recipe, **to, from_images=before)
-    curve(done.recipe, to["images"])  # refuses a step of more images than there are
+def _scale(name: str, done: Rescaled, images: int, out: str | None, json: bool) -> int:
+    curve(done.recipe, images)  # refuses a step of more images than there are
     record = {"recipe": encode(done.recipe), "changes": [encode(change) for change in done.changes]}
     if out is not None:
         with whole(out) as file:
             file.write(json_.dumps(record["recipe"], indent=2) + "\n")
     if json:
-        write_json({**record, "images": to["images"]})
+        write_json({**record, "images": images})
         return 0
-    write(f"{name}, for {to['images']:,} images")
+    write(f"{name}, for {images:,} images")
     rows = [(each.path, _value(each.before), _value(each.after)) for each in done.changes]
     write_table(("Setting", "Before", "After"), rows)
     for each in done.changes:
         if each.why != "asked for":
             write(f"{each.path}: {each.why}.")
-    write(_window(done.recipe, to["images"]) if done.changes else "Nothing changes.")
+    write(_window(done.recipe, images) if done.changes else "Nothing changes.")
     if out is not None:
         write(f"Written to {out}")
     return 0
