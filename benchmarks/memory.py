@@ -8,27 +8,15 @@ allocations and releases that torch's profiler records.
 
 import argparse
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
-from itertools import accumulate
-from types import MappingProxyType
 from typing import Any
 
-import torch
-from torch.profiler import ProfilerActivity, profile
-
 import compoundnet as c
+from compoundnet.training.allocation import allocated
 
 from .recording import write
 
-MAKERS: Mapping[str, Callable[[Any], torch.optim.Optimizer]] = MappingProxyType(
-    {
-        "sgd": lambda parameters: torch.optim.SGD(parameters, 0.01),
-        "momentum": lambda parameters: torch.optim.SGD(parameters, 0.01, momentum=0.9),
-        "rmsprop": lambda parameters: torch.optim.RMSprop(parameters, 0.01, momentum=0.9),
-        "adam": lambda parameters: torch.optim.Adam(parameters, 0.01),
-    }
-)
 RUNS = (
     *(("efficientnet_b0", batch, "rmsprop") for batch in (1, 8, 24)),
     *(("efficientnet_lite0", batch, "adam") for batch in (1, 8)),
@@ -39,31 +27,6 @@ RUNS = (
     *(("resnet50", batch, "momentum") for batch in (1, 8, 24)),
 )
 MOST_APART = 0.1
-
-
-def allocated(network: c.Network, batch: int, optimizer: str) -> int:
-    """Bytes at the peak of the second training step."""
-    model = c.build(network).train()
-    optimize = MAKERS[optimizer](model.parameters())
-    images = torch.randn(batch, network.in_channels, network.resolution, network.resolution)
-    labels = torch.zeros(batch, dtype=torch.long)
-
-    def step() -> None:
-        torch.nn.functional.cross_entropy(model(images), labels).backward()
-        optimize.step()
-
-    step()
-    optimize.zero_grad(set_to_none=True)
-    state = [value for each in optimize.state.values() for value in each.values() if torch.is_tensor(value)]
-    before = sum(tensor.nbytes for tensor in (*model.parameters(), *model.buffers(), *state, images, labels))
-    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiled:
-        step()
-    assert profiled.profiler is not None
-    assert profiled.profiler.kineto_results is not None
-    recorded: list[Any] = profiled.profiler.kineto_results.events()  # torch types them without their bytes
-    events = [event for event in recorded if event.name() == "[memory]"]
-    changes = (event.nbytes() for event in sorted(events, key=lambda event: event.start_ns()))
-    return before + max(accumulate(changes))
 
 
 def records(side: int | None) -> Iterator[dict[str, Any]]:

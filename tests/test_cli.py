@@ -108,6 +108,11 @@ SURFACE = {
         *["weights", "--data", "--engine", "--json", "--max-drop", "--min-speedup", "--out", "--report", "--seed"],
         *["--threads"],
     ],
+    "recipe": ["what", "--batch", "--epochs", "--images", "--json", "--out"],
+    "memory": [
+        *["net", "--batch", "--check", "--checkpointing", "--json", "--limit", "--no-average", "--optimizer"],
+        *["--precision", "--resolution"],
+    ],
 }
 Run = Callable[..., tuple[int, str, str]]
 

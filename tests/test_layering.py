@@ -15,7 +15,7 @@ ROOT = Path(__file__).parent.parent
 # Each layer may import the ones before it; within a layer files may import each other.
 LAYERS = [
     {"schema", "layers", "operators", "network", "scaling", "cost", "families", "preprocess", "budget", "rules"}
-    | {"recipes"},
+    | {"recipes", "memory"},
     {"accuracy", "devices"},
     {"solving"},
     {"modules", "building", "weights"},
@@ -24,7 +24,7 @@ LAYERS = [
     {"serve", "cli", "__main__"},
 ]
 VALUES_MAY_IMPORT = set(sys.stdlib_module_names)
-MAY_IMPORT_FAMILIES = {"__init__", "weights", "cli"}
+MAY_IMPORT_FAMILIES = {"__init__", "weights", "cli", "recipes"}
 
 
 def files() -> list[Path]:

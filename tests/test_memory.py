@@ -1,18 +1,27 @@
 """What memory a network takes: at inference by a walk over the traced graph, in training by torch's own allocations."""
 
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
-from benchmarks.memory import allocated
 from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from compoundnet import MEMBERS, Network, build, cost, named
 from compoundnet.budget import Budget
 from compoundnet.layers import Padding
+from compoundnet.memory import accumulated, available, largest_batch, recomputed, state_of, training_memory
+from compoundnet.recipes import AdvProp, Optimizer, Precision, Recipe
+from compoundnet.schema import FieldError
+from compoundnet.training.allocation import allocated
 
 from .liveness import peak
 from .strategies import networks
+from .test_cli import Run, answer, run
+
+__all__ = ["run"]  # a fixture
 
 KINDS = [
     *["tiny", "efficientnet_b0", "efficientnet_lite0", "efficientnet_edgetpu_s"],
@@ -63,3 +72,147 @@ def test_training_memory_is_within_a_tenth_of_what_torch_allocates(
     network = replace(named(name), resolution=resolution)
     counted = Budget(training_memory=1, batch=batch, optimizer=optimizer).needs(cost(network))["training_memory"]
     assert counted == pytest.approx(allocated(network, batch, optimizer), rel=0.1)
+
+
+# Of a recipe
+
+
+@pytest.mark.parametrize("optimizer", ["rmsprop", "sgd", "adamw"])
+def test_a_recipes_memory_is_the_budgets_and_its_average(optimizer: Any) -> None:
+    network = named("mobilenet_v2")
+    recipe = Recipe(batch=12, accumulate=3, optimizer=Optimizer(name=optimizer))
+    budget = Budget(training_memory=1, batch=4, optimizer=state_of(recipe.optimizer))
+    found, costs = training_memory(network, recipe), cost(network)
+    assert found.total - found.average == budget.needs(costs)["training_memory"]
+    assert found.average == 4 * (costs.params + costs.buffers)
+    assert training_memory(network, replace(recipe, ema_decay=None)).average == 0
+
+
+def test_half_precision_halves_activations_and_adversarial_copies_double_them() -> None:
+    network, recipe = named("tiny"), Recipe(batch=8)
+    whole = training_memory(network, recipe)
+    half = training_memory(network, replace(recipe, precision="bfloat16"))
+    twice = training_memory(network, replace(recipe, advprop=AdvProp()))
+    assert (2 * half.activations, twice.activations) == (whole.activations, 2 * whole.activations)
+    assert half.weights == twice.weights == whole.weights
+    larger = training_memory(network, replace(recipe, resolution=64))
+    assert larger == training_memory(replace(network, resolution=64), recipe)
+
+
+@pytest.mark.parametrize(
+    ("name", "side", "batch", "optimizer", "precision", "checkpointing"),
+    [
+        ("efficientnet_b0", 96, 8, "rmsprop", "float32", True),
+        ("mobilenet_v1", 64, 8, "momentum", "float32", True),
+        ("resnet18", 64, 8, "adam", "float32", True),
+        ("efficientnet_edgetpu_s", 64, 12, "rmsprop", "float32", True),
+        ("tiny", 64, 8, "rmsprop", "float32", True),
+        ("mobilenet_v2", 64, 8, "rmsprop", "bfloat16", False),
+    ],
+)
+def test_recomputed_and_half_precision_memory_is_within_a_tenth_of_what_torch_allocates(
+    name: str, side: int, batch: int, optimizer: str, precision: Precision, checkpointing: bool
+) -> None:
+    network = replace(named(name), resolution=side)
+    names: dict[str, Any] = {"rmsprop": "rmsprop", "momentum": "sgd", "adam": "adamw"}
+    recipe = Recipe(
+        batch=batch, optimizer=Optimizer(name=names[optimizer]), precision=precision, checkpointing=checkpointing
+    )
+    measured = allocated(network, batch, optimizer, precision=precision, checkpointing=checkpointing, average=True)
+    assert training_memory(network, recipe).total == pytest.approx(measured, rel=0.1)
+
+
+@given(network=networks())
+@settings(max_examples=30, deadline=None)
+def test_recomputing_needs_no_less_than_every_blocks_input(network: Network) -> None:
+    assert recomputed(network) > network.in_channels * network.resolution**2
+
+
+def test_recomputing_saves_most_where_many_blocks_are_alike() -> None:
+    for name in ("efficientnet_b0", "efficientnet_b7"):
+        network = named(name)
+        assert recomputed(network) < cost(network).training_activations * (0.4 if name.endswith("0") else 0.25)
+
+
+# The largest batch
+
+
+@given(
+    limit=st.integers(16 * 2**20, 2**36),
+    checkpointing=st.booleans(),
+    precision=st.sampled_from(["float32", "bfloat16"]),
+    optimizer=st.sampled_from(["rmsprop", "sgd", "adamw"]),
+)
+def test_the_largest_batch_fits_and_one_more_does_not(
+    limit: int, checkpointing: bool, precision: Precision, optimizer: Any
+) -> None:
+    network = named("tiny")
+    recipe = Recipe(checkpointing=checkpointing, precision=precision, optimizer=Optimizer(name=optimizer))
+    found = largest_batch(network, limit, recipe)
+    sizes = [training_memory(network, replace(recipe, batch=batch)).total for batch in (found, found + 1)]
+    assert sizes[0] <= limit < sizes[1]
+
+
+@given(limit=st.integers(2**24, 2**32), batch=st.integers(1, 4096))
+@settings(max_examples=30)
+def test_a_step_in_parts_fits_with_the_fewest_parts(limit: int, batch: int) -> None:
+    network = named("tiny")
+    done = accumulated(network, limit, Recipe(batch=batch))
+    assert training_memory(network, done).total <= limit
+    fewer = [n for n in range(1, done.accumulate) if batch % n == 0]
+    assert all(training_memory(network, replace(done, accumulate=n)).total > limit for n in fewer)
+
+
+def test_what_does_not_fit_is_refused_with_what_one_image_takes() -> None:
+    with pytest.raises(FieldError, match=r"limit: 1,000 bytes, but one image takes \d.*, or checkpointing"):
+        largest_batch(named("tiny"), 1000)
+    with pytest.raises(FieldError, match="limit: 0 is not a whole number of bytes"):
+        largest_batch(named("tiny"), 0)
+
+
+def test_the_available_memory_is_a_part_of_the_machines() -> None:
+    lines = Path("/proc/meminfo").read_text().splitlines()
+    total = next(int(line.split()[1]) for line in lines if line.startswith("MemTotal"))
+    assert 0 < available() <= total * 1024
+
+
+# The command
+
+
+def test_memory_adds_up_and_checks_itself(run: Run) -> None:
+    found = answer(run, "memory", "tiny", "--batch", 4, "--check")
+    parts = ("weights", "gradients", "optimizer", "average", "activations")
+    assert sum(found[name] for name in parts) == found["total"]
+    assert found["total"] == training_memory(named("tiny"), Recipe(batch=4)).total
+    assert found["total"] == pytest.approx(found["measured"], rel=0.1)
+    code, out, err = run("memory", "tiny", "--batch", 4, "--check", "--no-average", "--checkpointing")
+    assert (code, err) == (0, "")
+    assert "Measured: " in out
+    assert "Moving average          0\n" in out
+
+
+def test_auto_fills_the_limit_or_nine_tenths_of_what_is_free(run: Run) -> None:
+    found = answer(run, "memory", "efficientnet_b0", "--limit", "8GiB", "--optimizer", "sgd")
+    assert found["limit"] == 8 * 2**30
+    assert found["batch"] == largest_batch(named("efficientnet_b0"), 8 * 2**30, Recipe(optimizer=Optimizer(name="sgd")))
+    free = answer(run, "memory", "tiny", "--batch", "auto")
+    assert free["total"] <= free["limit"]
+
+
+@pytest.mark.parametrize(
+    ("argv", "problem"),
+    [
+        (["--batch", "0"], "--batch: 0 is not a whole number of at least 1"),
+        (["--batch", "many"], "--batch: 'many' is not a whole number of at least 1, or auto"),
+        (["--batch", "4", "--limit", "8GiB"], "--limit goes with --batch auto"),
+        (["--limit", "8"], "--limit: '8': the unit is missing"),
+        (["--limit", "1MB"], "limit: 1,000,000 bytes, but one image takes"),
+        (["--batch", "4", "--resolution", "2"], "resolution: 2 is below the total stride 32"),
+        (["--batch", "4", "--precision", "float16", "--check"], "a CPU does not train in float16"),
+    ],
+)
+def test_wrong_usage_is_one_line(run: Run, argv: list[str], problem: str) -> None:
+    code, out, err = run("memory", "tiny", *argv)
+    assert (code, out) == (2, "")
+    assert problem in err
+    assert err.count("\n") == 1

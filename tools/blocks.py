@@ -14,7 +14,7 @@ from tools.accuracy_block import accuracy_grids, accuracy_released, accuracy_sur
 from tools.files import newest_benchmarks, published, records
 from tools.int8_block import int8
 from tools.latency_block import latency
-from tools.memory_block import memory
+from tools.memory_block import checkpointing, memory
 from tools.serving_block import serving
 from tools.solver_block import solver_speed, solver_table
 from tools.stages_block import stages_budgets, stages_enumerated, stages_sizes
@@ -223,6 +223,7 @@ BLOCKS: Mapping[str, Callable[[], str]] = MappingProxyType(
         "accuracy_unseen": accuracy_unseen,
         "accuracy_surface": accuracy_surface,
         "memory": memory,
+        "checkpointing": checkpointing,
         "stages_budgets": stages_budgets,
         "stages_sizes": stages_sizes,
         "stages_enumerated": stages_enumerated,

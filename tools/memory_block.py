@@ -1,4 +1,4 @@
-"""The block of docs/costs.md: training memory counted and as torch allocates it."""
+"""The blocks of docs/costs.md and docs/memory.md: training memory counted and as torch allocates it."""
 
 from tools.files import newest_benchmarks
 from tools.tables import table, taken
@@ -19,3 +19,20 @@ def memory() -> str:
     ratios = [line["ratio"] for line in lines]
     spread = f"{len(lines)} runs: {min(ratios):.3f} to {max(ratios):.3f} of what torch allocates."
     return f"{table(head, rows, words=2)}\n\n{spread}\n\n{taken(lines, 'python', 'torch')}"
+
+
+def checkpointing() -> str:
+    """Every run of ``benchmarks.checkpointing``: memory and time with recomputed activations, of those without."""
+    lines = newest_benchmarks("checkpointing_")
+    rows = [
+        [
+            *(f"`{line['network']}`", str(line["side"]), str(line["batch"])),
+            *(f"{line[key] / 1e6:,.1f}" for key in ("bytes", "bytes_recomputed")),
+            *(f"{line[key]:.3f}" for key in ("memory", "estimate", "time")),
+            "equal" if line["equal_losses"] else "differ",
+        ]
+        for line in lines
+    ]
+    head = ["Network", "Side", "Batch", "Kept (MB)", "Recomputed (MB)", "Memory", "Estimate", "Time of a step", "Losses"]
+    note = "Memory and time: recomputed by kept. Estimate: of what torch allocates. RMSProp, no average."
+    return f"{table(head, rows)}\n\n{note}\n\n{taken(lines, 'python', 'torch')}"

@@ -15,10 +15,12 @@ from compoundnet.schema import near
 from .calibrating import calibrate
 from .explaining import explain_network
 from .exporting import export, verify
+from .memory import memory
 from .networks import cost, models, scale, show
 from .pareto import pareto_front
 from .predicting import predict
 from .quantizing import quantize
+from .recipes import recipe
 from .serving import serve
 from .sharding import merge
 from .solving import solve_budget, verify_solution
@@ -44,6 +46,8 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
         "export": export,
         "verify": verify,
         "quantize": quantize,
+        "recipe": recipe,
+        "memory": memory,
     }
 )
 _POSITIONAL: Mapping[str, tuple[str, str | None]] = MappingProxyType(
@@ -52,6 +56,7 @@ _POSITIONAL: Mapping[str, tuple[str, str | None]] = MappingProxyType(
         "net": ("a network's name (see models), a JSON file, or - for standard input", None),
         "pattern": ("only the names that match, such as 'efficientnet_*'", "?"),
         "paths": ("picture files, folders or globs", "*"),
+        "what": ("list; show RECIPE; diff RECIPE RECIPE; or scale RECIPE (a name or a JSON file)", "+"),
         "parts": ("the files that predict --shard wrote, one for each shard", "+"),
         "artefact": ("a file that export wrote", None),
         "solution": ("a file that solve wrote", None),
@@ -60,6 +65,9 @@ _POSITIONAL: Mapping[str, tuple[str, str | None]] = MappingProxyType(
 )
 _FLAGS = MappingProxyType(
     {
+        "checkpointing": "keep only the blocks' inputs and compute the rest again in the backward pass",
+        "no_average": "keep no moving average of the weights",
+        "check": "run two training steps on this machine and measure what torch allocates in the second",
         "json": "write JSON to standard output and nothing else",
         "with_preprocess": "put decoding and resizing of a JPEG of 500 x 375 pixels on the clock too",
         "patient": "let auto try the engines that compile for minutes too",
