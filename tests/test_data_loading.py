@@ -169,4 +169,4 @@ def test_an_interruption_is_not_the_workers_to_handle(tmp_path: Path) -> None:
 )
 def test_impossible_values_are_refused(values: dict[str, int]) -> None:
     with pytest.raises(FieldError, match=next(iter(values))):
-        loader(Pictures(dots(4), SEEN), **{"batch": 2, **values})
+        loader(Pictures(dots(4), SEEN), pin=False, **{"batch": 2, **values})

@@ -1,7 +1,6 @@
 """Sources: what lies on the disk is read as it is meant, and what is wrong is said in one line."""
 
 import gzip
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -180,29 +179,27 @@ def test_fashion_mnist_is_read_as_torchvision_reads_it(tmp_path: Path) -> None:
         assert ours.image(3).mode == "RGB"
 
 
-Spoil = Callable[[bytes], bytes]
+IMAGES = idx_bytes(np.zeros((12, 28, 28), np.uint8))
+PACKED = gzip.compress(IMAGES)
 
 
 @pytest.mark.parametrize(
-    ("spoil", "problem"),
+    ("data", "problem"),
     [
-        (lambda data: b"", "no idx file of bytes .it begins with nothing"),
-        (lambda data: b"\0\0\x0d" + data[3:], "no idx file of bytes .it begins with 00000d03"),
-        (lambda data: b"\0\0\x08\x09" + data[4:], "no idx file of bytes"),
-        (lambda data: data[:-1], "announces 12 x 28 x 28 bytes and holds 9407; copy it again"),
-        (lambda data: data + b"x", "holds 9409"),
-        (lambda data: data[:6], "announces .* bytes and holds 0"),
-        (lambda data: data[:4] + b"\xff" * 12 + data[16:], "announces 4294967295 x"),
-        (lambda data: gzip.compress(data)[:-20], "damaged or cut off|cannot be read"),
-        (
-            lambda data: gzip.compress(data)[:40] + b"junk" + gzip.compress(data)[44:],
-            "damaged or cut off|cannot be read",
-        ),
+        (b"", "no idx file of bytes .it begins with nothing"),
+        (b"\0\0\x0d" + IMAGES[3:], "no idx file of bytes .it begins with 00000d03"),
+        (b"\0\0\x08\x09" + IMAGES[4:], "no idx file of bytes"),
+        (IMAGES[:-1], "announces 12 x 28 x 28 bytes and holds 9407; copy it again"),
+        (IMAGES + b"x", "holds 9409"),
+        (IMAGES[:6], "announces .* bytes and holds 0"),
+        (IMAGES[:4] + b"\xff" * 12 + IMAGES[16:], "announces 4294967295 x"),
+        (PACKED[:-20], "damaged or cut off|cannot be read"),
+        (PACKED[:30] + b"junk" + PACKED[34:], "damaged or cut off|cannot be read"),
     ],
 )
-def test_a_damaged_idx_file_is_refused(tmp_path: Path, spoil: Spoil, problem: str) -> None:
+def test_a_damaged_idx_file_is_refused(tmp_path: Path, data: bytes, problem: str) -> None:
     file = tmp_path / "images"
-    file.write_bytes(spoil(idx_bytes(np.zeros((12, 28, 28), np.uint8))))
+    file.write_bytes(data)
     with pytest.raises(ValueError, match=problem):
         idx(file)
 

@@ -32,6 +32,7 @@ class Memory:
     labels: Labels
     classes: tuple[str, ...]
     task: Task = "multiclass"
+    warnings: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         assert self.pixels.dtype == np.uint8
