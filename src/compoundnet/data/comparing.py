@@ -86,7 +86,7 @@ def _thumbs(found: Sequence[Look]) -> NDArray[np.uint8]:
 
 
 def _coarse(thumbs: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """8 x 8 parts of each, of mean 0 and length 1, so that a product is a correlation: it sorts out nearly all pairs."""
+    """8 x 8 parts of each, of mean 0 and length 1: their product is a correlation, which sorts out nearly all pairs."""
     parts = thumbs.reshape(len(thumbs), 8, GRID // 8, 8, GRID // 8).mean((2, 4), dtype=np.float32)
     flat = parts.reshape(len(thumbs), -1)
     flat = flat - flat.mean(1, keepdims=True)

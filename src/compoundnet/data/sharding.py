@@ -73,8 +73,8 @@ def shards(paths: str | Path | Iterable[str | Path], classes: Sequence[str] | No
     Files of one name up to its first dot are one sample: a picture (a.jpg) and its class, in a.cls or as "label" in
     a.json: a number, or a name. The heads of all files are read once, then each picture from its place, so that
     shuffling and resuming are exact. ``classes`` names the numbers, or fixes which names there are; without it numbers
-    name themselves and names are sorted. Raises ValueError, one line, for compressed or damaged files, samples without a
-    picture or class, classes that are not known, and as ``folder`` does.
+    name themselves and names are sorted. Raises ValueError, one line, for compressed or damaged files, samples without
+    a picture or class, classes that are not known, and as ``folder`` does.
     """
     files = _files(paths)
     samples = [sample for file in files for sample in _samples(file)]
