@@ -88,6 +88,7 @@ SURFACE = {
     ],
     "explain": ["net", "--base", "--json", "--like", "--phi", "--rule"],
     "calibrate": ["--batch", "--dtype", "--engine", "--json", "--out", "--quick", "--threads"],
+    "data": ["action", "folder", "--json"],
     "predict": [
         *["paths", "--batch", "--engine", "--exact", "--files-from", "--json", "--labels", "--model", "--network"],
         *["--out", "--shard", "--top", "--workers"],

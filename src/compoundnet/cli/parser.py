@@ -13,6 +13,7 @@ from compoundnet import __version__
 from compoundnet.schema import near
 
 from .calibrating import calibrate
+from .checking import data
 from .explaining import explain_network
 from .exporting import export, verify
 from .memory import memory
@@ -39,6 +40,7 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
         "pareto": pareto_front,
         "explain": explain_network,
         "calibrate": calibrate,
+        "data": data,
         "predict": predict,
         "merge": merge,
         "time": time,
@@ -53,6 +55,8 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
 _POSITIONAL: Mapping[str, tuple[str, str | None]] = MappingProxyType(
     {
         "nets": ("names of networks (see models), JSON files or weights files, timed in turn", "+"),
+        "action": ("check: look at every picture, change nothing", None),
+        "folder": ("a folder with one sub-folder of pictures a class, or train/ and val/ that hold them", None),
         "net": ("a network's name (see models), a JSON file, or - for standard input", None),
         "pattern": ("only the names that match, such as 'efficientnet_*'", "?"),
         "paths": ("picture files, folders or globs", "*"),
