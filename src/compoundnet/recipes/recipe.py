@@ -54,7 +54,8 @@ class Augment:
 
     A crop of at least ``least_area`` of the picture (1 keeps all of it), mirrored with probability ``flip``, then
     ``policy``; ``layers`` and ``magnitude`` are RandAugment's. ``mixup`` and ``cutmix`` are the alphas of their Beta
-    distributions, 0 for none; one of the two is drawn for each batch where both are given.
+    distributions, 0 for none; one of the two is drawn for each batch where both are given. ``shift`` moves the
+    picture by up to so many pixels each way, and ``cutout`` blackens a square of that side (DeVries & Taylor 2017).
     """
 
     least_area: float = 0.08
@@ -64,6 +65,8 @@ class Augment:
     magnitude: float = 10.0
     mixup: float = 0.0
     cutmix: float = 0.0
+    shift: int = 0
+    cutout: int = 0
 
     def __post_init__(self) -> None:
         require_choice(self.policy, get_args(Policy), "policy")
@@ -72,6 +75,9 @@ class Augment:
         require_count(self.layers, "layers")
         for name in ("magnitude", "mixup", "cutmix"):
             require_number(getattr(self, name), name, "a number of at least 0", least=0)
+        for name in ("shift", "cutout"):
+            value = getattr(self, name)
+            require(type(value) is int and value >= 0, name, f"{value!r} is not a number of pixels, 0 or more")
 
 
 @dataclass(frozen=True, kw_only=True)

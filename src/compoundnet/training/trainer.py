@@ -1,0 +1,38 @@
+"""Lightning's Trainer for a recipe on a host: loop, precision, processes, accumulation, clipping."""
+
+from pathlib import Path
+
+import torch
+from pytorch_lightning import Trainer
+from pytorch_lightning.loggers import TensorBoardLogger
+
+from compoundnet.recipes import Recipe
+
+from .host import Host
+from .state import TrainingError
+
+_PRECISION = {"float32": "32-true", "bfloat16": "bf16-mixed", "float16": "16-mixed"}
+
+
+def trainer_of(recipe: Recipe, host: Host, folder: Path) -> Trainer:
+    """A Trainer that leaves batches, states and validation's meaning to us. Raises TrainingError, one line."""
+    accelerator = host.accelerator
+    if recipe.precision == "float16" and (accelerator == "cpu" or not torch.accelerator.is_available()):
+        raise TrainingError("float16 needs a GPU; train in bfloat16 or float32 on a processor")
+    many = host.devices > 1 or torch.distributed.is_torchelastic_launched()
+    return Trainer(
+        accelerator=accelerator,
+        devices="auto" if torch.distributed.is_torchelastic_launched() and host.devices == 1 else host.devices,
+        strategy="ddp" if many else "auto",
+        precision=_PRECISION[recipe.precision],
+        accumulate_grad_batches=recipe.accumulate,
+        gradient_clip_val=recipe.optimizer.clip_norm,
+        logger=[TensorBoardLogger(folder, name="tensorboard", version="")] if host.tensorboard else False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        use_distributed_sampler=False,
+        reload_dataloaders_every_n_epochs=1,
+        num_sanity_val_steps=0,
+        default_root_dir=folder,
+    )
