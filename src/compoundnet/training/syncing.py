@@ -20,7 +20,7 @@ class SyncNorm(nn.BatchNorm2d):
         """N x C x H x W to the same."""
         if not self.training:
             return super().forward(input)
-        x, world = input.float(), dist.get_world_size()
+        x, world = input.to(torch.promote_types(input.dtype, torch.float32)), dist.get_world_size()
         mean = all_reduce(x.mean((0, 2, 3))) / world
         centred = x - mean.view(1, -1, 1, 1)
         variance = all_reduce(centred.square().mean((0, 2, 3))) / world
