@@ -4,3 +4,5 @@ from .recipe import AdvProp as AdvProp
 from .recipe import Augment as Augment
 from .recipe import Optimizer as Optimizer
 from .recipe import Recipe as Recipe
+from .schedule import Pace as Pace
+from .schedule import Schedule as Schedule

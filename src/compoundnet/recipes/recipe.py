@@ -5,45 +5,35 @@ from typing import Literal, TypeAlias, get_args
 
 from compoundnet.schema import require, require_choice, require_count, require_number
 
+from .schedule import Pace, Schedule
+
 Policy: TypeAlias = Literal["none", "autoaugment_v0", "autoaugment_paper", "randaugment"]
 Precision: TypeAlias = Literal["float32", "bfloat16", "float16"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Optimizer:
+class Optimizer(Pace):
     """How gradients become steps. The defaults are the paper's RMSProp, with TensorFlow's arithmetic.
 
-    ``rate`` is the peak learning rate for ``per`` images a step. ``decay_kind`` "staircase" multiplies it by ``decay``
-    every ``decay_epochs``, counted from step 0; "cosine" falls to 0; "constant" stays; each rises linearly for
-    ``warmup_epochs`` first. ``weight_decay`` reaches all but batch norms, coupled (L2 in the gradient) unless the
-    optimizer is "adamw". ``clip_norm`` bounds the norm of all gradients; None does not.
+    The learning rate is ``Pace``'s. ``rho`` and ``eps`` are RMSProp's; ``momentum`` is AdamW's first beta too.
+    ``weight_decay`` reaches all but batch norms, coupled (L2 in the gradient) unless the optimizer is "adamw".
+    ``clip_norm`` bounds the norm of all gradients; None does not.
     """
 
     name: Literal["rmsprop", "sgd", "adamw"] = "rmsprop"
-    rate: float = 0.016
-    per: int = 256
     momentum: float = 0.9
     rho: float = 0.9
     eps: float = 1e-3
     weight_decay: float = 1e-5
-    decay_kind: Literal["staircase", "cosine", "constant"] = "staircase"
-    decay: float = 0.97
-    decay_epochs: float = 2.4
-    warmup_epochs: float = 5.0
     clip_norm: float | None = None
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         require_choice(self.name, ("rmsprop", "sgd", "adamw"), "name")
-        require_choice(self.decay_kind, ("staircase", "cosine", "constant"), "decay_kind")
-        require_number(self.rate, "rate", "a learning rate above 0", above=0)
-        require_count(self.per, "per")
         for name in ("momentum", "rho"):
             require_number(getattr(self, name), name, "a rate in [0, 1)", least=0, below=1)
-        for name in ("eps", "decay_epochs"):
-            require_number(getattr(self, name), name, "a number above 0", above=0)
-        require_number(self.decay, "decay", "a factor above 0, at most 1", above=0, most=1)
-        for name in ("weight_decay", "warmup_epochs"):
-            require_number(getattr(self, name), name, "a number of at least 0", least=0)
+        require_number(self.eps, "eps", "a number above 0", above=0)
+        require_number(self.weight_decay, "weight_decay", "a number of at least 0", least=0)
         if self.clip_norm is not None:
             require_number(self.clip_norm, "clip_norm", "a norm above 0", above=0)
 
@@ -140,5 +130,9 @@ class Recipe:
             if getattr(self, name) is not None:
                 require_count(getattr(self, name), name)
         require_choice(self.precision, get_args(Precision), "precision")
-        warmup = self.optimizer.warmup_epochs
-        require(warmup < self.epochs, "warmup_epochs", f"{warmup:g} epochs are not fewer than all {self.epochs:g}")
+        self.optimizer.over(self.epochs)  # its warm-up must be shorter
+
+    @property
+    def schedule(self) -> Schedule:
+        """The learning rate by step."""
+        return self.optimizer.over(self.epochs)

@@ -3,6 +3,8 @@
 What trains needs pytorch-lightning (the extra ``train``); the parts need PyTorch only.
 """
 
+from compoundnet.recipes import Schedule as Schedule
+
 from .advprop import auxiliary_twin as auxiliary_twin
 from .averaging import average_decay as average_decay
 from .averaging import averaged as averaged
@@ -16,5 +18,4 @@ from .running import Interrupted as Interrupted
 from .running import Trained as Trained
 from .running import load_run as load_run
 from .running import train as train
-from .schedule import Schedule as Schedule
 from .state import TrainingError as TrainingError

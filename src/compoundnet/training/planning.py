@@ -2,10 +2,9 @@
 
 from dataclasses import dataclass
 
-from compoundnet.recipes import Recipe
+from compoundnet.recipes import Recipe, Schedule
 from compoundnet.schema import require
 
-from .schedule import Schedule
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,16 +48,7 @@ class Plan:
     @property
     def schedule(self) -> Schedule:
         """The recipe's learning rate by step."""
-        given = self.recipe.optimizer
-        return Schedule(
-            rate=given.rate,
-            per=given.per,
-            epochs=self.recipe.epochs,
-            warmup_epochs=given.warmup_epochs,
-            decay_kind=given.decay_kind,
-            decay=given.decay,
-            decay_epochs=given.decay_epochs,
-        )
+        return self.recipe.schedule
 
     def rate(self, step: int) -> float:
         """The learning rate of a step, the first being 0."""

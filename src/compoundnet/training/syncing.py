@@ -1,12 +1,30 @@
 """Batch norms over all processes: the statistics of the global batch, with gradients through them, on any device."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
-from torch.distributed.nn.functional import all_reduce
 from torch.nn.modules.batchnorm import _BatchNorm
+
+
+class _Mean(torch.autograd.Function):
+    """The mean of a tensor over all processes; so is its gradient, whose sum is over all their losses."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        return _mean(x)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+        return _mean(gradients[0])
+
+
+def _mean(x: Tensor) -> Tensor:
+    summed = x.contiguous().clone()
+    dist.all_reduce(summed)
+    return summed / dist.get_world_size()
 
 
 class SyncNorm(nn.BatchNorm2d):
@@ -20,11 +38,12 @@ class SyncNorm(nn.BatchNorm2d):
         """N x C x H x W to the same."""
         if not self.training:
             return super().forward(input)
-        x, world = input.to(torch.promote_types(input.dtype, torch.float32)), dist.get_world_size()
-        mean = all_reduce(x.mean((0, 2, 3))) / world
+        x = input.to(torch.promote_types(input.dtype, torch.float32))
+        mean = _Mean.apply(x.mean((0, 2, 3)))
         centred = x - mean.view(1, -1, 1, 1)
-        variance = all_reduce(centred.square().mean((0, 2, 3))) / world
-        self._remember(mean.detach(), variance.detach(), world * input.numel() // input.shape[1])
+        variance = _Mean.apply(centred.square().mean((0, 2, 3)))
+        count = dist.get_world_size() * input.numel() // input.shape[1]
+        self._remember(mean.detach(), variance.detach(), count)
         scale = self.weight * torch.rsqrt(variance + self.eps)
         return (centred * scale.view(1, -1, 1, 1) + self.bias.view(1, -1, 1, 1)).to(input.dtype)
 
