@@ -1,5 +1,6 @@
 """Lightning's Trainer for a recipe on a host: loop, precision, processes, accumulation, clipping."""
 
+import os
 from pathlib import Path
 
 import torch
@@ -19,11 +20,12 @@ def trainer_of(recipe: Recipe, host: Host, folder: Path) -> Trainer:
     accelerator = host.accelerator
     if recipe.precision == "float16" and (accelerator == "cpu" or not torch.accelerator.is_available()):
         raise TrainingError("float16 needs a GPU; train in bfloat16 or float32 on a processor")
-    many = host.devices > 1 or torch.distributed.is_torchelastic_launched()
+    devices, nodes = _processes(host)
     return Trainer(
         accelerator=accelerator,
-        devices="auto" if torch.distributed.is_torchelastic_launched() and host.devices == 1 else host.devices,
-        strategy="ddp" if many else "auto",
+        devices=devices,
+        num_nodes=nodes,
+        strategy="ddp" if devices * nodes > 1 else "auto",
         precision=_PRECISION[recipe.precision],
         accumulate_grad_batches=recipe.accumulate,
         gradient_clip_val=recipe.optimizer.clip_norm,
@@ -36,3 +38,11 @@ def trainer_of(recipe: Recipe, host: Host, folder: Path) -> Trainer:
         num_sanity_val_steps=0,
         default_root_dir=folder,
     )
+
+
+def _processes(host: Host) -> tuple[int, int]:
+    """Processes on each machine, and machines: torchrun says, where it started us."""
+    if not torch.distributed.is_torchelastic_launched():
+        return host.devices, 1
+    here = int(os.environ["LOCAL_WORLD_SIZE"])
+    return here, int(os.environ["WORLD_SIZE"]) // here
