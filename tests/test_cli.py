@@ -108,6 +108,7 @@ SURFACE = {
         *["weights", "--data", "--engine", "--json", "--max-drop", "--min-speedup", "--out", "--report", "--seed"],
         *["--threads"],
     ],
+    "recipe": ["what", "--batch", "--epochs", "--images", "--json", "--out"],
 }
 Run = Callable[..., tuple[int, str, str]]
 

@@ -24,7 +24,7 @@ LAYERS = [
     {"serve", "cli", "__main__"},
 ]
 VALUES_MAY_IMPORT = set(sys.stdlib_module_names)
-MAY_IMPORT_FAMILIES = {"__init__", "weights", "cli"}
+MAY_IMPORT_FAMILIES = {"__init__", "weights", "cli", "recipes"}
 
 
 def files() -> list[Path]:

@@ -19,6 +19,7 @@ from .networks import cost, models, scale, show
 from .pareto import pareto_front
 from .predicting import predict
 from .quantizing import quantize
+from .recipes import recipe
 from .serving import serve
 from .sharding import merge
 from .solving import solve_budget, verify_solution
@@ -44,6 +45,7 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
         "export": export,
         "verify": verify,
         "quantize": quantize,
+        "recipe": recipe,
     }
 )
 _POSITIONAL: Mapping[str, tuple[str, str | None]] = MappingProxyType(
@@ -52,6 +54,7 @@ _POSITIONAL: Mapping[str, tuple[str, str | None]] = MappingProxyType(
         "net": ("a network's name (see models), a JSON file, or - for standard input", None),
         "pattern": ("only the names that match, such as 'efficientnet_*'", "?"),
         "paths": ("picture files, folders or globs", "*"),
+        "what": ("list; show RECIPE; diff RECIPE RECIPE; or scale RECIPE (a name or a JSON file)", "+"),
         "parts": ("the files that predict --shard wrote, one for each shard", "+"),
         "artefact": ("a file that export wrote", None),
         "solution": ("a file that solve wrote", None),

@@ -85,12 +85,12 @@ def _under(field: str, read: Callable[[Any], T], data: Any) -> T:
         raise error.under(field) from None
 
 
-def json_of(name: str, text: str) -> Any:
-    """The JSON in a text. Raises ValueError, one line that begins with ``name``."""
+def json_of(name: str, text: str, what: str = "a network is a JSON object, as show --json writes it") -> Any:
+    """The JSON in a text that holds ``what``. Raises ValueError, one line that begins with ``name``."""
     if len(text) > MAX_BYTES:
         raise ValueError(f"{name}: more than {MAX_BYTES:,} characters; a network's JSON is far smaller")
     if not text.strip():
-        raise ValueError(f"{name}: empty; a network is a JSON object, as show --json writes it")
+        raise ValueError(f"{name}: empty; {what}")
     try:
         return json.loads(text, parse_constant=_refuse, object_pairs_hook=_unrepeated)
     except json.JSONDecodeError as error:

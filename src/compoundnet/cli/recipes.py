@@ -1,0 +1,176 @@
+"""The command on recipes as values: list, show, diff and scale. None of it needs PyTorch."""
+
+import json as json_
+from pathlib import Path
+from typing import Any
+
+from compoundnet.recipes import RECIPES, Entry, Letterhead, Recipe, diff, entry, scaled, settings
+from compoundnet.schema import FieldError, decode, encode, near, shown
+
+from .output import whole, write, write_json, write_table
+from .sources import json_of, text
+
+_ACTIONS = {"list": 0, "show": 1, "diff": 2, "scale": 1}
+_LONG = 1 / 3  # an average over more of the run than this still remembers its start
+
+
+def recipe(
+    what: list[str],
+    batch: int | None = None,
+    epochs: float | None = None,
+    images: int | None = None,
+    out: str | None = None,
+    json: bool = False,
+) -> int:
+    """List the known training recipes, show or compare them, or rescale one for another batch or length.
+
+    Args:
+        batch: scale: images a step over all devices and parts
+        epochs: scale: how many times all images are seen
+        images: scale and show: the training images there are; default: as many as the recipe was made for
+        out: scale: write the recipe to this JSON file
+    """
+    action, *names = what
+    if action not in _ACTIONS:
+        raise ValueError(f"unknown action {shown(action)}; {near(action, _ACTIONS)}")
+    if len(names) != _ACTIONS[action]:
+        wanted = ("no recipe", "one recipe", "two recipes")[_ACTIONS[action]]
+        raise ValueError(f"recipe {action} takes {wanted}, got {len(names)}; names are in: compoundnet recipe list")
+    given = {"--batch": batch, "--epochs": epochs, "--images": images, "--out": out}
+    allowed = {"scale": given.keys(), "show": {"--images"}}.get(action, set())
+    for option, value in given.items():
+        if value is not None and option not in allowed:
+            raise ValueError(f"{option} does not go with recipe {action}; leave it out, or use recipe scale")
+    entries = [read(name) for name in names]
+    if action == "list":
+        return _list(json)
+    if action == "show":
+        return _show(names[0], entries[0], images, json)
+    if action == "diff":
+        return _diff(names, [each.recipe for each in entries], json)
+    if batch is None and epochs is None and images is None:
+        raise ValueError("nothing to scale to; give --batch, --epochs or --images")
+    return _scale(names[0], entries[0], {"batch": batch, "epochs": epochs, "images": images}, out, json)
+
+
+def read(name: str) -> Entry:
+    """The recipe of that name, or in that JSON file. Raises ValueError, one line, when there is none."""
+    path = Path(name)
+    if name in RECIPES or not (path.exists() or path.suffix == ".json"):
+        return entry(name)
+    if path.is_dir() or not path.exists():
+        raise ValueError(f"{name}: {'a folder' if path.is_dir() else 'no such file'}; name a recipe's JSON file")
+    data = json_of(name, text(path, "a recipe is JSON"), "a recipe is a JSON object, as recipe show --json writes it")
+    whole = isinstance(data, dict) and isinstance(data.get("recipe"), dict)
+    try:
+        found = decode(Recipe, data["recipe"] if whole else data)
+        head = decode(Letterhead, data["letterhead"]) if whole and data.get("letterhead") else None
+    except FieldError as error:
+        raise ValueError(f"{name}: {error}") from None
+    unknown = Letterhead(command=f"compoundnet train NET --recipe {name} --data DIR", expected="unknown", source=name)
+    return Entry(recipe=found, letterhead=head or unknown)
+
+
+def _list(json: bool) -> int:
+    if json:
+        write_json([{"name": name, "letterhead": encode(each.letterhead)} for name, each in RECIPES.items()])
+        return 0
+    rows = [
+        (
+            name,
+            f"{each.recipe.epochs:g}",
+            f"{each.recipe.batch:,}",
+            each.recipe.optimizer.name,
+            each.letterhead.expected,
+        )
+        for name, each in RECIPES.items()
+    ]
+    write_table(("Name", "Epochs", "Batch", "Optimizer", "Expected"), rows)
+    return 0
+
+
+def _show(name: str, found: Entry, images: int | None, json: bool) -> int:
+    images = found.letterhead.images if images is None else images
+    rates = curve(found.recipe, images)
+    if json:
+        points = [{"epoch": epoch, "step": step, "rate": rate} for epoch, step, rate in rates]
+        write_json({**encode(found), "images": images, "rates": points})
+        return 0
+    head = found.letterhead
+    write(f"{name}\nSource: {head.source}\nCommand: {head.command}\nHardware: {head.hardware}; time: {head.time}")
+    write(f"Expected: {head.expected}\n")
+    write_table(("Setting", "Value"), [(path, _value(value)) for path, value in settings(found.recipe).items()])
+    write(f"\nLearning rate, with {images:,} images:")
+    write_table(("Epoch", "Step", "Rate"), [(f"{epoch:g}", f"{step:,}", f"{rate:.6g}") for epoch, step, rate in rates])
+    write(_window(found.recipe, images))
+    return 0
+
+
+def curve(recipe: Recipe, images: int) -> list[tuple[float, int, float]]:
+    """The learning rate at a few epochs, as (epoch, step, rate): warm-up, first decay, quarters, the last step."""
+    if images < recipe.batch:
+        raise ValueError(
+            f"{images:,} images do not fill one step of {recipe.batch:,}; give --images or a smaller batch"
+        )
+    schedule, each = recipe.schedule, images // recipe.batch
+    warm, last = schedule.warmup_epochs, schedule.steps(each) - 1
+    epochs = {0.0, warm / 2, warm, 2 * schedule.decay_epochs, *(recipe.epochs * k / 4 for k in (1, 2, 3))}
+    steps = sorted({min(last, int(epoch * each)) for epoch in epochs} | {last})
+    return [(round(step / each, 2), step, schedule.at(step, each, recipe.batch)) for step in steps]
+
+
+def _window(recipe: Recipe, images: int) -> str:
+    """How long the moving average remembers."""
+    if recipe.ema_decay is None:
+        return "No moving average."
+    steps = 1 / (1 - recipe.ema_decay)
+    each = images // recipe.batch
+    share = steps / recipe.schedule.steps(each)
+    line = f"The moving average remembers {steps:,.0f} steps, {steps / each:.3g} epochs, {share:.1%} of the run."
+    return f"{line} That is long: it still holds the start; rescale the recipe." if share > _LONG else line
+
+
+def _diff(names: list[str], recipes: list[Recipe], json: bool) -> int:
+    found = diff(*recipes)
+    if json:
+        write_json([encode(each) for each in found])
+        return 0
+    if not found:
+        write(f"{names[0]} and {names[1]} are the same.")
+        return 0
+    for each in found:
+        write(f"{each.path}: {_value(each.first)} | {_value(each.second)}\n    {each.effect}")
+    write(f"{len(found)} settings differ: {names[0]} | {names[1]}")
+    return 0
+
+
+def _scale(name: str, found: Entry, to: dict[str, Any], out: str | None, json: bool) -> int:
+    before = found.letterhead.images
+    to["images"] = before if to["images"] is None else to["images"]
+    done = scaled(found.recipe, **to, from_images=before)
+    curve(done.recipe, to["images"])  # refuses a step of more images than there are
+    record = {"recipe": encode(done.recipe), "changes": [encode(change) for change in done.changes]}
+    if out is not None:
+        with whole(out) as file:
+            file.write(json_.dumps(record["recipe"], indent=2) + "\n")
+    if json:
+        write_json({**record, "images": to["images"]})
+        return 0
+    write(f"{name}, for {to['images']:,} images")
+    rows = [(each.path, _value(each.before), _value(each.after)) for each in done.changes]
+    write_table(("Setting", "Before", "After"), rows)
+    for each in done.changes:
+        if each.why != "asked for":
+            write(f"{each.path}: {each.why}.")
+    write(_window(done.recipe, to["images"]) if done.changes else "Nothing changes.")
+    if out is not None:
+        write(f"Written to {out}")
+    return 0
+
+
+def _value(value: Any) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, float):
+        return f"{value:.10g}"
+    return f"{value:,}" if type(value) is int else str(value)
