@@ -89,7 +89,12 @@ def test_the_twin_shares_all_but_the_norms() -> None:
 
 def learner() -> Learner:
     given = recipe(advprop=AdvProp(steps=2), dropout=0, drop_connect=0)
-    made = Learner(build(NETWORK, generator=torch.Generator().manual_seed(0)), Plan(recipe=given, images=64), "multiclass", PREPROCESS)
+    made = Learner(
+        build(NETWORK, generator=torch.Generator().manual_seed(0)),
+        Plan(recipe=given, images=64),
+        "multiclass",
+        PREPROCESS,
+    )
     return made.train()
 
 
@@ -133,7 +138,9 @@ def test_weights_for_people_have_the_main_norms_only(tmp_path: Path) -> None:
     assert saved.keys() == build(NETWORK).state_dict().keys()
     state = latest_state(tmp_path / "run" / "resume")
     assert state is not None
-    assert sum(name.startswith("auxiliary.") for name in state.tensors) == 5 * sum(n.endswith("running_mean") for n in saved)
+    assert sum(name.startswith("auxiliary.") for name in state.tensors) == 5 * sum(
+        n.endswith("running_mean") for n in saved
+    )
 
 
 def test_the_images_of_advprop_run_from_minus_1_to_1(tmp_path: Path) -> None:

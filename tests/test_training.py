@@ -16,13 +16,15 @@ from hypothesis import strategies as st
 from torch.nn import functional as F
 
 from compoundnet import Weights, build, load, save
+from compoundnet.data import Pictures, folder
 from compoundnet.modules import ConvNet
 from compoundnet.recipes import Augment, Optimizer, Recipe
 from compoundnet.schema import FieldError
 from compoundnet.training import Host, Plan, RMSProp, TrainingError, averaged, load_run, train
 from compoundnet.training.diagnosing import first_broken
+from compoundnet.training.feeds import PictureFeed
 from compoundnet.training.losses import loss_of, sums
-from compoundnet.training.memory import Memory, as_pixels
+from compoundnet.training.in_memory import MemoryFeed, as_pixels
 from compoundnet.training.mixing import mixed
 from compoundnet.training.optimizing import optimizer_of
 from compoundnet.training.state import latest_state
@@ -50,7 +52,11 @@ def test_a_small_network_learns_and_its_files_say_how(tmp_path: Path) -> None:
     assert pretrained.weights.metrics["validation_top1"] == done.best["top1"]
     assert pretrained.weights.preprocess == PREPROCESS
     data = examples(32, seed=1)
-    images = next(iter(Memory(as_pixels(data.pixels, 3), torch.from_numpy(data.labels), PREPROCESS, None, 32).batches(0, 0, 16)))[0]
+    images = next(
+        iter(
+            MemoryFeed(as_pixels(data.pixels, 3), torch.from_numpy(data.labels), PREPROCESS, None, 32).batches(0, 0, 16)
+        )
+    )[0]
     with torch.inference_mode():
         right = (pretrained.model(images).argmax(1).numpy() == data.labels).mean()
     assert 100 * right == done.best["top1"]
@@ -73,7 +79,7 @@ def test_a_run_is_the_recipe_step_by_step(tmp_path: Path) -> None:
     plan = Plan(recipe=given, images=64)
     optimizer = optimizer_of(given.optimizer, model)
     average = averaged(model, 0.9)
-    feed = Memory(as_pixels(data.pixels, 3), torch.from_numpy(data.labels), PREPROCESS, given.augment, 8)
+    feed = MemoryFeed(as_pixels(data.pixels, 3), torch.from_numpy(data.labels), PREPROCESS, given.augment, 8)
     step = 0
     for epoch in range(2):
         parts = list(feed.batches(epoch, 0, 16))
@@ -205,35 +211,69 @@ def test_mixed_labels_are_the_shares_of_the_mixed_pictures(kind: str) -> None:
 def test_one_batch_in_memory_is_each_picture_by_itself() -> None:
     """Against a loop over pictures: shifted with black borders, mirrored, a square cut out."""
     data = examples(12)
-    feed = Memory(as_pixels(data.pixels, 3), torch.from_numpy(data.labels), PREPROCESS, Augment(least_area=1.0, shift=3, cutout=5), 4)
-    from compoundnet.training.memory import _Draws
+    feed = MemoryFeed(
+        as_pixels(data.pixels, 3),
+        torch.from_numpy(data.labels),
+        PREPROCESS,
+        Augment(least_area=1.0, shift=3, cutout=5),
+        4,
+    )
     from compoundnet.training.randomness import generator
+    from compoundnet.training.shifting import Shifts
 
-    draws = _Draws(Augment(least_area=1.0, shift=3, cutout=5), 12, 16, generator(0, 7))
+    draws = Shifts(Augment(least_area=1.0, shift=3, cutout=5), 12, 16, 0.5, generator(0, 7, 1))
+    order = torch.randperm(12, generator=generator(0, 7)).tolist()
     for number, (images, labels) in enumerate(feed.batches(7, 0, 16)):
-        for k, at in enumerate(draws.order[4 * number : 4 * number + 4].tolist()):
+        for k in range(4):
+            place = 4 * number + k
+            at = order[place]
             assert labels[k] == data.labels[at]
             padded = np.pad(data.pixels[at], ((3, 3), (3, 3), (0, 0)))
-            down, right = (draws.shifts[at] + 3).tolist()
+            down, right = (draws.shifts[place] + 3).tolist()
             expected = padded[down : down + 16, right : right + 16]
-            expected = expected[:, ::-1] if draws.mirrored[at] else expected
+            expected = expected[:, ::-1] if draws.mirrored[place] else expected
             hole = expected.copy()
-            top, left = (draws.holes[at] - 2).tolist()
+            top, left = (draws.holes[place] - 2).tolist()
             hole[max(0, top) : max(0, top + 5), max(0, left) : max(0, left + 5)] = 0
             normalised = (hole / 255 - 0.5) / 0.25
             np.testing.assert_allclose(images[k].permute(1, 2, 0).numpy(), normalised, atol=1e-5)
 
 
+def test_pictures_one_by_one_are_those_of_a_whole_batch(tmp_path: Path) -> None:
+    """The same black borders and holes, drawn by place; each feed has an order of its own."""
+    data = replace(examples(12), pixels=np.full((12, 16, 16, 3), 200, np.uint8))
+    given = Augment(least_area=1.0, flip=0.0, shift=3, cutout=5)
+    whole = MemoryFeed(as_pixels(data.pixels, 3), torch.from_numpy(data.labels), PREPROCESS, given, 4)
+    single = PictureFeed(Pictures(data, PREPROCESS, given), 4)
+    assert len(whole) == len(single) == 3
+    for (images, _), (others, _) in zip(whole.batches(5, 1, 16), single.batches(5, 1, 16), strict=True):
+        torch.testing.assert_close(images, others, rtol=0, atol=0.02)  # one of 255 by the resize
+
+
+def test_a_folder_of_pictures_trains_and_grows(tmp_path: Path) -> None:
+    data = examples(48)
+    for k, label in enumerate(data.labels):
+        (tmp_path / "data" / "abcd"[label]).mkdir(parents=True, exist_ok=True)
+        data.image(k).save(tmp_path / "data" / "abcd"[label] / f"{k}.png")
+    given = recipe(epochs=2, grow_from=12, augment=Augment(policy="randaugment", cutout=2))
+    done = train(NETWORK, given, folder(tmp_path / "data"), None, tmp_path / "run", preprocess=PREPROCESS)
+    assert [row["side"] for row in done.history] == [12, 16]
+    again = train(
+        NETWORK, given, folder(tmp_path / "data"), None, tmp_path / "again", preprocess=PREPROCESS, host=Host(workers=1)
+    )
+    assert [row["train_loss"] for row in done.history] == [row["train_loss"] for row in again.history]
+
+
 def test_processes_share_an_epoch_between_them() -> None:
     data, given = examples(48), Augment(least_area=1.0, shift=2)
     pixels, labels = as_pixels(data.pixels, 3), torch.from_numpy(data.labels)
-    one = list(Memory(pixels, labels, PREPROCESS, given, 8).batches(3, 0, 16))
-    two = [list(Memory(pixels, labels, PREPROCESS, given, 4, rank=r, world=2).batches(3, 0, 16)) for r in (0, 1)]
+    one = list(MemoryFeed(pixels, labels, PREPROCESS, given, 8).batches(3, 0, 16))
+    two = [list(MemoryFeed(pixels, labels, PREPROCESS, given, 4, rank=r, world=2).batches(3, 0, 16)) for r in (0, 1)]
     for (images, _), (left, _), (right, _) in zip(one, *two, strict=True):
         assert torch.equal(images, torch.cat([left, right]))
-    later = list(Memory(pixels, labels, PREPROCESS, given, 8).batches(3, 2, 16))
+    later = list(MemoryFeed(pixels, labels, PREPROCESS, given, 8).batches(3, 2, 16))
     assert all(torch.equal(a, b) for (a, _), (b, _) in zip(later, one[2:], strict=True))
-    seen = [Memory(pixels, labels, PREPROCESS, None, 5, rank=r, world=2) for r in (0, 1)]
+    seen = [MemoryFeed(pixels, labels, PREPROCESS, None, 5, rank=r, world=2) for r in (0, 1)]
     assert [sum(len(y) for _, y in feed.batches(0, 0, 16)) for feed in seen] == [25, 23]
     assert [len(feed) for feed in seen] == [len(list(feed.batches(0, 0, 16))) for feed in seen]
 

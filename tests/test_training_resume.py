@@ -43,7 +43,9 @@ def assert_same(one: Path, other: Path) -> None:
     for left, right in ((a, b), (best, bests)):
         assert left.keys() == right.keys()
         assert all(torch.equal(left[name], right[name]) for name in left)
-    logged = [json.loads(line)["steps"] for line in (other / "events.jsonl").read_text().splitlines() if "epoch" in line]
+    logged = [
+        json.loads(line)["steps"] for line in (other / "events.jsonl").read_text().splitlines() if "epoch" in line
+    ]
     assert logged == [row["steps"] for row in rows]
 
 
@@ -260,7 +262,9 @@ def test_a_folder_is_begun_once_and_goes_on_as_the_same_run(tmp_path: Path) -> N
 def test_the_test_set_is_looked_at_once(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path)
     assert folder.claim_test() == 0
-    with pytest.raises(TrainingError, match=r"the test set was evaluated on \d{4}-\d\d-\d\d; a second look needs --again"):
+    with pytest.raises(
+        TrainingError, match=r"the test set was evaluated on \d{4}-\d\d-\d\d; a second look needs --again"
+    ):
         folder.claim_test()
     assert folder.claim_test(again=True) == 1
 

@@ -11,7 +11,7 @@ from .averaging import averaged as averaged
 from .decaying import decay_groups as decay_groups
 from .folder import RunFolder as RunFolder
 from .host import Host as Host
-from .memory import InMemory as InMemory
+from .in_memory import InMemory as InMemory
 from .planning import Plan as Plan
 from .rmsprop import RMSProp as RMSProp
 from .running import Interrupted as Interrupted

@@ -50,9 +50,7 @@ class Box:
         return Box(*(part.to(images) for part in (self.pixel_C11, self.low_C11, self.high_C11)))
 
 
-def pgd_step(
-    adversarial_NCHW: Tensor, gradient_NCHW: Tensor, images_NCHW: Tensor, attack: AdvProp, box: Box
-) -> Tensor:
+def pgd_step(adversarial_NCHW: Tensor, gradient_NCHW: Tensor, images_NCHW: Tensor, attack: AdvProp, box: Box) -> Tensor:
     """One step down the gradient's sign, back into ``epsilon`` around the images, and into what a pixel can be."""
     box = box.to(images_NCHW)
     moved = adversarial_NCHW - attack.step_size * box.pixel_C11 * gradient_NCHW.sign()

@@ -6,7 +6,6 @@ from compoundnet.recipes import Recipe, Schedule
 from compoundnet.schema import require
 
 
-
 @dataclass(frozen=True, kw_only=True)
 class Plan:
     """A recipe applied to a number of images on ``world`` processes.

@@ -182,7 +182,9 @@ def _check(job: Job) -> None:
         require(same, "validation", "its task or classes are not those of the training data")
     if job.weights is not None:
         same = job.weights.weights.network == job.network
-        require(same, "weights", "they are of another network; load them with classes= of the data, train their network")
+        require(
+            same, "weights", "they are of another network; load them with classes= of the data, train their network"
+        )
 
 
 def _record(job: Job) -> Weights:

@@ -44,7 +44,9 @@ def write_state(folder: Path, state: State) -> Path:
     part = folder / "writing.part"
     try:
         values = json.dumps({**state.values, "steps": state.steps}, allow_nan=False)
-        save_file({name: tensor.detach().cpu().contiguous() for name, tensor in state.tensors.items()}, part, {_KEY: values})
+        save_file(
+            {name: tensor.detach().cpu().contiguous() for name, tensor in state.tensors.items()}, part, {_KEY: values}
+        )
         _flush(part)
         target = folder / f"step-{state.steps:09d}-{sha256(part)}.safetensors"
         part.replace(target)

@@ -15,6 +15,7 @@ from compoundnet.schema import require
 
 from .feeding import Batch
 from .randomness import generator
+from .shifting import Shifts
 
 
 @runtime_checkable
@@ -28,16 +29,16 @@ class InMemory(Protocol):
 
 
 def whole_batches_do(augment: Augment) -> bool:
-    """Whether ``Memory`` can do all that is asked: mirroring, shifting, cutting out; no resizing and no colours."""
+    """Whether ``MemoryFeed`` can do all that is asked: mirroring, shifting, cutting out; no resizing and no colours."""
     return augment.policy == "none" and augment.least_area == 1
 
 
 @dataclass(frozen=True)
-class Memory:
+class MemoryFeed:
     """A feed of pictures in memory, at their own size; see ``Feed``.
 
     With ``augment`` each epoch is shuffled and each picture shifted, mirrored and cut, by random numbers of
-    (seed, epoch, picture): the same on any number of processes. Without it the order is kept, and the last batch may be
+    (seed, epoch, place in the epoch): the same on any number of processes. Without it the order is kept, and the last batch may be
     smaller. ``batch`` is one process's part.
     """
 
@@ -64,11 +65,12 @@ class Memory:
                 chosen = slice(begin, begin + self.batch)
                 yield self._normalised(self.pixels_NHWC[chosen]), self.labels[chosen]
             return
-        draws = _Draws(self.augment, count, side, generator(self.seed, epoch))
+        order = torch.randperm(count, generator=generator(self.seed, epoch))
+        shifts = Shifts(self.augment, count, side, self.augment.flip, generator(self.seed, epoch, 1))
         for number in range(start, len(self)):
             begin = (number * self.world + self.rank) * self.batch
-            chosen = draws.order[begin : begin + self.batch]
-            yield self._normalised(draws.changed(self.pixels_NHWC, chosen)), self.labels[chosen]
+            chosen = self.pixels_NHWC[order[begin : begin + self.batch]]
+            yield self._normalised(shifts.of(chosen, begin)), self.labels[order[begin : begin + self.batch]]
 
     def _normalised(self, pixels_NHWC: Tensor) -> Tensor:
         """Float32, N x C x H x W in shape; channels stay last in memory."""
@@ -78,41 +80,15 @@ class Memory:
         return ((pixels_NHWC.float() - mean) * scale).permute(0, 3, 1, 2)
 
 
-class _Draws:
-    """The random numbers of one epoch: the order, and for each picture its shift, mirroring and hole."""
-
-    def __init__(self, augment: Augment, count: int, side: int, generator: torch.Generator) -> None:
-        self.order = torch.randperm(count, generator=generator)
-        self.side = side
-        self.hole = augment.cutout
-        most = 2 * augment.shift + 1
-        self.shifts = torch.randint(most, (count, 2), generator=generator) - augment.shift
-        self.mirrored = torch.rand(count, generator=generator) < augment.flip
-        self.holes = torch.randint(side, (count, 2), generator=generator)
-
-    def changed(self, pixels_NHWC: Tensor, chosen: Tensor) -> Tensor:
-        """The chosen pictures, moved in one gather; what comes in from outside, and the hole, is 0 (black)."""
-        here = torch.arange(self.side)
-        rows = here + self.shifts[chosen, 0, None]
-        columns = torch.where(self.mirrored[chosen, None], self.side - 1 - here, here) + self.shifts[chosen, 1, None]
-        inside_rows, inside_columns = (rows >= 0) & (rows < self.side), (columns >= 0) & (columns < self.side)
-        last = self.side - 1
-        moved = pixels_NHWC[chosen[:, None, None], rows.clamp(0, last)[:, :, None], columns.clamp(0, last)[:, None, :]]
-        kept = inside_rows[:, :, None] & inside_columns[:, None, :]
-        if self.hole:
-            half = self.hole // 2
-            far = [(here < at - half) | (here >= at - half + self.hole) for at in self.holes[chosen].unsqueeze(2).unbind(1)]
-            kept &= far[0][:, :, None] | far[1][:, None, :]
-        return moved * kept.unsqueeze(3)
-
-
 def as_pixels(pixels: NDArray[np.uint8], channels: int) -> Tensor:
     """Pictures in memory as a tensor N x H x W x C; grey ones are repeated for a network of more channels.
 
     Raises FieldError for an array of other pictures.
     """
     shape = pixels.shape
-    require(pixels.dtype == np.uint8 and len(shape) in (3, 4), "pixels", f"{pixels.dtype} of {shape}; give uint8 pictures")
+    require(
+        pixels.dtype == np.uint8 and len(shape) in (3, 4), "pixels", f"{pixels.dtype} of {shape}; give uint8 pictures"
+    )
     tensor = torch.from_numpy(np.ascontiguousarray(pixels))
     tensor = tensor if len(shape) == 4 else tensor.unsqueeze(3)
     fits = tensor.shape[3] in (1, channels)
