@@ -56,6 +56,11 @@ def allocated(network: c.Network, batch: int, optimizer: str) -> int:
     optimize.zero_grad(set_to_none=True)
     state = [value for each in optimize.state.values() for value in each.values() if torch.is_tensor(value)]
     before = sum(tensor.nbytes for tensor in (*model.parameters(), *model.buffers(), *state, images, labels))
+    return before + most_held(step)
+
+
+def most_held(step: Callable[[], object]) -> int:
+    """The most bytes that a call holds beside what stood before it, as torch's profiler records it."""
     with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiled:
         step()
     assert profiled.profiler is not None
@@ -63,7 +68,7 @@ def allocated(network: c.Network, batch: int, optimizer: str) -> int:
     recorded: list[Any] = profiled.profiler.kineto_results.events()  # torch types them without their bytes
     events = [event for event in recorded if event.name() == "[memory]"]
     changes = (event.nbytes() for event in sorted(events, key=lambda event: event.start_ns()))
-    return before + max(accumulate(changes))
+    return max(accumulate(changes))
 
 
 def records(side: int | None) -> Iterator[dict[str, Any]]:

@@ -1,6 +1,6 @@
 """What each of several processes does: ``torchrun --nproc-per-node N -m tests.distributed FOLDER``.
 
-Writes the gradients of one global batch, by how batch norms are treated, and trains; each rank keeps what it ended with.
+Writes the gradients of one global batch, by how batch norms are treated; then trains, and writes what it ended with.
 """
 
 import sys

@@ -23,8 +23,8 @@ from compoundnet.schema import FieldError
 from compoundnet.training import Host, Plan, RMSProp, TrainingError, averaged, load_run, train
 from compoundnet.training.diagnosing import first_broken
 from compoundnet.training.feeds import PictureFeed
-from compoundnet.training.losses import loss_of, sums
 from compoundnet.training.in_memory import MemoryFeed, as_pixels
+from compoundnet.training.losses import loss_of, sums
 from compoundnet.training.mixing import mixed
 from compoundnet.training.optimizing import optimizer_of
 from compoundnet.training.state import latest_state
@@ -182,8 +182,8 @@ def test_smoothing_is_the_released_codes() -> None:
     logits, labels = torch.randn(5, 4, dtype=torch.float64), torch.arange(5) % 4
     shares = F.one_hot(labels, 4) * 0.9 + 0.1 / 4
     expected = -(shares * logits.log_softmax(1)).sum(1).mean()
-    for given in (labels, F.one_hot(labels, 4).double()):
-        torch.testing.assert_close(loss_of(logits, given, "multiclass", 0.1).double(), expected, rtol=1e-5, atol=1e-6)
+    for known in (labels, F.one_hot(labels, 4).double()):
+        torch.testing.assert_close(loss_of(logits, known, "multiclass", 0.1).double(), expected, rtol=1e-5, atol=1e-6)
 
 
 def test_sums_count_images_losses_and_hits() -> None:
@@ -195,14 +195,14 @@ def test_sums_count_images_losses_and_hits() -> None:
     assert sums(logits - 0.5, marks, "multilabel").tolist()[2] == 3
 
 
-@pytest.mark.parametrize("kind", ["mixup", "cutmix"])
-def test_mixed_labels_are_the_shares_of_the_mixed_pictures(kind: str) -> None:
+@pytest.mark.parametrize("asked", [Augment(mixup=1.0), Augment(cutmix=1.0)])
+def test_mixed_labels_are_the_shares_of_the_mixed_pictures(asked: Augment) -> None:
     """A picture of ones is mixed with zeros, so its mean is its share."""
     images = torch.cat([torch.ones(4, 3, 20, 20), torch.zeros(4, 3, 20, 20)])
     labels = torch.tensor([1] * 4 + [0] * 4)
     for seed in range(20):
         torch.manual_seed(seed)
-        found, shares = mixed(images, labels, Augment(**{kind: 1.0}), 2)
+        found, shares = mixed(images, labels, asked, 2)
         torch.testing.assert_close(found.mean((1, 2, 3)), shares[:, 1], rtol=0, atol=1e-5)
         torch.testing.assert_close(shares.sum(1), torch.ones(8))
     assert mixed(images, labels, Augment(), 2)[1] is labels
@@ -242,9 +242,9 @@ def test_one_batch_in_memory_is_each_picture_by_itself() -> None:
 def test_pictures_one_by_one_are_those_of_a_whole_batch(tmp_path: Path) -> None:
     """The same black borders and holes, drawn by place; each feed has an order of its own."""
     data = replace(examples(12), pixels=np.full((12, 16, 16, 3), 200, np.uint8))
-    given = Augment(least_area=1.0, flip=0.0, shift=3, cutout=5)
-    whole = MemoryFeed(as_pixels(data.pixels, 3), torch.from_numpy(data.labels), PREPROCESS, given, 4)
-    single = PictureFeed(Pictures(data, PREPROCESS, given), 4)
+    asked = Augment(least_area=1.0, flip=0.0, shift=3, cutout=5)
+    whole = MemoryFeed(as_pixels(data.pixels, 3), torch.from_numpy(data.labels), PREPROCESS, asked, 4)
+    single = PictureFeed(Pictures(data, PREPROCESS, asked), 4)
     assert len(whole) == len(single) == 3
     for (images, _), (others, _) in zip(whole.batches(5, 1, 16), single.batches(5, 1, 16), strict=True):
         torch.testing.assert_close(images, others, rtol=0, atol=0.02)  # one of 255 by the resize
@@ -295,8 +295,8 @@ def test_data_that_do_not_fit_are_refused_before_a_folder_is_made(tmp_path: Path
     data = replace(examples(64), classes=("a", "b"))
     with pytest.raises(FieldError, match=r"classes: the data has 2, the network 4; give dataclasses.replace"):
         run(tmp_path / "run", recipe(), data)
+    other = replace(examples(32), classes=("a", "b", "c", "x"))
     with pytest.raises(FieldError, match="validation: its task or classes are not those"):
-        other = replace(examples(32), classes=("a", "b", "c", "x"))
         train(NETWORK, recipe(), examples(64), other, tmp_path / "run", preprocess=PREPROCESS)
     with pytest.raises(FieldError, match="batch: 16 is more than the 8 training images; give a batch of at most 8"):
         run(tmp_path / "run", recipe(), examples(8))

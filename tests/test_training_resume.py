@@ -1,7 +1,6 @@
 """A run that was stopped, killed or could not write ends with the same bits as one that was not."""
 
 import json
-import os
 import random
 import signal
 import subprocess
@@ -96,9 +95,13 @@ def test_what_is_asked_for_during_the_last_step_of_an_epoch_happens_after_its_va
 def test_a_finished_run_is_not_trained_again(tmp_path: Path) -> None:
     done = run(tmp_path / "run", recipe(epochs=1))
     before = (tmp_path / "run" / "model.safetensors").stat().st_mtime_ns
-    again = run(tmp_path / "run", recipe(epochs=1), resume=True, on_progress=lambda done, total: pytest.fail("trained"))
+    again = run(tmp_path / "run", recipe(epochs=1), resume=True, on_progress=never)
     assert again == done
     assert (tmp_path / "run" / "model.safetensors").stat().st_mtime_ns == before
+
+
+def never(done: int, total: int) -> None:
+    pytest.fail("trained")
 
 
 def test_random_states_outside_are_left_as_they_were(tmp_path: Path) -> None:
@@ -136,9 +139,9 @@ def test_a_run_that_is_killed_at_random_moments_ends_as_if_it_never_was(tmp_path
     moments, kills, folder = random.Random(0), 0, tmp_path / "parts"
     for _ in range(40):
         process = started(folder, resume=(folder / "recipe.json").exists())
-        newest = os.stat(folder / "resume").st_mtime_ns if (folder / "resume").exists() else 0
+        newest = (folder / "resume").stat().st_mtime_ns if (folder / "resume").exists() else 0
         while process.poll() is None and not (
-            (folder / "resume").exists() and os.stat(folder / "resume").st_mtime_ns != newest
+            (folder / "resume").exists() and (folder / "resume").stat().st_mtime_ns != newest
         ):
             time.sleep(0.001)
         time.sleep(moments.random() * 0.08)

@@ -32,11 +32,11 @@ def auxiliary_twin(model: ConvNet) -> ConvNet:
 
 @dataclass(frozen=True)
 class Box:
-    """How far one step of a pixel's 255 is in a normalised image, and its darkest and brightest values, by channel."""
+    """One of a pixel's 255 steps in a normalised image, and its darkest and brightest values; each C x 1 x 1."""
 
-    pixel_C11: Tensor
-    low_C11: Tensor
-    high_C11: Tensor
+    pixel: Tensor
+    low: Tensor
+    high: Tensor
 
     @staticmethod
     def of(preprocess: Preprocess, channels: int) -> "Box":
@@ -47,16 +47,16 @@ class Box:
 
     def to(self, images: Tensor) -> "Box":
         """The same box on the device and in the type of some images."""
-        return Box(*(part.to(images) for part in (self.pixel_C11, self.low_C11, self.high_C11)))
+        return Box(*(part.to(images) for part in (self.pixel, self.low, self.high)))
 
 
 def pgd_step(adversarial_NCHW: Tensor, gradient_NCHW: Tensor, images_NCHW: Tensor, attack: AdvProp, box: Box) -> Tensor:
     """One step down the gradient's sign, back into ``epsilon`` around the images, and into what a pixel can be."""
     box = box.to(images_NCHW)
-    moved = adversarial_NCHW - attack.step_size * box.pixel_C11 * gradient_NCHW.sign()
-    reach = attack.epsilon * box.pixel_C11
+    moved = adversarial_NCHW - attack.step_size * box.pixel * gradient_NCHW.sign()
+    reach = attack.epsilon * box.pixel
     near = torch.minimum(torch.maximum(moved, images_NCHW - reach), images_NCHW + reach)
-    return torch.minimum(torch.maximum(near, box.low_C11), box.high_C11)
+    return torch.minimum(torch.maximum(near, box.low), box.high)
 
 
 def attacked(
@@ -67,7 +67,7 @@ def attacked(
     Starts at random within epsilon, and with probability CLEAN_START at the images themselves (drawn once for the
     batch). No parameter receives a gradient.
     """
-    reach = attack.epsilon * box.to(images_NCHW).pixel_C11
+    reach = attack.epsilon * box.to(images_NCHW).pixel
     start = (2 * torch.rand_like(images_NCHW) - 1) * reach if torch.rand(()) >= CLEAN_START else 0
     adversarial = (images_NCHW + start).detach()
     for _ in range(attack.steps):

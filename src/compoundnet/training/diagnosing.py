@@ -51,7 +51,7 @@ def first_broken(model: ConvNet, images_NCHW: Tensor) -> str | None:
         return hook
 
     for name, module in walked.named_modules():
-        if name == "classifier" or name in ("stem", "top") or name.count(".") == 2 and name.startswith("stages."):
+        if name == "classifier" or name in ("stem", "top") or (name.count(".") == 2 and name.startswith("stages.")):
             module.register_forward_hook(look(name))
     walked(images_NCHW)
     return found[0] if found else None

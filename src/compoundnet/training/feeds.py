@@ -69,9 +69,13 @@ def feed_of(
     FieldError for a network that takes other than RGB pictures, which single pictures are.
     """
     part, seed = plan.part, plan.recipe.seed
-    if isinstance(examples, InMemory) and (augment is None or whole_batches_do(augment)):
-        if examples.pixels.shape[1:3] == preprocess.size and plan.recipe.grow_from is None:
-            pixels, labels = as_pixels(examples.pixels, network.in_channels), torch.as_tensor(examples.labels)
-            return MemoryFeed(pixels, labels, preprocess, augment, part, seed, rank, plan.world)
+    if isinstance(examples, InMemory) and _as_they_are(examples, preprocess, augment, plan):
+        pixels, labels = as_pixels(examples.pixels, network.in_channels), torch.as_tensor(examples.labels)
+        return MemoryFeed(pixels, labels, preprocess, augment, part, seed, rank, plan.world)
     require(network.in_channels == 3, "in_channels", f"{network.in_channels}; pictures have 3: red, green and blue")
     return PictureFeed(Pictures(examples, preprocess, augment, seed), part, workers, rank, plan.world)
+
+
+def _as_they_are(examples: InMemory, preprocess: Preprocess, augment: Augment | None, plan: Plan) -> bool:
+    sized = examples.pixels.shape[1:3] == preprocess.size and plan.recipe.grow_from is None
+    return sized and (augment is None or whole_batches_do(augment))

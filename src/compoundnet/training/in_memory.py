@@ -29,7 +29,7 @@ class InMemory(Protocol):
 
 
 def whole_batches_do(augment: Augment) -> bool:
-    """Whether ``MemoryFeed`` can do all that is asked: mirroring, shifting, cutting out; no resizing and no colours."""
+    """Whether ``MemoryFeed`` can do all that is asked: mirror, shift, cut out; it resizes and recolours nothing."""
     return augment.policy == "none" and augment.least_area == 1
 
 
@@ -37,12 +37,12 @@ def whole_batches_do(augment: Augment) -> bool:
 class MemoryFeed:
     """A feed of pictures in memory, at their own size; see ``Feed``.
 
-    With ``augment`` each epoch is shuffled and each picture shifted, mirrored and cut, by random numbers of
-    (seed, epoch, place in the epoch): the same on any number of processes. Without it the order is kept, and the last batch may be
-    smaller. ``batch`` is one process's part.
+    With ``augment`` each epoch is shuffled and each picture shifted, mirrored and cut, by random numbers of (seed,
+    epoch, place in the epoch): the same on any number of processes. Without it the order is kept, and the
+    last batch may be smaller. ``batch`` is one process's part.
     """
 
-    pixels_NHWC: Tensor
+    pixels: Tensor  # N x H x W x C
     labels: Tensor
     preprocess: Preprocess
     augment: Augment | None
@@ -57,19 +57,19 @@ class MemoryFeed:
 
     def batches(self, epoch: int, start: int, side: int) -> Iterator[Batch]:
         """See ``Feed``. Raises FieldError for another side than the pictures'."""
-        height, width = self.pixels_NHWC.shape[1:3]
+        height, width = self.pixels.shape[1:3]
         require(height == width == side, "side", f"{side} pixels, but the pictures in memory are {height} x {width}")
         count = len(self.labels)
         if self.augment is None:
             for begin in range((start * self.world + self.rank) * self.batch, count, self.world * self.batch):
                 chosen = slice(begin, begin + self.batch)
-                yield self._normalised(self.pixels_NHWC[chosen]), self.labels[chosen]
+                yield self._normalised(self.pixels[chosen]), self.labels[chosen]
             return
         order = torch.randperm(count, generator=generator(self.seed, epoch))
         shifts = Shifts(self.augment, count, side, self.augment.flip, generator(self.seed, epoch, 1))
         for number in range(start, len(self)):
             begin = (number * self.world + self.rank) * self.batch
-            chosen = self.pixels_NHWC[order[begin : begin + self.batch]]
+            chosen = self.pixels[order[begin : begin + self.batch]]
             yield self._normalised(shifts.of(chosen, begin)), self.labels[order[begin : begin + self.batch]]
 
     def _normalised(self, pixels_NHWC: Tensor) -> Tensor:

@@ -91,9 +91,10 @@ class Learner(LightningModule):
         part = batch_idx % self.plan.recipe.accumulate
         seed_all(self.plan.recipe.seed, self.done, part, self.rank)
 
-    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+    def training_step(self, *args: Any, **kwargs: Any) -> Tensor:
+        """The loss of a batch, (images, labels); the first argument."""
         recipe = self.plan.recipe
-        images, labels = batch
+        images, labels = args[0]
         images, labels = mixed(images, labels, recipe.augment, self.model.network.classes)
         images = images.contiguous(memory_format=torch.channels_last)
         loss = loss_of(self.model(images), labels, self.task, recipe.label_smoothing)
@@ -122,8 +123,9 @@ class Learner(LightningModule):
         contenders = ("average", "raw") if self.average is not None else ("raw",)
         self.validated = {name: torch.zeros(3, dtype=torch.float64, device=self.device) for name in contenders}
 
-    def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        images, labels = batch
+    def validation_step(self, *args: Any, **kwargs: Any) -> None:
+        """Add a batch, (images, labels), to the sums of each contender; the first argument."""
+        images, labels = args[0]
         images = images.contiguous(memory_format=torch.channels_last)
         for name, total in self.validated.items():
             model = self.average.module if name == "average" and self.average is not None else self.model

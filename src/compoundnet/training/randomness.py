@@ -27,5 +27,5 @@ def seed_all(seed: int, *place: int) -> None:
     """
     start = derived(seed, *place)
     torch.manual_seed(start)
-    np.random.seed(start % 2**32)  # noqa: NPY002 - what a user's own code may draw from
+    np.random.seed(start % 2**32)
     random.seed(start)

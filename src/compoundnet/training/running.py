@@ -1,7 +1,6 @@
 """train(): a network, a recipe and labelled pictures to a folder of weights and figures."""
 
 import contextlib
-import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -188,7 +187,7 @@ def _check(job: Job) -> None:
 
 
 def _record(job: Job) -> Weights:
-    name = Path(os.path.abspath(job.folder.path)).name
+    name = job.folder.path.resolve().name
     named = len(job.train.classes) == job.network.classes
     return Weights(
         name=name,
@@ -201,7 +200,7 @@ def _record(job: Job) -> Weights:
 
 
 def own_preprocess(network: Network, recipe: Recipe) -> Preprocess:
-    """The released evaluation at the side that is trained; with AdvProp, pixels from -1 to 1 as its authors have them."""
+    """The released evaluation at the side that is trained; with AdvProp, pixels from -1 to 1 as its authors have."""
     side = recipe.resolution or network.resolution
     half = (0.5, 0.5, 0.5)
     given = Preprocess(size=(side, side), crop=released_crop(side))

@@ -21,7 +21,7 @@ class Shifts:
         self.holes = torch.randint(side, (count, 2), generator=generator)
 
     def of(self, pictures_NHWC: Tensor, begin: int, black: Tensor | int = 0) -> Tensor:
-        """The pictures whose places are ``begin`` and on, moved in one gather; what was outside, and the hole, is black.
+        """The pictures whose places are ``begin`` and on, moved in one gather; what was outside and the hole are black.
 
         ``black`` is the value of a black pixel, or one for each channel.
         """

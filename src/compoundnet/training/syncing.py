@@ -13,12 +13,12 @@ class _Mean(torch.autograd.Function):
     """The mean of a tensor over all processes; so is its gradient, whose sum is over all their losses."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor) -> Tensor:
-        return _mean(x)
+    def forward(*args: Any, **kwargs: Any) -> Tensor:
+        return _mean(args[1])
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
-        return _mean(gradients[0])
+    def backward(ctx: Any, *grad_outputs: Any) -> Tensor:
+        return _mean(grad_outputs[0])
 
 
 def _mean(x: Tensor) -> Tensor:

@@ -1,18 +1,24 @@
 """Lightning's Trainer for a recipe on a host: loop, precision, processes, accumulation, clipping."""
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import torch
+from lightning_fabric.connector import _PRECISION_INPUT
 from pytorch_lightning import Trainer
 from pytorch_lightning.loggers import TensorBoardLogger
 
 from compoundnet.recipes import Recipe
+from compoundnet.recipes.recipe import Precision
 
 from .host import Host
 from .state import TrainingError
 
-_PRECISION = {"float32": "32-true", "bfloat16": "bf16-mixed", "float16": "16-mixed"}
+_PRECISION: Mapping[Precision, _PRECISION_INPUT] = MappingProxyType(
+    {"float32": "32-true", "bfloat16": "bf16-mixed", "float16": "16-mixed"}
+)
 
 
 def trainer_of(recipe: Recipe, host: Host, folder: Path) -> Trainer:
