@@ -65,25 +65,14 @@ def train(
     chosen = chosen if seed is None else replace(chosen, seed=seed)
     examples, judges = examples_of(data, val, chosen.seed)
     network = _fitting(read(net).network, examples, net)
-    host = Host(
-        devices=devices,
-        workers=workers,
-        threads=threads,
-        compile=compile,
-        save_minutes=save_minutes,
-        tensorboard=tensorboard,
-    )
+    machine = {"devices": devices, "workers": workers, "threads": threads}
+    host = Host(**machine, compile=compile, save_minutes=save_minutes, tensorboard=tensorboard)
     given = None if pretrained is None else _weights(pretrained, network)
     network = given.weights.network if given else network
     try:
         with progress("steps") as on_done:
-            done = trained(
-                *(network, chosen, examples, judges, out),
-                weights=given,
-                host=host,
-                resume=resume,
-                on_progress=on_done,
-            )
+            options = {"weights": given, "host": host, "resume": resume, "on_progress": on_done}
+            done = trained(network, chosen, examples, judges, out, **options)
     except Interrupted as stop:
         sys.stderr.write(f"compoundnet: {stop}\n")
         return INTERRUPTED
