@@ -105,6 +105,10 @@ SURFACE = {
         *["weights", "--cam", "--dynamic", "--format", "--include-preprocess", "--json", "--out", "--random-weights"],
     ],
     "verify": ["artefact", "--json"],
+    "train": [
+        *["net", "--compile", "--data", "--devices", "--json", "--out", "--pretrained", "--recipe", "--resume"],
+        *["--save-minutes", "--seed", "--set", "--tensorboard", "--threads", "--val", "--workers"],
+    ],
     "quantize": [
         *["weights", "--data", "--engine", "--json", "--max-drop", "--min-speedup", "--out", "--report", "--seed"],
         *["--threads"],

@@ -33,6 +33,16 @@ def checkpointing() -> str:
         ]
         for line in lines
     ]
-    head = ["Network", "Side", "Batch", "Kept (MB)", "Recomputed (MB)", "Memory", "Estimate", "Time of a step", "Losses"]
+    head = [
+        "Network",
+        "Side",
+        "Batch",
+        "Kept (MB)",
+        "Recomputed (MB)",
+        "Memory",
+        "Estimate",
+        "Time of a step",
+        "Losses",
+    ]
     note = "Memory and time: recomputed by kept. Estimate: of what torch allocates. RMSProp, no average."
     return f"{table(head, rows)}\n\n{note}\n\n{taken(lines, 'python', 'torch')}"

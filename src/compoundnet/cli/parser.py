@@ -26,6 +26,7 @@ from .serving import serve
 from .sharding import merge
 from .solving import solve_budget, verify_solution
 from .timing import time
+from .training import train
 
 Command: TypeAlias = Callable[..., int]
 
@@ -47,6 +48,7 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
         "serve": serve,
         "export": export,
         "verify": verify,
+        "train": train,
         "quantize": quantize,
         "recipe": recipe,
         "memory": memory,
@@ -82,6 +84,9 @@ _FLAGS = MappingProxyType(
         "per_stage": "choose the width and the repeats of every stage by themselves (--depth and --width: 0.5:2 each)",
         "quick": "measure a fifth of the samples, more briefly",
         "no_recheck": "trust the device file, without measuring a few samples of it again",
+        "resume": "go on with the run in --out from its newest state",
+        "compile": "compile the network first: minutes once, then faster steps",
+        "tensorboard": "write events for TensorBoard too",
         "exact": "decode every pixel of large JPEGs, more slowly",
     }
 )

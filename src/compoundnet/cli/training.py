@@ -1,0 +1,167 @@
+"""The command that trains: a network, a recipe and a folder of pictures to weights."""
+
+import json as json_
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from compoundnet.network import Network
+from compoundnet.recipes import Recipe
+from compoundnet.schema import FieldError, decode, encode, near
+
+from . import INTERRUPTED
+from .output import write, write_json, write_table
+from .progress import progress
+from .recipes import read as read_recipe
+from .sources import read
+
+if TYPE_CHECKING:
+    from compoundnet.data import Examples
+    from compoundnet.training import Trained
+
+_HELD_OUT = 0.1  # of the pictures, where no validation folder is given
+_SETS = ("fashion_mnist",)
+
+
+def train(
+    net: str,
+    data: str,
+    recipe: str,
+    out: str,
+    val: str | None = None,
+    set: str = "",
+    pretrained: str | None = None,
+    threads: int | None = None,
+    workers: int = 0,
+    devices: int = 1,
+    seed: int | None = None,
+    save_minutes: float = 10.0,
+    resume: bool = False,
+    compile: bool = False,
+    tensorboard: bool = False,
+    json: bool = False,
+) -> int:
+    """Train a network by a recipe on a folder of pictures; what is stopped goes on with --resume.
+
+    Args:
+        data: a folder with one sub-folder a class, or train/ and val/ that hold them; or fashion_mnist
+        recipe: the name of a recipe (see recipe list) or its JSON file
+        out: the folder of the run: weights, figures, and what it needs to go on
+        val: the folder that judges; default: that of --data, else a tenth of its pictures
+        set: settings other than the recipe's, such as epochs=10,batch=64,optimizer.rate=0.02
+        pretrained: start from these weights, a name with weights or a file, with a fresh classifier
+        threads: how many threads compute; default: as many as there are cores
+        workers: how many processes decode pictures; default: 0, in turn with the training
+        devices: how many processes train, each on its device; torchrun says so itself
+        seed: of everything that is drawn; default: the recipe's
+        save_minutes: a state to go on from is saved so often, and after each epoch; default: 10
+    """
+    from compoundnet.training import Host, Interrupted
+    from compoundnet.training import train as trained
+
+    chosen = changed(read_recipe(recipe).recipe, set)
+    chosen = chosen if seed is None else replace(chosen, seed=seed)
+    examples, judges = examples_of(data, val, chosen.seed)
+    network = _fitting(read(net).network, examples, net)
+    machine = {"devices": devices, "workers": workers, "threads": threads}
+    host = Host(**machine, compile=compile, save_minutes=save_minutes, tensorboard=tensorboard)
+    given = None if pretrained is None else _weights(pretrained, network)
+    network = given.weights.network if given else network
+    try:
+        with progress("steps") as on_done:
+            options = {"weights": given, "host": host, "resume": resume, "on_progress": on_done}
+            done = trained(network, chosen, examples, judges, out, **options)
+    except Interrupted as stop:
+        sys.stderr.write(f"compoundnet: {stop}\n")
+        return INTERRUPTED
+    if os.environ.get("RANK", "0") == "0":  # of the processes that torchrun starts, one speaks
+        _show(done, json)
+    return 0
+
+
+def changed(recipe: Recipe, settings: str) -> Recipe:
+    """A recipe with other settings: PATH=VALUE, between commas. Raises ValueError, with near names, for an unknown one.
+
+    >>> changed(Recipe(), "epochs=10,optimizer.rate=0.02,advprop={}").optimizer.rate
+    0.02
+    """
+    if not settings:
+        return recipe
+    data: dict[str, Any] = encode(recipe)
+    for setting in settings.split(","):
+        path, equals, value = setting.partition("=")
+        if not equals:
+            raise ValueError(f"--set: {setting!r} is not PATH=VALUE, such as epochs=10")
+        *above, name = path.strip().split(".")
+        place: Any = data
+        for part in above:
+            place = _inside(place, part, path)
+        _inside(place, name, path)
+        place[name] = _value(value.strip())
+    try:
+        return decode(Recipe, data)
+    except FieldError as error:
+        raise ValueError(f"--set: {error}") from None
+
+
+def _inside(place: Any, name: str, path: str) -> Any:
+    if not isinstance(place, dict) or name not in place:
+        known = place if isinstance(place, dict) else {}
+        raise ValueError(f"--set: a recipe has no {path!r}; {near(name, known)}")
+    return place[name]
+
+
+def _value(text: str) -> Any:
+    try:
+        return json_.loads(text)
+    except ValueError:
+        return None if text == "None" else text
+
+
+def examples_of(data: str, val: str | None, seed: int) -> "tuple[Examples, Examples]":
+    """The pictures that train and those that judge. Raises ValueError, one line, for folders that do not fit."""
+    from compoundnet.data import fashion_mnist, folder, parts, split
+
+    found: Mapping[str, Examples] = {"train": fashion_mnist()} if data in _SETS else parts(data)
+    train = found["train"]
+    if val is not None:
+        return train, folder(val, train.classes)
+    if "validation" in found:
+        return train, found["validation"]
+    return split(train, _HELD_OUT, seed)
+
+
+def _fitting(network: Network, examples: "Examples", net: str) -> Network:
+    """The network with as many classes as the data; what is changed is said."""
+    count = len(examples.classes)
+    if network.classes == count:
+        return network
+    sys.stderr.write(f"compoundnet: {net}: {count} classes, as the data has, instead of {network.classes:,}\n")
+    return replace(network, classes=count)
+
+
+def _weights(name: str, network: Network) -> Any:
+    from compoundnet.weights import load
+
+    found = load(name, classes=network.classes)
+    if found.weights.network != network:
+        used = replace(found.weights.network, resolution=network.resolution)
+        if used != network:
+            raise ValueError(f"--pretrained: {name} is of another network than NET; name the network that it is of")
+    for note in found.report.assumed:
+        sys.stderr.write(f"compoundnet: {name}: assumed: {note}\n")
+    return found
+
+
+def _show(done: "Trained", json: bool) -> None:
+    figures = {"out": str(done.folder), "model": str(done.model), "epochs": len(done.history)}
+    if json:
+        write_json({**figures, "best": done.best, "last": done.history[-1]})
+        return
+    names = [name for name in ("epoch", "train_loss", "loss", "top1", "raw_top1", "images_per_s") if name in done.best]
+    head = [name.replace("_", " ").capitalize() for name in names]
+    rows = [("best", done.best), ("last", done.history[-1])]
+    write_table(("", *head), [(what, *(f"{row[name]:.6g}" for name in names)) for what, row in rows])
+    write(f"The best weights are in {done.model}; use them with: compoundnet predict PATH --model {done.model}")

@@ -1,0 +1,140 @@
+"""The folder of a run: what it is, how it went, its weights, and what it needs to go on.
+
+network.json, recipe.json and run.json say what is trained; events.jsonl and metrics.csv how it went; model.safetensors
+holds the best averaged weights with their record, last/model.safetensors the newest; resume/ the states.
+"""
+
+import csv
+import io
+import json
+import os
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from compoundnet.network import Network
+from compoundnet.operators import OPERATORS
+from compoundnet.recipes import Recipe
+from compoundnet.schema import FieldError, decode, encode, shown
+
+from .state import TrainingError
+
+NETWORK, RECIPE, RUN = "network.json", "recipe.json", "run.json"
+EVENTS, METRICS, MODEL, RESUME, TEST = "events.jsonl", "metrics.csv", "model.safetensors", "resume", "test.json"
+
+
+def write_whole(path: Path, text: str) -> None:
+    """A text file that is there whole or not at all, also after the power failed."""
+    part = path.with_name(f".{path.name}.part")
+    try:
+        with part.open("w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """The files of one run."""
+
+    path: Path
+
+    def begin(self, network: Network, recipe: Recipe, facts: Mapping[str, Any]) -> None:
+        """Write what is to be trained. Raises TrainingError for a folder that holds a run or anything else."""
+        if (self.path / RECIPE).exists():
+            raise TrainingError(f"{self.path}: holds a run already; go on with --resume, or name another folder")
+        if self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
+            raise TrainingError(f"{self.path}: is not an empty folder; name another one")
+        self.path.mkdir(parents=True, exist_ok=True)
+        write_whole(self.path / NETWORK, json.dumps(network.to_dict(), indent=2) + "\n")
+        write_whole(self.path / RUN, json.dumps(encode(facts), indent=2) + "\n")
+        write_whole(self.path / RECIPE, json.dumps(encode(recipe), indent=2) + "\n")  # last: now it is a run
+
+    def require_same(self, network: Network, recipe: Recipe, facts: Mapping[str, Any]) -> None:
+        """Raise TrainingError, with the first difference, unless the folder's run is this one."""
+        wanted = ((NETWORK, network.to_dict()), (RECIPE, encode(recipe)), (RUN, encode(facts)))
+        for name, value in wanted:
+            found = difference(self.read(name), json.loads(json.dumps(value)))
+            if found:
+                raise TrainingError(f"{self.path}: cannot go on, {name} differs: {found}; name another folder")
+
+    def read(self, name: str) -> Any:
+        """The JSON of one file. Raises TrainingError when it is missing or malformed."""
+        try:
+            return json.loads((self.path / name).read_text())
+        except OSError:
+            raise TrainingError(f"{self.path}: no run to go on with, {name} is missing; leave out --resume") from None
+        except ValueError:
+            raise TrainingError(f"{self.path / name}: malformed JSON; train into another folder") from None
+
+    def network(self, operators: Mapping[str, type] = OPERATORS) -> Network:
+        """What is trained; ``operators`` adds a user's own classes by name."""
+        return _named(NETWORK, lambda: Network.from_dict(self.read(NETWORK), operators))
+
+    def recipe(self) -> Recipe:
+        """How it is trained."""
+        return _named(RECIPE, lambda: decode(Recipe, self.read(RECIPE)))
+
+    def log(self, event: str, **values: Any) -> None:
+        """Add a line to events.jsonl, with the time in seconds since 1970."""
+        with (self.path / EVENTS).open("a") as file:
+            file.write(json.dumps({"event": event, "time": round(time.time(), 3), **values}) + "\n")
+
+    def logged(self) -> int:
+        """How many bytes events.jsonl has."""
+        events = self.path / EVENTS
+        return events.stat().st_size if events.exists() else 0
+
+    def forget_after(self, size: int) -> None:
+        """Cut events.jsonl to what it was when a state was saved: the rest will happen again."""
+        if self.logged() > size:
+            os.truncate(self.path / EVENTS, size)
+
+    def write_metrics(self, history: Sequence[Mapping[str, Any]]) -> None:
+        """metrics.csv: a row for each epoch."""
+        names = list(dict.fromkeys(name for row in history for name in row))
+        text = io.StringIO()
+        table = csv.DictWriter(text, names, lineterminator="\n")
+        table.writeheader()
+        table.writerows(history)
+        write_whole(self.path / METRICS, text.getvalue())
+
+    def claim_test(self, again: bool = False) -> int:
+        """Note that the test set is looked at, and return how often before: a choice made by it is no test.
+
+        Raises TrainingError when it was, unless ``again``.
+        """
+        path = self.path / TEST
+        times = list(self.read(TEST)) if path.exists() else []
+        if times and not again:
+            when = time.strftime("%Y-%m-%d", time.gmtime(times[0]))
+            raise TrainingError(f"{self.path}: the test set was evaluated on {when}; a second look needs --again")
+        write_whole(path, json.dumps([*times, round(time.time())]) + "\n")
+        return len(times)
+
+
+def _named(name: str, read: Any) -> Any:
+    try:
+        return read()
+    except FieldError as error:
+        raise error.under(name) from None
+
+
+def difference(old: Any, new: Any, path: str = "") -> str | None:
+    """The first place where two JSON values differ, and both; None when they are equal.
+
+    >>> difference({"a": [1, 2]}, {"a": [1, 3]})
+    'a[1] is 2 there, 3 here'
+    """
+    if isinstance(old, dict) and isinstance(new, dict) and old.keys() == new.keys():
+        inner = ((f"{path}.{key}" if path else str(key), old[key], new[key]) for key in old)
+    elif isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
+        inner = ((f"{path}[{k}]", a, b) for k, (a, b) in enumerate(zip(old, new, strict=True)))
+    else:
+        return None if old == new else f"{path or 'it'} is {shown(old)} there, {shown(new)} here"
+    return next((found for where, a, b in inner if (found := difference(a, b, where))), None)

@@ -1,0 +1,231 @@
+"""train(): a network, a recipe and labelled pictures to a folder of weights and figures."""
+
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from compoundnet.building import build
+from compoundnet.data import Examples
+from compoundnet.modules import ConvNet
+from compoundnet.network import Network
+from compoundnet.preprocess import Preprocess, released_crop
+from compoundnet.recipes import Recipe
+from compoundnet.schema import encode, require
+from compoundnet.weights import Pretrained, Weights, load
+
+from .feeds import feed_of
+from .folder import MODEL, RESUME, RunFolder
+from .history import Progress
+from .host import Host, quiet, require_lightning
+from .planning import Plan
+from .randomness import generator
+from .signals import stop_on_signal
+from .state import State, TrainingError, latest_state
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A run that is over: its folder, a row for each epoch, and the row of the best one, whose weights are kept."""
+
+    folder: Path
+    history: tuple[Mapping[str, Any], ...]
+    best: Mapping[str, Any]
+
+    @property
+    def model(self) -> Path:
+        """The file of the best weights, for ``compoundnet.load``."""
+        return self.folder / MODEL
+
+
+class Interrupted(KeyboardInterrupt):
+    """A run stopped by Ctrl-C or SIGTERM after its state was saved; the text says how to go on."""
+
+
+def train(
+    network: Network,
+    recipe: Recipe,
+    train: Examples,
+    validation: Examples | None,
+    folder: str | Path,
+    *,
+    weights: Pretrained | None = None,
+    preprocess: Preprocess | None = None,
+    host: Host | None = None,
+    resume: bool = False,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> Trained:
+    """Train a network by a recipe, and keep everything about it in ``folder``.
+
+    Weights start as ``build`` draws them from the recipe's seed, or as ``weights`` has them. After each epoch the
+    moving average and the raw weights are validated; the best average is model.safetensors. ``resume`` goes on from the
+    newest state, and ends with the same bits as a run that was never stopped (on the CPU, with as many threads).
+    ``on_progress`` is called with (steps done, steps in all) of this call. torch's global random states are left as
+    they were.
+
+    Raises TrainingError or FieldError, one line, for a folder, data or recipe that does not fit, and when the loss is
+    no longer finite; Interrupted after Ctrl-C or SIGTERM.
+    """
+    require_lightning()
+    start = preprocess or (weights.weights.preprocess if weights else own_preprocess(network, recipe))
+    task = Job(network, recipe, train, validation, RunFolder(Path(folder)), weights, start, host or Host())
+    _check(task)
+    with quiet(), _threads(task.host.threads), torch.random.fork_rng(), stop_on_signal() as stop:
+        return _run(task, resume, stop, on_progress)
+
+
+@dataclass(frozen=True)
+class Job:
+    """Everything that ``train`` was given."""
+
+    network: Network
+    recipe: Recipe
+    train: Examples
+    validation: Examples | None
+    folder: RunFolder
+    weights: Pretrained | None
+    preprocess: Preprocess
+    host: Host
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What must be the same for a run to go on, beside network and recipe."""
+        return {
+            "task": self.train.task,
+            "classes": list(self.train.classes),
+            "images": len(self.train),
+            "preprocess": encode(self.preprocess),
+        }
+
+
+def _run(job: Job, resume: bool, stop: Callable[[], bool], on_progress: Callable[[int, int], None] | None) -> Trained:
+    from .keeping import Keeper, Stopped
+    from .module import Learner
+    from .snapshot import place
+    from .trainer import trainer_of
+
+    trainer = trainer_of(job.recipe, job.host, job.folder.path)
+    rank = trainer.global_rank
+    plan = Plan(recipe=job.recipe, images=len(job.train), world=trainer.world_size)
+    state = _opened(job, resume, rank)
+    progress = Progress(**state.values["progress"]) if state else Progress()
+    if progress.finished:
+        return _trained(job.folder, progress)
+    learner = Learner(_model(job), plan, job.train.task, job.preprocess)
+    learner.rank = rank
+    if state:
+        place(learner, state)
+    for name, examples in (("train", job.train), ("validation", job.validation)):
+        if examples is not None and len(examples):
+            augment = job.recipe.augment if name == "train" else None
+            learner.feeds[name] = feed_of(examples, job.preprocess, augment, plan, job.network, rank, job.host.workers)
+    every = {"save_seconds": 60 * job.host.save_minutes, "save_steps": job.host.save_steps}
+    keeper = Keeper(job.folder, _record(job), progress, state, **every, stop=stop, on_progress=on_progress)
+    trainer.callbacks.append(keeper)  # type: ignore[attr-defined]
+    trainer.fit_loop.max_epochs = plan.epochs - learner.epoch
+    if job.host.compile:
+        learner.compile_models()
+    try:
+        trainer.fit(learner)
+    except Stopped:
+        again = f"step {learner.done} of {plan.steps} is saved; go on with the same command and --resume"
+        raise Interrupted(f"{job.folder.path}: stopped; {again}") from None
+    except SystemExit:  # Lightning's answer to a second Ctrl-C
+        raise KeyboardInterrupt from None
+    return _trained(job.folder, progress)
+
+
+def _model(job: Job) -> ConvNet:
+    recipe = job.recipe
+    model = build(
+        job.network,
+        dropout=recipe.dropout,
+        drop_path=recipe.drop_connect,
+        norm_momentum=1 - recipe.bn_momentum,
+        generator=generator(recipe.seed),
+    )
+    if job.weights is not None:
+        model.load_state_dict(job.weights.model.state_dict())
+    model.checkpointing = recipe.checkpointing
+    return model.to(memory_format=torch.channels_last)
+
+
+def _opened(job: Job, resume: bool, rank: int) -> State | None:
+    """The state to go on from; a new folder is begun by one process alone."""
+    if not resume:
+        if rank == 0:
+            job.folder.begin(job.network, job.recipe, job.facts)
+            job.folder.log("start", images=len(job.train), versions={"torch": torch.__version__})
+        return None
+    job.folder.require_same(job.network, job.recipe, job.facts)
+    state = latest_state(job.folder.path / RESUME)
+    if rank == 0:
+        job.folder.forget_after(state.values["events"] if state else 0)
+        job.folder.log("resume", steps=state.steps if state else 0)
+    return state
+
+
+def _check(job: Job) -> None:
+    """Raise FieldError, one line, for data that do not fit the network or the recipe."""
+    outputs, given = job.network.classes, job.train.classes
+    fits = f"the data has {len(given)}, the network {outputs}; give dataclasses.replace(network, classes={len(given)})"
+    require(len(given) == outputs, "classes", fits)
+    require(job.train.task != "multiclass" or outputs > 1, "classes", "one class only; there is nothing to tell apart")
+    adversarial = job.recipe.advprop is None or job.train.task == "multiclass"
+    require(adversarial, "advprop", f"needs classes to attack; the task is {job.train.task!r}")
+    if job.validation is not None:
+        same = job.validation.task == job.train.task and job.validation.classes == given
+        require(same, "validation", "its task or classes are not those of the training data")
+    if job.weights is not None:
+        same = job.weights.weights.network == job.network
+        require(
+            same, "weights", "they are of another network; load them with classes= of the data, train their network"
+        )
+
+
+def _record(job: Job) -> Weights:
+    name = job.folder.path.resolve().name
+    named = len(job.train.classes) == job.network.classes
+    return Weights(
+        name=name,
+        network=job.network,
+        preprocess=job.preprocess,
+        classes=job.train.classes if named else (),
+        source="trained by compoundnet",
+        licence=job.weights.weights.licence if job.weights else "",
+    )
+
+
+def own_preprocess(network: Network, recipe: Recipe) -> Preprocess:
+    """The released evaluation at the side that is trained; with AdvProp, pixels from -1 to 1 as its authors have."""
+    side = recipe.resolution or network.resolution
+    half = (0.5, 0.5, 0.5)
+    given = Preprocess(size=(side, side), crop=released_crop(side))
+    return given if recipe.advprop is None else replace(given, mean=half, std=half)
+
+
+def _trained(folder: RunFolder, progress: Progress) -> Trained:
+    assert progress.best is not None
+    return Trained(folder.path, tuple(progress.history), progress.history[progress.best])
+
+
+@contextlib.contextmanager
+def _threads(count: int | None) -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(count or before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def load_run(folder: str | Path) -> tuple[Network, Recipe, Pretrained]:
+    """What was trained, how, and its best weights. Raises TrainingError for a folder that holds no run."""
+    run = RunFolder(Path(folder))
+    network, recipe = run.network(), run.recipe()
+    if not (run.path / MODEL).is_file():
+        raise TrainingError(f"{folder}: no epoch is over yet, so there are no weights; go on with --resume")
+    return network, recipe, load(run.path / MODEL)

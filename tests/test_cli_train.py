@@ -1,0 +1,138 @@
+"""compoundnet train: a folder of pictures to weights, and one clear line for every mistake."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from compoundnet import load
+from compoundnet.cli import main
+from compoundnet.cli.training import changed
+from compoundnet.recipes import Recipe, entry
+from compoundnet.training.state import latest_state
+
+from .training import NETWORK, examples
+
+SET = "epochs=2,batch=16,optimizer.rate=0.05,optimizer.per=16,optimizer.warmup_epochs=0.5"
+
+
+@pytest.fixture(scope="module")
+def given(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A network's JSON and a folder of 64 pictures in four classes."""
+    root = tmp_path_factory.mktemp("given")
+    (root / "net.json").write_text(json.dumps({**NETWORK.to_dict(), "classes": 1000}))
+    data = examples(64)
+    for k, label in enumerate(data.labels):
+        folder = root / "data" / ("left", "right", "low", "high")[label]
+        folder.mkdir(parents=True, exist_ok=True)
+        data.image(k).save(folder / f"{k}.png")
+    return root
+
+
+def command(given: Path, out: Path, *more: str) -> list[str]:
+    return ["train", str(given / "net.json"), "--data", str(given / "data"), "--out", str(out), *more]
+
+
+def test_a_folder_becomes_weights(given: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code = main([*command(given, tmp_path / "run", "--recipe", "small", "--set", SET, "--json", "--seed", "3")])
+    out, err = capsys.readouterr()
+    assert (code, err.splitlines()[0]) == (
+        0,
+        f"compoundnet: {given / 'net.json'}: 4 classes, as the data has, instead of 1,000",
+    )
+    found = json.loads(out)
+    assert found["epochs"] == 2
+    assert found["last"]["steps"] == 2 * (58 // 16)
+    pretrained = load(found["model"])
+    assert pretrained.weights.classes == ("high", "left", "low", "right")
+    assert found["best"]["top1"] == pretrained.weights.metrics["validation_top1"]
+    assert json.loads((tmp_path / "run" / "recipe.json").read_text())["seed"] == 3
+    assert main([*command(given, tmp_path / "run", "--recipe", "small", "--set", SET, "--seed", "3", "--resume")]) == 0
+    assert "Top1" in capsys.readouterr().out
+
+
+def test_training_goes_on_from_those_weights(given: Path, tmp_path: Path) -> None:
+    assert main([*command(given, tmp_path / "one", "--recipe", "small", "--set", SET)]) == 0
+    weights = str(tmp_path / "one" / "model.safetensors")
+    assert main([*command(given, tmp_path / "two", "--recipe", "small", "--set", SET, "--pretrained", weights)]) == 0
+
+
+@pytest.mark.slow
+def test_ctrl_c_saves_and_says_how_to_go_on(given: Path, tmp_path: Path) -> None:
+    words = command(given, tmp_path / "run", "--recipe", "small", "--set", SET.replace("epochs=2", "epochs=900"))
+    process = subprocess.Popen(
+        [str(Path(sys.executable).with_name("compoundnet")), *words], stderr=subprocess.PIPE, text=True
+    )
+    while not (tmp_path / "run" / "metrics.csv").exists():
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    state = latest_state(tmp_path / "run" / "resume")
+    assert state is not None
+    assert err.splitlines()[-1] == (
+        f"compoundnet: {tmp_path / 'run'}: stopped; step {state.steps} of 2700 is saved; "
+        "go on with the same command and --resume"
+    )
+
+
+@pytest.mark.parametrize(
+    ("settings", "problem"),
+    [
+        ("epoch=3", "--set: a recipe has no 'epoch'; did you mean epochs?"),
+        ("optimizer.rat=3", "--set: a recipe has no 'optimizer.rat'; did you mean rate"),
+        ("optimiser.rate=3", "--set: a recipe has no 'optimiser.rate'; did you mean optimizer?"),
+        ("epochs.rate=3", "--set: a recipe has no 'epochs.rate'"),
+        ("epochs", "--set: 'epochs' is not PATH=VALUE, such as epochs=10"),
+        ("epochs=many", "--set: epochs: expected a number, got 'many'"),
+        ("batch=0", "--set: batch: 0 is not a whole number of at least 1"),
+    ],
+)
+def test_an_impossible_setting_is_one_line(settings: str, problem: str) -> None:
+    with pytest.raises(ValueError) as caught:
+        changed(Recipe(), settings)
+    assert str(caught.value).startswith(problem)
+
+
+def test_settings_reach_every_part_of_a_recipe() -> None:
+    found = changed(entry("small").recipe, "epochs=3,optimizer.name=adamw,ema_decay=None,advprop={}")
+    assert (found.epochs, found.optimizer.name, found.ema_decay) == (3, "adamw", None)
+    assert found.advprop is not None
+    assert changed(found, "") == found
+
+
+@pytest.mark.parametrize(
+    ("words", "problem"),
+    [
+        (["--recipe", "smal", "--data", "x"], "smal"),
+        (["--recipe", "small", "--data", "/no/such"], "/no/such: no such folder; expected one sub-folder"),
+        (["--recipe", "small", "--set", "batch=512"], "batch: 512 is more than the 58 training images"),
+        (["--recipe", "small", "--devices", "0"], "devices: 0 is not a whole number"),
+        (["--recipe", "small", "--set", SET, "--resume"], "no run to go on with, network.json is missing; leave out"),
+    ],
+)
+def test_a_mistake_is_one_line_and_leaves_nothing(
+    words: list[str], problem: str, given: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*command(given, tmp_path / "run"), *words]) == 2
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert last.startswith("compoundnet: error: ")
+    assert problem in last
+    assert not (tmp_path / "run").exists()
+
+
+def test_labels_of_a_run_are_those_of_its_folders(given: Path) -> None:
+    from compoundnet.cli.training import examples_of
+
+    train, judges = examples_of(str(given / "data"), None, 0)
+    assert (len(train), len(judges)) == (58, 6)
+    assert train.classes == judges.classes
+    assert np.bincount(train.labels).min() >= 1
+    again: Any = examples_of(str(given / "data"), str(given / "data"), 0)[1]
+    assert len(again) == 64
