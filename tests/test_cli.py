@@ -92,6 +92,7 @@ SURFACE = {
         *["paths", "--batch", "--engine", "--exact", "--files-from", "--json", "--labels", "--model", "--network"],
         *["--out", "--shard", "--top", "--workers"],
     ],
+    "evaluate": ["weights", "--batch", "--data", "--engine", "--json", "--network", "--workers", "--worst"],
     "merge": ["parts", "--json", "--out"],
     "time": [
         *["nets", "--batch", "--engine", "--json", "--patient", "--rounds", "--threads", "--why", "--with-preprocess"],

@@ -13,6 +13,7 @@ from compoundnet import __version__
 from compoundnet.schema import near
 
 from .calibrating import calibrate
+from .evaluating import evaluate
 from .explaining import explain_network
 from .exporting import export, verify
 from .networks import cost, models, scale, show
@@ -38,6 +39,7 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
         "explain": explain_network,
         "calibrate": calibrate,
         "predict": predict,
+        "evaluate": evaluate,
         "merge": merge,
         "time": time,
         "serve": serve,
@@ -55,7 +57,7 @@ _POSITIONAL: Mapping[str, tuple[str, str | None]] = MappingProxyType(
         "parts": ("the files that predict --shard wrote, one for each shard", "+"),
         "artefact": ("a file that export wrote", None),
         "solution": ("a file that solve wrote", None),
-        "weights": ("a name with weights (see models) or a weights file", None),
+        "weights": ("a name with weights (see models), a weights file, or the folder of a training run", None),
     }
 )
 _FLAGS = MappingProxyType(
@@ -68,7 +70,7 @@ _FLAGS = MappingProxyType(
         "cam": "a second output: class activation maps of every class",
         "random_weights": "take a network's name or JSON file, with weights that nobody trained",
         "per_stage": "choose the width and the repeats of every stage by themselves (--depth and --width: 0.5:2 each)",
-        "quick": "measure a fifth of the samples, more briefly",
+        "quick": "measure a quarter of the samples, more briefly",
         "no_recheck": "trust the device file, without measuring a few samples of it again",
         "exact": "decode every pixel of large JPEGs, more slowly",
     }
