@@ -18,6 +18,7 @@ from sklearn.metrics import (
 
 from compoundnet.evaluating import auroc, average_precision, bootstrap, calibration_error, metrics, temperature, wilson
 from compoundnet.evaluating.calibration import negative_log_likelihood
+from compoundnet.evaluating.ranking import ordered
 from compoundnet.schema import FieldError
 
 Numbers = NDArray[np.float64]
@@ -57,6 +58,19 @@ def test_figures_of_orders_are_scikit_learns_with_ties_too(ties: bool) -> None:
         assert auroc(logits[:, index], positive) == pytest.approx(roc_auc_score(positive, logits[:, index]))
         expected = average_precision_score(positive, logits[:, index])
         assert average_precision(logits[:, index], positive) == pytest.approx(expected)
+
+
+@given(st.integers(0, 10**6), st.booleans())
+def test_examples_taken_several_times_count_as_often(seed: int, ties: bool) -> None:
+    rng = np.random.default_rng(seed)
+    scores, positive = rng.normal(size=30), rng.random(30) < 0.3
+    scores = np.round(scores) if ties else scores
+    chosen = rng.integers(30, size=30)
+    found = ordered(scores, positive).average_precision(np.bincount(chosen, minlength=30))
+    if positive[chosen].any():
+        assert found == pytest.approx(average_precision_score(positive[chosen], scores[chosen]))
+    else:
+        assert np.isnan(found)
 
 
 def test_two_classes_have_the_area_of_the_second() -> None:

@@ -55,7 +55,8 @@ def calibration_error(confidence: ArrayLike, right: ArrayLike, bins: int = BINS)
 def log_softmax(logits_NK: Numbers) -> Numbers:
     """The logarithms of the probabilities of each row."""
     shifted = logits_NK - logits_NK.max(axis=1, keepdims=True)
-    return shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+    shifted -= np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+    return shifted
 
 
 def negative_log_likelihood(logits_NK: ArrayLike, labels: ArrayLike) -> float:

@@ -10,9 +10,9 @@ from numpy.typing import ArrayLike, NDArray
 from compoundnet.data import Task
 from compoundnet.schema import FieldError, encode, require
 
-from .calibration import BINS, Bin, calibration_error, log_softmax, negative_log_likelihood, reliability
+from .calibration import BINS, Bin, calibration_error, log_softmax, reliability
 from .intervals import LEVEL, Interval, bootstrap, wilson
-from .ranking import auroc, average_precision
+from .ranking import auroc, ordered
 
 Numbers = NDArray[np.float64]
 TOP = 5
@@ -104,14 +104,16 @@ def _multiclass(logits: Numbers, labels: NDArray[Any], classes: tuple[str, ...])
     counts = confusion.sum(axis=1)
     recall = np.diag(confusion) / np.where(counts, counts, 1)
     recall[counts == 0] = np.nan
-    chances = np.exp(log_softmax(logits))
+    chances = log_softmax(logits)
+    nll = -float(chances[np.arange(n), label].mean())
+    np.exp(chances, out=chances)
     confidence, right = np.minimum(chances.max(axis=1), 1.0), answers == label
     values = {
         "top1": float(right.mean()),
         "top5": float((before < TOP).mean()),
         "mean_per_class": mean(recall),
         "auroc": _auroc(chances, label),
-        "nll": negative_log_likelihood(logits, label),
+        "nll": nll,
         "calibration_error": calibration_error(confidence, right, BINS),
     }
     per_class = tuple(PerClass(*each) for each in zip(classes, counts.tolist(), recall.tolist(), strict=True))
@@ -137,10 +139,13 @@ def _auroc(chances: Numbers, labels: NDArray[np.int64]) -> float:
 
 def _multilabel(logits: Numbers, labels: NDArray[np.bool_], classes: tuple[str, ...], seed: int) -> Metrics:
     n, k = logits.shape
-    each = np.array([average_precision(logits[:, i], labels[:, i]) for i in range(k)])
+    orders = [ordered(logits[:, i], labels[:, i]) for i in range(k)]
 
-    def figure(chosen: NDArray[np.int64]) -> float:
-        return mean(np.array([average_precision(logits[chosen, i], labels[chosen, i]) for i in range(k)]))
+    def precisions(chosen: NDArray[np.int64]) -> Numbers:
+        times = np.bincount(chosen, minlength=n)
+        return np.array([each.average_precision(times) for each in orders])
+
+    each = precisions(np.arange(n))
 
     values = {
         "mean_average_precision": mean(each),
@@ -149,7 +154,7 @@ def _multilabel(logits: Numbers, labels: NDArray[np.bool_], classes: tuple[str, 
     }
     counts = labels.sum(axis=0).tolist()
     per_class = tuple(PerClass(*row) for row in zip(classes, counts, each.tolist(), strict=True))
-    interval = bootstrap(figure, n, seed=seed)
+    interval = bootstrap(lambda chosen: mean(precisions(chosen)), n, seed=seed)
     main = "mean_average_precision"
     return Metrics(task="multilabel", n=n, main=main, values=values, interval=interval, per_class=per_class)
 

@@ -1,5 +1,7 @@
 """Metrics of an order: how far scores set what belongs to a class before what does not."""
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -22,9 +24,10 @@ def auroc(scores: ArrayLike, positive: ArrayLike) -> float:
     few = len(score) - many
     if not many or not few:
         return float("nan")
-    _, place, counts = np.unique(score, return_inverse=True, return_counts=True)
-    ranks = (np.cumsum(counts) - (counts - 1) / 2)[place]
-    return float((ranks[is_positive].sum() - many * (many + 1) / 2) / (many * few))
+    # Only the positive examples' ranks are looked up, which one sort of the bare scores allows; ties share a rank.
+    ordered, found = np.sort(score), score[is_positive]
+    ranks = (np.searchsorted(ordered, found, "left") + np.searchsorted(ordered, found, "right") + 1) / 2
+    return float((ranks.sum() - many * (many + 1) / 2) / (many * few))
 
 
 def average_precision(scores: ArrayLike, positive: ArrayLike) -> float:
@@ -35,14 +38,48 @@ def average_precision(scores: ArrayLike, positive: ArrayLike) -> float:
     >>> round(average_precision([0.1, 0.4, 0.35, 0.8], [0, 0, 1, 1]), 4)
     0.8333
     """
+    each = ordered(scores, positive)
+    return each.average_precision(np.ones(len(each.order), np.int64))
+
+
+@dataclass(frozen=True)
+class Ordered:
+    """The scores of one class in order, to find its average precision among examples drawn again and again.
+
+    ``order`` are the examples, the highest score first; ``positive`` the places in it of positive ones, and ``end`` for
+    each of them that of the last example that ties with it.
+    """
+
+    order: NDArray[np.int64]
+    positive: NDArray[np.int64]
+    end: NDArray[np.int64]
+
+    def average_precision(self, times: NDArray[np.int64]) -> float:
+        """``average_precision`` of the examples, each taken so many times; sorted once, a draw takes one sum."""
+        taken = times[self.order]
+        so_far = np.cumsum(taken)
+        weights = taken[self.positive]
+        hits = np.cumsum(weights)
+        if not len(hits) or not hits[-1]:
+            return float("nan")
+        # Positive examples that tie come together too: all of them count at each.
+        last = np.searchsorted(self.end, self.end, "right") - 1
+        # Where nothing was taken up to a place, its weight is zero as well.
+        return float((weights * hits[last] / np.maximum(so_far[self.end], 1)).sum() / hits[-1])
+
+
+def ordered(scores: ArrayLike, positive: ArrayLike) -> Ordered:
+    """The scores of one class, put in order.
+
+    >>> once = np.ones(4, np.int64)
+    >>> round(ordered([0.1, 0.4, 0.35, 0.8], [0, 0, 1, 1]).average_precision(once), 4)
+    0.8333
+    """
     score, is_positive = _pair(scores, positive)
-    if not is_positive.any():
-        return float("nan")
     order = np.argsort(-score, kind="stable")
     ends = np.append(np.flatnonzero(np.diff(score[order])), len(score) - 1)
-    hits = np.cumsum(is_positive[order])[ends]
-    gained = np.diff(hits, prepend=0) / hits[-1]
-    return float((gained * hits / (ends + 1)).sum())
+    places = np.flatnonzero(is_positive[order])
+    return Ordered(order, places, ends[np.searchsorted(ends, places)])
 
 
 def _pair(scores: ArrayLike, positive: ArrayLike) -> tuple[Numbers, NDArray[np.bool_]]:
