@@ -8,8 +8,6 @@ if TYPE_CHECKING:
     from .drawing import figure as figure
     from .explaining import Activation as Activation
     from .explaining import activation as activation
-    from .grid import Centres as Centres
-    from .grid import centres as centres
     from .maps import class_activation_map as class_activation_map
     from .maps import grad_cam as grad_cam
     from .placing import placed as placed
@@ -18,8 +16,6 @@ if TYPE_CHECKING:
 _LAZY = {
     "Activation": "explaining",
     "activation": "explaining",
-    "Centres": "grid",
-    "centres": "grid",
     "blended": "drawing",
     "figure": "drawing",
     "class_activation_map": "maps",

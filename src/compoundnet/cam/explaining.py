@@ -78,7 +78,7 @@ def activation(
     found = map_HW.double().numpy()
     return Activation(
         map=found,
-        over=placed(found, weights.network, weights.preprocess, photo.size, out),
+        over=placed(found, weights.preprocess, photo.size, out),
         label=chosen,
         name=weights.classes[chosen] if weights.classes else str(chosen),
         logit=float(logits_K[chosen]),
