@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from compoundnet import MBConv, Network, build, load, named
 from compoundnet.cam import activation, blended, class_activation_map, figure, grad_cam, placed
 from compoundnet.images import Decoded, decode, seen, window
+from compoundnet.modules import ConvNet
 from compoundnet.preprocess import Order, Preprocess
 from compoundnet.schema import FieldError
 from compoundnet.weights import Pretrained
@@ -27,6 +28,11 @@ NAMES += ["resnet18", "resnet50"]
 @pytest.fixture(scope="module")
 def lite0() -> Pretrained:
     return load("efficientnet_lite0")
+
+
+def classifier(model: ConvNet) -> nn.Linear:
+    assert isinstance(model.classifier, nn.Linear)
+    return model.classifier
 
 
 def near_sighted(name: str) -> Network:
@@ -43,7 +49,7 @@ def test_the_map_moves_with_the_photo(name: str) -> None:
     image = torch.rand(1, 3, 448 + step, 448 + step, generator=torch.Generator().manual_seed(4))
     with torch.no_grad():
         still, moved = (
-            class_activation_map(model.features(part), model.classifier.weight)
+            class_activation_map(model.features(part), classifier(model).weight)
             for part in (image[..., step:, step:], image[..., :-step, :-step])
         )
     middle = slice(5, 9)  # cells that see no border
@@ -77,12 +83,12 @@ def _middle_of_map(pretrained: Pretrained, picture: Image.Image, at: tuple[int, 
 def test_the_mean_of_the_map_and_the_bias_are_the_logit(name: str) -> None:
     network = replace(named(name), classes=7)
     model = build(network, generator=torch.Generator().manual_seed(1)).eval()
-    nn.init.normal_(model.classifier.bias)
+    nn.init.normal_(classifier(model).bias)
     with torch.no_grad():
         features = model.features(torch.rand(2, 3, 96, 64, generator=torch.Generator().manual_seed(2)))
-        maps = class_activation_map(features, model.classifier.weight)
+        maps = class_activation_map(features, classifier(model).weight)
         logits = model.head(features)
-    torch.testing.assert_close(maps.mean((2, 3)) + model.classifier.bias, logits, rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(maps.mean((2, 3)) + classifier(model).bias, logits, rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("name", ["efficientnet_b0", "efficientnet_lite0", "resnet18"])
@@ -94,20 +100,21 @@ def test_captums_grad_cam_at_the_head_is_ours(name: str) -> None:
     assert isinstance(theirs, Tensor)
     with torch.no_grad():
         features = model.features(image)
-        exact = class_activation_map(features, model.classifier.weight)[:, 5] / features[0, 0].numel()
+        exact = class_activation_map(features, classifier(model).weight)[:, 5] / features[0, 0].numel()
     torch.testing.assert_close(theirs[:, 0].detach(), exact, rtol=1e-4, atol=1e-7)
     torch.testing.assert_close(grad_cam(features, model.head, 5), exact, rtol=1e-4, atol=1e-7)
 
 
 def test_grad_cam_serves_a_head_that_does_not_pool_and_touches_no_gradient() -> None:
     generator = torch.Generator().manual_seed(0)
-    head = nn.Sequential(nn.Flatten(), nn.Linear(8 * 9, 4))
+    linear = nn.Linear(8 * 9, 4)
+    head = nn.Sequential(nn.Flatten(), linear)
     features = torch.rand(2, 8, 3, 3, generator=generator)
     with torch.no_grad():
         found = grad_cam(features, head, 2)
-    weight = head[1].weight[2].reshape(8, 3, 3).mean((1, 2))
+    weight = linear.weight[2].reshape(8, 3, 3).mean((1, 2))
     torch.testing.assert_close(found, (features * weight[:, None, None]).sum(1))
-    assert head[1].weight.grad is None
+    assert linear.weight.grad is None
     with pytest.raises(FieldError, match="label: 4 is no class; the head has 4, from 0"):
         grad_cam(features, head, 4)
 
@@ -178,7 +185,7 @@ def test_a_class_and_its_figures_are_the_models(lite0: Pretrained) -> None:
     photo = decode(str(photos()[1]))
     found = activation(lite0, photo)
     assert (found.name, found.label) == ("espresso", 967)
-    bias = float(lite0.model.classifier.bias.detach()[967])
+    bias = float(classifier(lite0.model).bias.detach()[967])
     assert found.map.mean() + bias == pytest.approx(found.logit, rel=1e-5)
     other = activation(lite0, photo, 967, method="grad")
     assert np.allclose(other.map * other.map.size, found.map, rtol=1e-3, atol=1e-4)
