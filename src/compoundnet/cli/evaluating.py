@@ -54,7 +54,7 @@ def evaluate(
     from compoundnet.evaluating import evaluate as run
 
     require_count(worst, "worst")
-    pretrained = _loaded(weights, network)
+    pretrained = loaded(weights, network)
     examples = labelled(data)
     with progress("pictures") as on_done:
         found = run(
@@ -74,7 +74,7 @@ def evaluate(
     return 0
 
 
-def _loaded(name: str, network: str | None) -> "Pretrained":
+def loaded(name: str, network: str | None = None) -> "Pretrained":
     """The weights; what had to be assumed goes to stderr."""
     from compoundnet.weights import load
 

@@ -12,6 +12,7 @@ from jsonargparse import ArgumentError, ArgumentParser
 from compoundnet import __version__
 from compoundnet.schema import near
 
+from .activating import cam
 from .calibrating import calibrate
 from .evaluating import evaluate
 from .explaining import explain_network
@@ -40,6 +41,7 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
         "calibrate": calibrate,
         "predict": predict,
         "evaluate": evaluate,
+        "cam": cam,
         "merge": merge,
         "time": time,
         "serve": serve,
