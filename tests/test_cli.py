@@ -93,6 +93,8 @@ SURFACE = {
         *["paths", "--batch", "--engine", "--exact", "--files-from", "--json", "--labels", "--model", "--network"],
         *["--out", "--shard", "--top", "--workers"],
     ],
+    "evaluate": ["weights", "--batch", "--data", "--engine", "--json", "--network", "--workers", "--worst"],
+    "cam": ["paths", "--json", "--label", "--method", "--model", "--out", "--side"],
     "merge": ["parts", "--json", "--out"],
     "time": [
         *["nets", "--batch", "--engine", "--json", "--patient", "--rounds", "--threads", "--why", "--with-preprocess"],

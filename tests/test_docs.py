@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tools import blocks, figure, files, front_figure, records, snippets
+from tools import blocks, cam_figure, figure, files, front_figure, records, snippets
 from tools.__main__ import settled
-from tools.files import FIGURE, FRONT_FIGURE, PAGES, RESULTS, ROOT, is_up_to_date, write
+from tools.files import CAM_FIGURE, FIGURE, FRONT_FIGURE, PAGES, RESULTS, ROOT, is_up_to_date, write
 
 import compoundnet
 from compoundnet.cli.parser import COMMANDS
@@ -69,6 +69,11 @@ def test_the_formula_is_exact_only_where_nothing_is_scaled() -> None:
     assert gap[0.0] == 1
     assert max(gap.values()) > 2
     assert min(gap.values()) < 1
+
+
+def test_the_picture_of_maps_is_what_the_command_draws() -> None:
+    assert cam_figure.is_up_to_date(CAM_FIGURE, cam_figure.drawn()), "run: make records"
+    assert CAM_FIGURE.stat().st_size < 500_000
 
 
 def drawn(svg: str) -> tuple[Any, list[str]]:

@@ -5,8 +5,8 @@ import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from tools import blocks, figure, front_figure, records, snippets
-from tools.files import FIGURE, FRONT_FIGURE, PAGES, RESULTS, ROOT, is_up_to_date, write
+from tools import blocks, cam_figure, figure, front_figure, records, snippets
+from tools.files import CAM_FIGURE, FIGURE, FRONT_FIGURE, PAGES, RESULTS, ROOT, is_up_to_date, write
 
 
 def made() -> Iterator[tuple[Path, str]]:
@@ -30,12 +30,22 @@ def settled(files: Iterable[tuple[Path, str]], check: bool) -> list[Path]:
     return stale
 
 
+def drawn(check: bool) -> list[Path]:
+    """The picture of maps when it was out of date; it is written unless this is only a check."""
+    png = cam_figure.drawn()
+    if cam_figure.is_up_to_date(CAM_FIGURE, png):
+        return []
+    if not check:
+        write(CAM_FIGURE, png)
+    return [CAM_FIGURE]
+
+
 def main() -> int:
     """Write what is out of date, or with --check only name it. Returns 1 when something was stale in a check."""
     parser = argparse.ArgumentParser(prog="python -m tools", description=__doc__)
     parser.add_argument("--check", action="store_true", help="write nothing; fail when a file is out of date")
     check: bool = parser.parse_args().check
-    stale = settled(made(), check)
+    stale = [*settled(made(), check), *drawn(check)]
     for path in stale:
         print(f"{path.relative_to(ROOT)}: {'out of date; run: make records' if check else 'written'}")
     return int(check and bool(stale))

@@ -7,6 +7,7 @@ from typing import Any
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "results"
 FIGURE = ROOT / "docs/figures/accuracy_cost.svg"
+CAM_FIGURE = ROOT / "docs/figures/cam.png"
 FRONT_FIGURE = ROOT / "docs/figures/front_b0.svg"
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
 
@@ -16,11 +17,11 @@ def is_up_to_date(path: Path, text: str) -> bool:
     return path.is_file() and path.read_text(encoding="utf-8") == text
 
 
-def write(path: Path, text: str) -> None:
+def write(path: Path, data: str | bytes) -> None:
     """Write beside, then rename: a reader sees the old file or the new one."""
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f".{path.name}.new")
-    beside.write_text(text, encoding="utf-8")
+    beside.write_bytes(data if isinstance(data, bytes) else data.encode())
     beside.replace(path)
 
 

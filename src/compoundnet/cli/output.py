@@ -18,6 +18,11 @@ def write(text: str = "") -> None:
     sys.stdout.write(text + "\n")
 
 
+def safe(text: str) -> str:
+    """Text from files, as a name: what would steer the terminal is written out."""
+    return text if text.isprintable() else ascii(text)
+
+
 def write_json(data: Any) -> None:
     """JSON to standard output; every name is written in ASCII, so no terminal stumbles over it."""
     write(json.dumps(data, indent=2, allow_nan=False))

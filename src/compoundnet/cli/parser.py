@@ -12,8 +12,10 @@ from jsonargparse import ArgumentError, ArgumentParser
 from compoundnet import __version__
 from compoundnet.schema import near
 
+from .activating import cam
 from .calibrating import calibrate
 from .checking import data
+from .evaluating import evaluate
 from .explaining import explain_network
 from .exporting import export, verify
 from .memory import memory
@@ -43,6 +45,8 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
         "calibrate": calibrate,
         "data": data,
         "predict": predict,
+        "evaluate": evaluate,
+        "cam": cam,
         "merge": merge,
         "time": time,
         "serve": serve,
@@ -66,7 +70,7 @@ _POSITIONAL: Mapping[str, tuple[str, str | None]] = MappingProxyType(
         "parts": ("the files that predict --shard wrote, one for each shard", "+"),
         "artefact": ("a file that export wrote", None),
         "solution": ("a file that solve wrote", None),
-        "weights": ("a name with weights (see models) or a weights file", None),
+        "weights": ("a name with weights (see models), a weights file, or the folder of a training run", None),
     }
 )
 _FLAGS = MappingProxyType(
@@ -82,7 +86,7 @@ _FLAGS = MappingProxyType(
         "cam": "a second output: class activation maps of every class",
         "random_weights": "take a network's name or JSON file, with weights that nobody trained",
         "per_stage": "choose the width and the repeats of every stage by themselves (--depth and --width: 0.5:2 each)",
-        "quick": "measure a fifth of the samples, more briefly",
+        "quick": "measure a quarter of the samples, more briefly",
         "no_recheck": "trust the device file, without measuring a few samples of it again",
         "resume": "go on with the run in --out from its newest state",
         "compile": "compile the network first: minutes once, then faster steps",

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from compoundnet.schema import require_count
 
-from .output import write, write_json
+from .output import safe, write, write_json
 from .progress import progress
 from .sharding import cores_each, shard_of
 from .sources import lines, read
@@ -222,10 +222,5 @@ def _print(prediction: "Prediction") -> None:
         sys.stdout.flush()
         sys.stderr.write(f"compoundnet: error: {prediction.error}\n")
         return
-    lines = [f"  {100 * t.probability:5.1f} %  {_safe(t.label)} ({t.index})" for t in prediction.top]
-    write("\n".join([_safe(prediction.path), *lines]))
-
-
-def _safe(text: str) -> str:
-    """Names come from files: what would steer the terminal is written out."""
-    return text if text.isprintable() else ascii(text)
+    lines = [f"  {100 * t.probability:5.1f} %  {safe(t.label)} ({t.index})" for t in prediction.top]
+    write("\n".join([safe(prediction.path), *lines]))

@@ -9,6 +9,7 @@ from .arrays import decoded_for as decoded_for
 from .arrays import normalised as normalised
 from .arrays import prepared as prepared
 from .arrays import read as read
+from .arrays import seen as seen
 from .arrays import to_array as to_array
 from .arrays import window as window
 from .arrays import within as within

@@ -115,19 +115,39 @@ def _resize_then_crop(
 ) -> "Image.Image":
     """torchvision's Resize and CenterCrop; a long thin picture is not resized where it is cut off."""
     (tall, wide), (width, height) = size, picture.size
-    # The slack undoes the rounding of a crop that was written as 224 / 256.
-    rows, columns = (math.floor(side / crop + 1e-6) for side in size)
-    if rows * width >= columns * height:
-        columns = int(rows * width / height)
-    else:
-        rows = int(columns * height / width)
-    top, left = round((rows - tall) / 2), round((columns - wide) / 2)
+    rows, columns, left, top = _resized(width, height, size, crop)
     if rows * columns <= _LONG * tall * wide:
         resized = picture.image.resize((columns, rows), resample, box=within(picture, (0, 0, width, height)))
         return resized.crop((left, top, left + wide, top + tall))
     x, y = width / columns, height / rows
     box = within(picture, (left * x, top * y, (left + wide) * x, (top + tall) * y))
     return picture.image.resize((wide, tall), resample, box=box)
+
+
+def _resized(width: int, height: int, size: tuple[int, int], crop: float) -> tuple[int, int, int, int]:
+    """Rows and columns that a picture is resized to, and the left and top of the window that is cut."""
+    # The slack undoes the rounding of a crop that was written as 224 / 256.
+    rows, columns = (math.floor(side / crop + 1e-6) for side in size)
+    if rows * width >= columns * height:
+        columns = int(rows * width / height)
+    else:
+        rows = int(columns * height / width)
+    return rows, columns, round((columns - size[1]) / 2), round((rows - size[0]) / 2)
+
+
+def seen(size: tuple[int, int], preprocess: Preprocess) -> Box:
+    """The part of a picture of ``size`` (width, height) that the network sees: left, top, right, bottom in its pixels.
+
+    >>> seen((400, 300), Preprocess(size=(224, 224), crop=0.875))
+    (69, 19, 331, 281)
+    """
+    width, height = size
+    if preprocess.order == "crop_then_resize":
+        return centre(width, height, preprocess.size, preprocess.crop)
+    rows, columns, left, top = _resized(width, height, preprocess.size, preprocess.crop)
+    tall, wide = preprocess.size
+    x, y = width / columns, height / rows
+    return left * x, top * y, (left + wide) * x, (top + tall) * y
 
 
 def within(picture: Decoded, box: Box) -> Box:

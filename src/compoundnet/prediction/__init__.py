@@ -23,3 +23,4 @@ from .pipeline import predict as predict
 from .pipeline import predictions as predictions
 from .pipeline import require_possible as require_possible
 from .pipeline import usable_cores as usable_cores
+from .pipeline import worked as worked

@@ -13,7 +13,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from compoundnet.images import ImageError, read
 from compoundnet.schema import require, require_count, shown
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     Pixels: TypeAlias = NDArray[np.float32]
     Batch: TypeAlias = Callable[[Sequence[Pixels]], NDArray[Any]]
 
+T = TypeVar("T")
+R = TypeVar("R")
 BATCHES = (1, 8)  # what is tried where the batch is left open
 _DEVICE_BATCH = 32  # on a device other than the CPU, where small batches leave it idle
 _AHEAD = 32  # answers for each worker that may wait for their turn
@@ -135,19 +137,23 @@ def answered(
     entries: Sequence[Entry], pretrained: "Pretrained", planned: Plan, *, top: int = 5, exact: bool = False
 ) -> Iterator[Prediction]:
     """The answers to ``entries``, in their order; at most some dozens of answers for each worker wait in memory."""
+    return worked(entries, planned, partial(_answers, pretrained=pretrained, run=planned.run, top=top, exact=exact))
+
+
+def worked(items: Sequence[T], planned: Plan, work: Callable[[Sequence[T]], list[R]]) -> Iterator[R]:
+    """What ``work`` makes of the items, ``planned.batch`` at a time on ``planned.workers`` threads, in their order."""
     import torch
 
-    work = partial(_answers, pretrained=pretrained, run=planned.run, top=top, exact=exact)
     # A thread's first call of PyTorch sets how many threads its calls compute on.
     before, start = torch.get_num_threads(), partial(torch.set_num_threads, planned.threads)
     pool = ThreadPoolExecutor(planned.workers, thread_name_prefix="predict", initializer=start)
-    waiting: deque[Future[list[Prediction]]] = deque()
+    waiting: deque[Future[list[R]]] = deque()
     most = planned.workers * max(2, _AHEAD // planned.batch)
     try:
-        for index in range(0, len(entries), planned.batch):
+        for index in range(0, len(items), planned.batch):
             if len(waiting) == most:
                 yield from waiting.popleft().result()
-            waiting.append(pool.submit(work, entries[index : index + planned.batch]))
+            waiting.append(pool.submit(work, items[index : index + planned.batch]))
         while waiting:
             yield from waiting.popleft().result()
     finally:

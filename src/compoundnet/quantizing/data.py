@@ -1,7 +1,7 @@
 """Labelled pictures: one folder a class, read once, then split into those that calibrate and those that judge."""
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from compoundnet.data.spreading import spread
 from compoundnet.preprocess import Preprocess
-from compoundnet.schema import near, shown
+from compoundnet.weights import places
 
 if TYPE_CHECKING:
     import numpy as np
@@ -80,35 +80,8 @@ def labelled(folder: str | Path, weights: "Weights") -> list[Labelled]:
     if not folders:
         remedy = "put the pictures of each class into a sub-folder named as the class or its index"
         raise ValueError(f"{root}: no labels: it has no sub-folders; {remedy}")
-    labels = _labels(root, folders, weights)
-    return [Labelled(path, labels[sub]) for sub in folders for path in _pictures(sub)]
-
-
-def _labels(root: Path, folders: Sequence[Path], weights: "Weights") -> Mapping[Path, int]:
-    places: dict[str, list[int]] = {}
-    for index, name in enumerate(weights.classes):
-        places.setdefault(name, []).append(index)
-    labels: dict[Path, int] = {}
-    unknown: list[str] = []
-    for sub in folders:
-        name = sub.name
-        found = places.get(name) or ([int(name)] if _is_index(name, weights.network.classes) else [])
-        if len(found) > 1:
-            raise ValueError(f"{sub}: classes {' and '.join(map(str, found))} have this name; use the index")
-        if found:
-            labels[sub] = found[0]
-        else:
-            unknown.append(name)
-    if unknown:
-        names = ", ".join(shown(name) for name in unknown[:_SHOWN]) + (", ..." if len(unknown) > _SHOWN else "")
-        indexes = f"or an index from 0 to {weights.network.classes - 1}"
-        hint = near(unknown[0], weights.classes) if weights.classes else "this model's classes have no names"
-        raise ValueError(f"{root}: {len(unknown)} sub-folders are no class of the model ({names}); {hint} {indexes}")
-    return labels
-
-
-def _is_index(name: str, classes: int) -> bool:
-    return name.isascii() and name.isdecimal() and len(name) <= 9 and int(name) < classes
+    labels = places(str(root), [sub.name for sub in folders], weights)
+    return [Labelled(path, label) for sub, label in zip(folders, labels, strict=True) for path in _pictures(sub)]
 
 
 def _pictures(folder: Path) -> list[Path]:

@@ -12,6 +12,7 @@ from .names import ECOSYSTEMS as ECOSYSTEMS
 from .names import from_ours as from_ours
 from .names import names as names
 from .names import to_ours as to_ours
+from .places import places as places
 from .records import Weights as Weights
 from .records import imagenet_classes as imagenet_classes
 

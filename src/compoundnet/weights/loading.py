@@ -21,6 +21,7 @@ from .matching import LoadReport, Recognised, as_stored, fitted, load_into, near
 from .names import OWN, names
 from .records import Weights, imagenet_classes
 
+MODEL_FILE = "model.safetensors"  # in the folder of a training run
 _IMAGENET = 1000
 
 
@@ -55,8 +56,8 @@ def load(
 ) -> Pretrained:
     """Load weights by a name in the catalogue (``efficientnet_lite0``) or from a file.
 
-    A file of ours holds its record and needs nothing else. For a bare checkpoint (torchvision, timm,
-    lukemelas or our own names) the network is given or recognised; what the file leaves open is
+    A file of ours, or the folder of a training run, holds its record and needs nothing else. For a bare checkpoint
+    (torchvision, timm, lukemelas or our own names) the network is given or recognised; what the file leaves open is
     taken as its ecosystem publishes it, and stated in the report. Another ``classes`` or
     ``in_channels`` adapts the model (see ``load_into``). ``dropout`` and ``drop_path`` are as in
     ``build``; ``operators`` adds a user's own operators by name. The random state is left alone.
@@ -103,6 +104,8 @@ def save(path: str | Path, model: ConvNet, weights: Weights) -> None:
 
 def _open(name_or_path: str | Path, network: Network | None, operators: Mapping[str, type]) -> _Source:
     name, path = str(name_or_path), Path(name_or_path)
+    if path.is_dir() and (path / MODEL_FILE).is_file():
+        path = path / MODEL_FILE
     if name in PACKAGED:
         _refuse_network(network, name)
         path = locate(PACKAGED[name])

@@ -1,0 +1,130 @@
+"""The command that measures a model on labelled pictures: evaluate."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from compoundnet.schema import require_count
+
+from .output import safe, write, write_json, write_table
+from .progress import progress
+from .sources import read
+
+if TYPE_CHECKING:
+    from compoundnet.data import Examples
+    from compoundnet.evaluating import Evaluation, Metrics
+    from compoundnet.weights import Pretrained
+
+_PERCENT = {"top1", "top5", "mean_per_class", "auroc", "calibration_error", "mean_average_precision", "exact"}
+_NAMES = {
+    "top1": "Top-1",
+    "top5": "Top-5",
+    "mean_per_class": "Mean of classes",
+    "auroc": "Area under ROC",
+    "nll": "Neg. log likelihood",
+    "calibration_error": "Calibration error",
+    "mean_average_precision": "Mean average precision",
+    "exact": "All labels right",
+    "r2": "R squared",
+    "mae": "Mean absolute error",
+    "rmse": "Root mean squared error",
+}
+
+
+def evaluate(
+    weights: str,
+    data: str,
+    engine: str | None = None,
+    network: str | None = None,
+    workers: int | None = None,
+    batch: int | None = None,
+    worst: int = 5,
+    json: bool = False,
+) -> int:
+    """Measure a model on labelled pictures: accuracy with its interval, every class, calibration.
+
+    Args:
+        data: a folder with one sub-folder of pictures a class, or a .csv of paths and labels
+        engine: torch, onnxruntime, openvino, compile, aot, auto (the fastest), or model (PyTorch as it is)
+        network: the network of a bare weights file, by name or JSON file; default: recognised
+        workers: how many threads decode and compute; default: one for each core
+        batch: how many pictures each of them runs at once; default: what is fastest
+        worst: how many classes to list, the worst first; default: 5
+    """
+    from compoundnet.evaluating import evaluate as run
+
+    require_count(worst, "worst")
+    pretrained = loaded(weights, network)
+    examples = labelled(data)
+    with progress("pictures") as on_done:
+        found = run(
+            pretrained,
+            examples,
+            engine=None if engine == "model" else engine,
+            workers=workers,
+            batch=batch,
+            on_done=on_done,
+        )
+    for line in found.unreadable:
+        sys.stderr.write(f"compoundnet: left out: {line}\n")
+    if json:
+        write_json({"data": data, **found.to_dict()})
+    else:
+        _print(found, worst)
+    return 0
+
+
+def loaded(name: str, network: str | None = None) -> "Pretrained":
+    """The weights; what had to be assumed goes to stderr."""
+    from compoundnet.weights import load
+
+    pretrained = load(name, network=None if network is None else read(network).network)
+    for note in pretrained.report.assumed:
+        sys.stderr.write(f"compoundnet: {name}: assumed: {note}\n")
+    return pretrained
+
+
+def labelled(data: str) -> "Examples":
+    """Labelled pictures from a folder or a list."""
+    from compoundnet.data import folder, listed
+
+    return listed(data) if Path(data).suffix == ".csv" else folder(data)
+
+
+def _print(found: "Evaluation", worst: int) -> None:
+    metrics, pre = found.metrics, found.preprocess
+    height, width = pre.size
+    order, mean, std = pre.order.replace("_", " "), _triple(pre.mean), _triple(pre.std)
+    write(f"{found.model} on {metrics.n:,} pictures; {found.run}")
+    write(f"{height} x {width} pixels, {order}, crop {pre.crop:.3g}, {pre.interpolation}, mean {mean}, std {std}")
+    low, high = (_shown(metrics.main, end) for end in metrics.interval)
+    rows = [[_NAMES[name], _shown(name, value)] for name, value in metrics.values.items()]
+    write_table(["Figure", "Value"], rows)
+    write(f"95 % interval of {_NAMES[metrics.main]}: {low} to {high}")
+    for name, value in found.published.items():
+        write(f"Published with these weights: {name} {value:g} %, on the data set that they were measured on")
+    _print_classes(metrics, worst)
+
+
+def _print_classes(metrics: "Metrics", worst: int) -> None:
+    """The classes that the model is worst at."""
+    there = [each for each in metrics.per_class if each.n]
+    regression = metrics.task == "regression"
+    ordered = sorted(there, key=lambda each: -each.value if regression else each.value)[:worst]
+    figure = {"multiclass": "top1", "multilabel": "mean_average_precision", "regression": "mae"}[metrics.task]
+    head = {"multiclass": "Right", "multilabel": "Average precision", "regression": "Mean absolute error"}[metrics.task]
+    rows = [[safe(each.name), f"{each.n:,}", _shown(figure, each.value)] for each in ordered]
+    write(
+        f"The worst {len(rows)} of {len(there)} classes:" if len(rows) < len(there) else "Each class, the worst first:"
+    )
+    write_table(["Class", "Pictures", head], rows)
+
+
+def _triple(values: tuple[float, ...]) -> str:
+    return f"{values[0]:.3g}" if len(set(values)) == 1 else "/".join(f"{value:.3g}" for value in values)
+
+
+def _shown(name: str, value: float) -> str:
+    if value != value:
+        return "-"
+    return f"{100 * value:.2f} %" if name in _PERCENT else f"{value:.4f}"
