@@ -350,7 +350,7 @@ def test_a_fit_is_converged_and_so_the_same_on_every_machine() -> None:
     ("data", "problem"),
     [
         ({"version": 2}, "group: missing; LawRecord needs it"),
-        ({"version": 9, "group": "", "published": "x"}, "version: 9 is not supported; expected 1"),
+        ({"version": 9, "group": "", "published": "x"}, "version: 9 is not supported; this compoundnet reads 1"),
         ({"version": 1, "group": "", "published": "x"}, "published: 'x' is not the hash of this version's points"),
         ({"version": 1, "group": "", "published": "x", "own": [[1, 1]]}, r"own\[0\]: expected 5 values, got 2"),
     ],

@@ -131,7 +131,11 @@ def test_what_is_no_whole_count_is_refused(text: str) -> None:
 @pytest.mark.parametrize(
     ("argv", "problem"),
     [
-        ("", "no limit; give --max-macs, --max-params, --max-activations, --max-memory, --max-latency or more of them"),
+        (
+            "",
+            "no limit; give one or more of --max-macs, --max-params, --max-activations, --max-memory, "
+            "--max-training-memory, --max-file-size, --max-latency",
+        ),
         ("--max-macs 5B", "--max-macs: '5B': the unit 'B' is not one of k, M, G, T"),
         ("--max-macs=-5M", "--max-macs: '-5M' is not a count such as 300M or 1.8G"),
         ("--max-macs 0.5", "--max-macs: '0.5' is not a whole number of at least 1"),

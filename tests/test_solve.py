@@ -222,6 +222,14 @@ def test_a_curve_ascends_to_0(curve: tuple[tuple[float, Scaling], ...]) -> None:
         Rule(name="own", scaling=Scaling(2.0), curve=curve)
 
 
+def test_a_curve_that_stands_still_is_refused() -> None:
+    curve = ((-2.0, Scaling(0.4)), (-1.0, Scaling(0.5)), (-0.5, Scaling(0.5)), (0.0, Scaling()))
+    with pytest.raises(FieldError, match="curve: nothing is scaled from phi -1 to the next; leave one of the two out"):
+        Rule(name="own", scaling=Scaling(2.0), curve=curve)
+    with pytest.raises(FieldError, match="curve: nothing is scaled from phi -1 to the next"):
+        Rule(name="own", scaling=Scaling(2.0), curve=((-1.0, Scaling()), (0.0, Scaling())))
+
+
 def test_own_exponents_are_powers_of_two() -> None:
     assert rule("custom:1,0.5,0.25").scaling == Scaling(2.0, 2**0.5, 2**0.25)
     assert rule(rule("custom:1,0.50,0").name) == rule("custom:1.0,0.5,0.0")
@@ -504,6 +512,8 @@ def test_a_surface_that_counts_wrong_is_found_by_the_scalar_cost(
     ("path", "value", "problem"),
     [
         (("version",), 2, "version: 2 is not supported"),
+        (("version",), True, "version: True is not supported; this compoundnet reads 1"),
+        (("version",), "9" * 10_000, r"version: '9{30,60}\.\.\. is not supported"),
         (("certificate",), None, "certificate: missing"),
         (("certificate", "base"), {}, "certificate.base.version"),
         (("certificate", "objective"), "function:most", "certificate.objective: 'function:most' is a function"),

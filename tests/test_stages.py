@@ -622,6 +622,8 @@ def test_poor_prices_prove_what_good_ones_do(solution: StageSolution) -> None:
     ("path", "value", "problem"),
     [
         (("version",), 2, "version: 2 is not supported"),
+        (("version",), True, "version: True is not supported; this compoundnet reads 1"),
+        (("version",), "9" * 10_000, r"version: '9{30,60}\.\.\. is not supported"),
         (("certificate", "base"), None, "certificate.base.version"),
         (("certificate", "choices", "stem"), [], "certificate.choices.stem: nothing to choose from"),
         (("certificate", "choices", "widths"), "all", "certificate.choices.widths: expected a list"),

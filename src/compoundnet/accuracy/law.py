@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from compoundnet.schema import decode, near, require, require_kind, shown
+from compoundnet.schema import decode, near, require, require_kind, require_version, shown
 
 from .fitting import LEVEL, REMAINDER, Base, Fit, fit
 from .points import MOST_OWN, NUMBERS, OWN, Point, published
@@ -127,7 +127,7 @@ class Law:
     def from_dict(cls, data: Mapping[str, Any]) -> "Law":
         """The law that ``to_dict`` wrote, fitted again. Raises FieldError for anything else."""
         record = decode(LawRecord, data)
-        require(record.version == VERSION, "version", f"{record.version} is not supported; expected {VERSION}")
+        require_version(record.version, VERSION)
         problem = f"{shown(record.published)} is not the hash of this version's points, {_hash()}"
         require(record.published == _hash(), "published", problem)
         rows = (dict[str, Any](zip(NUMBERS, row, strict=True)) for row in record.own)

@@ -9,14 +9,13 @@ import json
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from compoundnet import devices
-from compoundnet.budget import Budget
+from compoundnet.budget import SLACK, Budget
 from compoundnet.cost import Cost, cost
 from compoundnet.rules import Rule
 from compoundnet.scaling import scale, scaled_repeats, scaled_widths
@@ -25,11 +24,12 @@ from compoundnet.schema import encode
 from .forecast import Forecast
 from .ranges import Ranges
 from .reading import CLOSE, VERSION, Claim, alike, counted, unlike
-from .solver import RUNNERS_UP, Candidate, Solution, along, solve
+from .solver import RUNNERS_UP, Candidate, Solution, along, judged, solve
 from .surface import Surface, surface
 
 SAMPLE = 500
 _REFUSED = 50
+_LAST = 1e-12  # what the order of a sum makes of it
 
 
 @dataclass(frozen=True)
@@ -100,8 +100,8 @@ def verify(data: Mapping[str, Any], seed: int = 0, on_done: Callable[[int, int],
         return Certificate(0, *certificate, problem)
     if missing := _missing(space, read.ranges, seed):
         return Certificate(0, *certificate, missing)
-    used = read.budget.use(SimpleNamespace(**space.costs))
-    better = _kept_out(read, space, np.broadcast_to(used, space.shape), again.best.score)
+    used, admitted = judged(space, read.budget)
+    better = _kept_out(read, space, used, np.flatnonzero(~admitted), again.best.score)
     sample = np.random.default_rng(seed).integers(0, len(space), SAMPLE)
     places = [*(np.ravel_multi_index(each.index, space.shape) for each in (again.best, *again.runners_up))]
     places += [*better, *sample]
@@ -110,7 +110,7 @@ def verify(data: Mapping[str, Any], seed: int = 0, on_done: Callable[[int, int],
         counted = read.cost(scale(read.base, space.scaling(index), read.rounding))
         if not _same(counted, space.cost(index)):
             return Certificate(done, *certificate, f"cost() counts otherwise at {space.scaling(index)}: {counted}")
-        if read.budget.admits(counted) != (used[index] <= 1) and not math.isclose(used[index], 1, rel_tol=CLOSE):
+        if read.budget.admits(counted) != admitted[index] and not math.isclose(used[index], 1 + SLACK, rel_tol=_LAST):
             return Certificate(done, *certificate, f"the budget at {space.scaling(index)} was misjudged")
         if on_done is not None:
             on_done(done, len(places))
@@ -122,9 +122,10 @@ def _same(one: Cost, other: Cost) -> bool:
     return all(alike(value, other.to_dict()[name]) for name, value in one.to_dict().items())
 
 
-def _kept_out(read: Claim, space: Surface, used: NDArray[np.float64], best: float) -> NDArray[np.int64]:
-    """The places of those that are better than the best one, and nearest to the budget that keeps them out."""
-    places = np.flatnonzero(used > 1)
+def _kept_out(
+    read: Claim, space: Surface, used: NDArray[np.float64], places: NDArray[np.int64], best: float
+) -> NDArray[np.int64]:
+    """Of the places of those that are not admitted, those better than the best one, and nearest to the budget."""
     if isinstance(read.objective, Rule):
         scores = along(read.objective)(space, used).ravel()[places]
     else:

@@ -70,8 +70,7 @@ def largest_phi(
         raise FieldError("budget", f"no network of rule {rule.name} fits; the smallest needs {ray.needs(phis, budget)}")
     scaled = ray.network(phis[last])
     later = next((phi for phi in phis[last + 1 :] if ray.network(phi) != scaled), None)
-    needs: dict[str, int | float] = {} if later is None else budget.needs(ray.cost(later))
-    broken = {name: need for name, need in needs.items() if need > budget.limits[name]}
+    broken = {} if later is None else budget.over(ray.cost(later))
     return Reached(phis[last], scaled, ray.cost(phis[last]), later, broken)
 
 

@@ -11,7 +11,7 @@ from compoundnet.cost import Cost, cost
 from compoundnet.network import Network
 from compoundnet.rules import Rule, rule
 from compoundnet.scaling import Rounding
-from compoundnet.schema import FieldError, decode, require, shown
+from compoundnet.schema import FieldError, decode, require, require_version, shown
 
 from .forecast import Forecast
 from .ranges import Ranges
@@ -28,9 +28,7 @@ class Claim:
 
     def __init__(self, data: Mapping[str, Any]) -> None:
         require(isinstance(data, Mapping), "", "a solution is a JSON object, as solve --json writes it")
-        require(
-            data.get("version") == VERSION, "version", f"{data.get('version')!r} is not supported; expected {VERSION}"
-        )
+        require_version(data.get("version"), VERSION)
         self.data = data
         given = data.get("certificate")
         require(isinstance(given, Mapping), "certificate", "missing; a solution carries what it was found in")

@@ -15,7 +15,7 @@ from compoundnet.budget import Budget
 from compoundnet.cost import cost
 from compoundnet.network import Network
 from compoundnet.scaling import Rounding
-from compoundnet.schema import decode, encode, require
+from compoundnet.schema import decode, encode, require, require_version
 from compoundnet.solving.certificate import Certificate
 from compoundnet.solving.reading import VERSION, counted, under, unlike
 from compoundnet.solving.solver import active
@@ -121,9 +121,7 @@ def verify_stages(
 
 def _read(data: Mapping[str, Any]) -> tuple[_Given, Numbers]:
     """The claim that a file makes, and its prices (sides, K)."""
-    require(
-        data.get("version") == VERSION, "version", f"{data.get('version')!r:.60} is not supported; expected {VERSION}"
-    )
+    require_version(data.get("version"), VERSION)
     held = data.get("certificate")
     assert isinstance(held, Mapping)  # or nobody would have looked for its kind
     choices = under("certificate.choices", lambda: decode(Choices, held.get("choices")))
