@@ -69,6 +69,20 @@ class Budget:
         """What a network of this cost takes of each limit; arrays of costs (by name, as attributes) give arrays."""
         return {name: LIMITS[name](self, cost) for name in self.limits}
 
+    def __str__(self) -> str:
+        """The limits, and what those in bytes are counted for.
+
+        >>> str(Budget(macs=400_000_000, memory=64_000_000, dtype="float16"))
+        '400,000,000 macs, 64,000,000 memory (float16)'
+        """
+        training = f"batch {self.batch}, {self.optimizer}"
+        of = {"memory": self.dtype, "file_size": self.dtype, "training_memory": training}
+        each = (
+            f"{figure(most)} {name.replace('_', ' ')}" + (f" ({of[name]})" if name in of else "")
+            for name, most in self.limits.items()
+        )
+        return ", ".join(each)
+
     @property
     def most(self) -> dict[str, int | float]:
         """The most that is admitted of each limit: counts exactly, latency with a relative slack of 1e-9."""

@@ -28,6 +28,8 @@ GROUPS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "efficientnet": ("efficientnet", "autoaugment"),
         "efficientnet_100_epochs": ("efficientnet_100_epochs", "pycls"),
         "efficientnet_baseline": ("efficientnet", "baseline"),
+        "efficientnet_edgetpu": ("efficientnet_edgetpu", "edgetpu"),
+        "efficientnet_lite": ("efficientnet_lite", "lite"),
         "efficientnet_v2": ("efficientnet_v2", "b"),
         "mnasnet": ("mnasnet", "a1"),
         "mobilenet_v1": ("mobilenet_v1", "slim"),

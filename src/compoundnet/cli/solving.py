@@ -2,15 +2,12 @@
 
 import json as json_
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from compoundnet.families import MEMBERS
-from compoundnet.network import Network
-
 from .calibrating import device_of, latency_note
-from .laws import family_of
+from .laws import described, forecast_of
 from .limits import given_limits, given_ranges
 from .networks import COST_ROWS
 from .output import COUNTED, whole, write, write_json, write_table
@@ -78,7 +75,7 @@ def solve_budget(
     if per_stage:
         return _per_stage(net, budget, (objective, points), (depth, width, sides), out, json)
     source, ranges = read(net), given_ranges(depth, width, sides)
-    forecast = _forecast(net, source.network, points)
+    forecast = forecast_of(source.network, points)
     chosen = _objective(objective, forecast)
     timer = None if device is None else device_of(device, no_recheck)
     found = solve(source.network, budget, chosen, ranges, source.rounding, device=timer, forecast=forecast)
@@ -112,24 +109,6 @@ def _per_stage(
     within = given_ranges(depth or "0.5:2", width or "0.5:2", sides)
     pairs = within.depth, within.width, within.sides if sides else None
     return solve_per_stage(read(net), budget, "rule:efficientnet" if chosen is None else chosen, *pairs, out, json)
-
-
-def _forecast(net: str, network: Network, points: str | None) -> "Forecast":
-    """The accuracy law of the network's family, which also knows the points of a file."""
-    from compoundnet.accuracy import accuracy_law, read_points
-    from compoundnet.schema import FieldError
-    from compoundnet.solving import Forecast
-
-    group, origin = family_of(network)
-    named = MEMBERS[net].base if net in MEMBERS else network
-    base = named if origin is None else origin.network
-    if points is None:
-        return Forecast(accuracy_law(group), base)
-    try:
-        own = read_points(text(Path(points), "own points are a CSV table"))
-    except FieldError as error:
-        raise ValueError(f"{points}: {error}") from None
-    return Forecast(accuracy_law(group, own), base)
 
 
 def _objective(given: str | None, forecast: "Forecast") -> "Forecast | Rule":
@@ -169,17 +148,39 @@ def verify_solution(solution: str, json: bool = False) -> int:
     except FieldError as error:
         raise ValueError(f"{solution}: {error}") from None
     counts = {"enumerated": found.enumerated, "admissible": found.admissible, "checked": found.checked}
+    asked = {"budget": data["budget"], "objective": data["certificate"]["objective"]}
+    law = data["certificate"].get("law")
+    known = {} if law is None else {"law": {"group": law["group"], "own": law["own"]}}
     if json:
-        write_json({"holds": found.holds, **counts, "problem": found.problem})
+        write_json({"holds": found.holds, **counts, **asked, **known, "problem": found.problem})
     elif found.holds:
         checked = f"{found.checked:,} networks held against their scalar cost"
         fit = "" if found.admissible is None else f"{found.admissible:,} admissible of "
-        by = data["certificate"]["objective"]
+        by = asked["objective"]
         write(f"Proved: the best of {fit}{found.enumerated:,} networks; {checked}. Objective: {by!s:.60}.")
+        for line in _claimed(data):
+            write(line)
     if not found.holds:
         sys.stdout.flush()
         sys.stderr.write(f"compoundnet: error: {solution}: not proved: {found.problem}\n")
     return 0 if found.holds else 1
+
+
+def _claimed(data: Mapping[str, Any]) -> Iterator[str]:
+    """What was asked for in a solution that is proved: the limits, the law, the device."""
+    from compoundnet import devices
+    from compoundnet.accuracy import Law
+    from compoundnet.budget import Budget
+    from compoundnet.schema import decode
+
+    held = data["certificate"]
+    yield f"Limits: {decode(Budget, data['budget'])}."
+    if (law := held.get("law")) is not None:
+        found = Law.from_dict({key: value for key, value in law.items() if key != "base"})
+        base = "the base that was scaled" if law["base"] == held["base"] else "the base of its group"
+        yield f"Accuracy law: {described(found)}; factors relative to {base}."
+    if (device := held.get("device")) is not None:
+        yield f"Latency: {devices.from_dict(device)}."
 
 
 def _print(name: str, solution: "Solution", budget: "Budget") -> None:
@@ -217,12 +218,9 @@ def _foreseen(solution: "Solution") -> Iterator[str]:
     found, forecast, ties = solution.predicted, solution.forecast, solution.ties
     if found is None or forecast is None:
         return
-    law = forecast.law.group or "pooled over all families, as none was published for this network"
-    count = len(forecast.law.own)
-    own = f", with {count} own {'point' if count == 1 else 'points'}" if count else ""
     where = "; outside the data of the law, so trust it little" if found.outside else ""
     interval = f"90 % interval {found.low:.2f} to {found.high:.2f}"
-    yield f"Predicted top-1: {found.mean:.2f} %, {interval} (law: {law}{own}){where}."
+    yield f"Predicted top-1: {found.mean:.2f} %, {interval} (law: {described(forecast.law)}){where}."
     if ties is not None:
         yield (
             f"Of the admitted networks {ties.as_good:,} may be as good, as far as the law can tell; "

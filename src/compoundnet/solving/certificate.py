@@ -96,7 +96,8 @@ def verify(data: Mapping[str, Any], seed: int = 0, on_done: Callable[[int, int],
     space = surface(read.base, read.ranges, read.rounding, read.device)
     again = solve(read.base, read.budget, read.objective, read.ranges, read.rounding, space, read.device, read.forecast)
     certificate = (again.enumerated, again.admissible)
-    if problem := _differences(read, again):
+    unfounded = "" if read.forecast is None else read.forecast.unfounded(read.base)
+    if problem := unfounded or _differences(read, again):
         return Certificate(0, *certificate, problem)
     if missing := _missing(space, read.ranges, seed):
         return Certificate(0, *certificate, missing)

@@ -37,7 +37,7 @@ class Claim:
         self.rounding = under("rounding", lambda: decode(Rounding, data.get("rounding")))
         self.ranges = under("certificate.ranges", lambda: decode(Ranges, given.get("ranges")))
         self.budget = under("budget", lambda: decode(Budget, data.get("budget")))
-        self.forecast = under("certificate.law", lambda: _forecast(given.get("law")))
+        self.forecast = under("certificate.law", lambda: read_forecast(given.get("law")))
         self.objective = _objective(given.get("objective"), self.forecast)
         device = given.get("device")
         self.device = None if device is None else under("certificate.device", lambda: devices.from_dict(device))
@@ -47,7 +47,8 @@ class Claim:
         return cost(network) if self.device is None else devices.timed(network, self.device)
 
 
-def _forecast(data: object) -> Forecast | None:
+def read_forecast(data: object) -> Forecast | None:
+    """The law of a certificate, and the base of its factors; None for no law."""
     if data is None:
         return None
     require(isinstance(data, Mapping), "", f"expected an object, got {shown(data)}")
