@@ -227,7 +227,6 @@ def test_own_points_move_the_prediction(run: Run, tmp_path: Path) -> None:
         ("--objective accuracy --per-stage", "--objective accuracy judges whole networks"),
         ("--points /no/such.csv", "/no/such.csv: No such file or directory"),
         ("--max-latency 3ms", "--max-latency and --device go together"),
-        ("--max-latency 3ms --device roofline --per-stage", "--max-latency limits whole networks"),
     ],
 )
 def test_what_cannot_go_together_is_one_line(run: Run, argv: str, problem: str) -> None:

@@ -21,6 +21,7 @@ from compoundnet.solving import Ranges, Solution, Surface, along, largest_phi, s
 from compoundnet.solving.certificate import to_dict
 from compoundnet.solving.ranges import depths, widths
 
+from .changed import changed
 from .strategies import networks
 
 FAMILIES = [
@@ -525,13 +526,8 @@ def test_a_surface_that_counts_wrong_is_found_by_the_scalar_cost(
 def test_what_is_no_solution_is_one_line(
     path: tuple[str, ...], value: object, problem: str, solution: Solution
 ) -> None:
-    data = written(solution)
-    place = data
-    for name in path[:-1]:
-        place = place[name]
-    place[path[-1]] = value
     with pytest.raises(ValueError, match=problem) as caught:
-        verify(data)
+        verify(changed(written(solution), path, value))
     assert "\n" not in str(caught.value)
 
 

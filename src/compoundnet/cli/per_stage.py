@@ -1,36 +1,57 @@
 """solve --per-stage: the width and the repeats of every stage by themselves."""
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from .calibrating import latency_note
+from .limits import given_ranges
 from .networks import COST_ROWS
 from .output import COUNTED, write, write_table
-from .solving import finish
+from .solving import finish, predicted_line, print_limits
 from .sources import Source
 
 if TYPE_CHECKING:
     from compoundnet.budget import Budget
+    from compoundnet.devices import Device
     from compoundnet.rules import Rule
-    from compoundnet.solving.stages import Elastic, Nearest, StageSolution
+    from compoundnet.solving import Forecast
+    from compoundnet.solving.stages import Choices, Elastic, Nearest, StageSolution
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a per-stage solution is asked for, but the budget."""
+
+    source: Source
+    objective: "Rule | Nearest | Elastic"
+    choices: "Choices"
+
+
+def per_stage_problem(
+    source: Source, objective: str | None, depth: str | None, width: str | None, sides: str | None
+) -> Asked:
+    """What the options ask for. Raises ValueError, one line, for what cannot be."""
+    from compoundnet.solving.stages import stage_choices
+
+    if objective == "accuracy":
+        problem = "--objective accuracy judges whole networks, not single stages; give rule:NAME or elastic:..."
+        raise ValueError(problem)
+    within = given_ranges(depth or "0.5:2", width or "0.5:2", sides)
+    chosen = _objective("rule:efficientnet" if objective is None else objective)
+    own = within.sides if sides else None
+    return Asked(source, chosen, stage_choices(source.network, source.rounding, within.width, within.depth, own))
 
 
 def solve_per_stage(
-    source: Source,
-    budget: "Budget",
-    objective: str,
-    depth: tuple[float, float],
-    width: tuple[float, float],
-    sides: tuple[int, ...] | None,
-    out: str | None,
-    json: bool,
+    asked: Asked, budget: "Budget", device: "Device | None", forecast: "Forecast", out: str | None, json: bool
 ) -> int:
-    """Solve, print, and write the solution; ``sides`` that are None are those of ``stage_choices``."""
-    from compoundnet.solving.stages import solve_stages, stage_choices
+    """Solve, print, and write the solution."""
+    from compoundnet.solving.stages import solve_stages
     from compoundnet.solving.stages.certificate import to_dict
 
-    chosen = _objective(objective)
-    choices = stage_choices(source.network, source.rounding, width, depth, sides)
-    solution = solve_stages(source.network, budget, chosen, choices, source.rounding)
-    return finish(to_dict(solution), out, json, lambda: _print(source.name, solution))
+    network, rounding = asked.source.network, asked.source.rounding
+    solution = solve_stages(network, budget, asked.objective, asked.choices, rounding, device=device, forecast=forecast)
+    return finish(to_dict(solution), out, json, lambda: _print(asked.source.name, solution))
 
 
 def _objective(given: str) -> "Rule | Nearest | Elastic":
@@ -53,12 +74,7 @@ def _objective(given: str) -> "Rule | Nearest | Elastic":
 def _print(name: str, solution: "StageSolution") -> None:
     base, network = solution.base, solution.network
     write(f"{name} per stage, {base.resolution} -> {network.resolution} pixels")
-    limits, needs = solution.budget.limits, solution.budget.needs(solution.cost)
-    asked = [
-        (each.replace("_", " "), f"{limits[each]:,}", f"{needs[each]:,}", f"{100 * needs[each] / limits[each]:.2f} %")
-        for each in limits
-    ]
-    write_table(("Limit", "Asked", "Got", "Share"), asked)
+    print_limits(solution.budget, solution.cost)
     write()
     rows = [("Stem", f"{base.stem.channels}", f"{network.stem.channels}", "1", "1")]
     for was, stage in zip(base.stages, network.stages, strict=True):
@@ -77,4 +93,9 @@ def _print(name: str, solution: "StageSolution") -> None:
         f"\nThe best of {solution.enumerated:,} networks by {solution.gains.name} (score {solution.score:.6g}), "
         f"by dynamic programming over {solution.labels:,} partial ones; {active}."
     )
+    if solution.predicted is not None and solution.forecast is not None:
+        caveat = "the law sees mean depth and width, of networks whose stages were scaled alike, so trust it little"
+        write(predicted_line(solution.predicted, solution.forecast, caveat))
+    if solution.device is not None:
+        write(latency_note(solution.device))
     write(COUNTED)

@@ -16,8 +16,10 @@ from .sources import json_of, read, text
 
 if TYPE_CHECKING:
     from compoundnet.budget import Budget
+    from compoundnet.cost import Cost
     from compoundnet.rules import Rule
     from compoundnet.solving import Candidate, Forecast, Solution
+    from compoundnet.solving.forecast import Predicted
 
 
 def solve_budget(
@@ -68,47 +70,29 @@ def solve_budget(
     from compoundnet.solving import solve
     from compoundnet.solving.certificate import to_dict
 
+    from .per_stage import per_stage_problem, solve_per_stage
+
     counts = {"macs": max_macs, "params": max_params, "activations": max_activations}
     sizes = {"memory": max_memory, "training_memory": max_training_memory, "file_size": max_file_size}
-    limits = given_limits(counts, sizes, _latency(max_latency, device, per_stage))
+    limits = given_limits(counts, sizes, _latency(max_latency, device))
     budget = Budget(**limits, dtype=dtype, batch=batch, optimizer=optimizer)
-    if per_stage:
-        return _per_stage(net, budget, (objective, points), (depth, width, sides), out, json)
-    source, ranges = read(net), given_ranges(depth, width, sides)
+    source = read(net)
     forecast = forecast_of(source.network, points)
-    chosen = _objective(objective, forecast)
+    if per_stage:
+        asked = per_stage_problem(source, objective, depth, width, sides)
+        timer = None if device is None else device_of(device, no_recheck)
+        return solve_per_stage(asked, budget, timer, forecast, out, json)
+    ranges, chosen = given_ranges(depth, width, sides), _objective(objective, forecast)
     timer = None if device is None else device_of(device, no_recheck)
     found = solve(source.network, budget, chosen, ranges, source.rounding, device=timer, forecast=forecast)
     return finish(to_dict(found), out, json, lambda: _print(source.name, found, budget))
 
 
-def _latency(latency: str | None, device: str | None, per_stage: bool) -> str | None:
+def _latency(latency: str | None, device: str | None) -> str | None:
     """The limit on latency, which goes with a device."""
     if (latency is None) != (device is None):
         raise ValueError("--max-latency and --device go together; give both: --max-latency 30ms --device device.json")
-    if latency is not None and per_stage:
-        raise ValueError("--max-latency limits whole networks, not --per-stage; limit other costs")
     return latency
-
-
-def _per_stage(
-    net: str,
-    budget: "Budget",
-    objective: tuple[str | None, str | None],
-    ranges: tuple[str | None, str | None, str | None],
-    out: str | None,
-    json: bool,
-) -> int:
-    from .per_stage import solve_per_stage
-
-    chosen, points = objective
-    if chosen == "accuracy" or points is not None:
-        what = "--objective accuracy" if points is None else "--points"
-        raise ValueError(f"{what} judges whole networks, not single stages; give rule:NAME or elastic:...")
-    depth, width, sides = ranges
-    within = given_ranges(depth or "0.5:2", width or "0.5:2", sides)
-    pairs = within.depth, within.width, within.sides if sides else None
-    return solve_per_stage(read(net), budget, "rule:efficientnet" if chosen is None else chosen, *pairs, out, json)
 
 
 def _objective(given: str | None, forecast: "Forecast") -> "Forecast | Rule":
@@ -184,16 +168,9 @@ def _claimed(data: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _print(name: str, solution: "Solution", budget: "Budget") -> None:
-    best, limits = solution.best, budget.limits
-    from compoundnet.budget import figure
-
+    best = solution.best
     write(f"{name} {_where(best)}")
-    needs = budget.needs(best.cost)
-    rows = [
-        (_words(each), figure(limits[each]), figure(needs[each]), _percent(needs[each] / limits[each]))
-        for each in limits
-    ]
-    write_table(("Limit", "Asked", "Got", "Share"), rows)
+    print_limits(budget, best.cost)
     write()
     costs = best.cost.to_dict()
     write_table(("Cost", "Exact"), [(title, f"{costs[key]:,}") for key, title in COST_ROWS.items()])
@@ -213,19 +190,37 @@ def _print(name: str, solution: "Solution", budget: "Budget") -> None:
     write(f"{COUNTED}\n\n{best.network}")
 
 
+def print_limits(budget: "Budget", cost: "Cost") -> None:
+    """What was asked of each limit, and what was got."""
+    from compoundnet.budget import figure
+
+    limits, needs = budget.limits, budget.needs(cost)
+    rows = [
+        (_words(each), figure(limits[each]), figure(needs[each]), _percent(needs[each] / limits[each]))
+        for each in limits
+    ]
+    write_table(("Limit", "Asked", "Got", "Share"), rows)
+
+
 def _foreseen(solution: "Solution") -> Iterator[str]:
     """What is predicted of the best network, from what, and what cannot be told from it."""
     found, forecast, ties = solution.predicted, solution.forecast, solution.ties
     if found is None or forecast is None:
         return
-    where = "; outside the data of the law, so trust it little" if found.outside else ""
-    interval = f"90 % interval {found.low:.2f} to {found.high:.2f}"
-    yield f"Predicted top-1: {found.mean:.2f} %, {interval} (law: {described(forecast.law)}){where}."
+    where = "outside the data of the law, so trust it little" if found.outside else ""
+    yield predicted_line(found, forecast, where)
     if ties is not None:
         yield (
             f"Of the admitted networks {ties.as_good:,} may be as good, as far as the law can tell; "
             f"the intervals of {ties.overlapping:,} overlap."
         )
+
+
+def predicted_line(found: "Predicted", forecast: "Forecast", caveat: str) -> str:
+    """One line with a prediction, its interval, its law, and what is to be said against it."""
+    interval = f"90 % interval {found.low:.2f} to {found.high:.2f}"
+    law = described(forecast.law)
+    return f"Predicted top-1: {found.mean:.2f} %, {interval} (law: {law}){'; ' if caveat else ''}{caveat}."
 
 
 def _words(name: str) -> str:

@@ -17,13 +17,14 @@ from numpy.typing import NDArray
 from compoundnet import devices
 from compoundnet.budget import SLACK, Budget
 from compoundnet.cost import Cost, cost
+from compoundnet.devices import Device
 from compoundnet.rules import Rule
 from compoundnet.scaling import scale, scaled_repeats, scaled_widths
 from compoundnet.schema import encode
 
 from .forecast import Forecast
 from .ranges import Ranges
-from .reading import CLOSE, VERSION, Claim, alike, counted, unlike
+from .reading import CLOSE, VERSION, Claim, alike, said, unlike
 from .solver import RUNNERS_UP, Candidate, Solution, along, judged, solve
 from .surface import Surface, surface
 
@@ -67,21 +68,24 @@ def to_dict(solution: Solution) -> dict[str, Any]:
             "base": solution.base.to_dict(),
             "ranges": encode(solution.ranges),
             "objective": solution.objective,
-            **({} if solution.device is None else {"device": devices.to_dict(solution.device.bare)}),
-            **({} if solution.forecast is None else {"law": _law(solution.forecast)}),
+            **by(solution.device, solution.forecast),
         },
     }
 
 
-def _law(forecast: Forecast) -> dict[str, Any]:
-    return {**forecast.law.to_dict(), "base": forecast.base.to_dict()}
+def by(device: Device | None, forecast: Forecast | None) -> dict[str, Any]:
+    """What a solution was predicted with, as a certificate holds it: all that a prediction follows from."""
+    return {
+        **({} if device is None else {"device": devices.to_dict(device.bare)}),
+        **({} if forecast is None else {"law": forecast.to_dict()}),
+    }
 
 
 def _candidate(found: Candidate, budget: Budget) -> dict[str, Any]:
     return {
         "network": found.network.to_dict(),
         "scaling": asdict(found.scaling),
-        "cost": counted(found.cost, budget),
+        "cost": said(found.cost, budget),
         "use": found.use,
         "score": found.score,
     }

@@ -5,6 +5,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from compoundnet.accuracy import GROUPS, Law, Prediction, depths, factors, widths
 from compoundnet.cost import Cost
 from compoundnet.network import Network
+from compoundnet.schema import FieldError, require, shown
 
 from .surface import Numbers, Surface
 
@@ -79,6 +81,20 @@ class Forecast:
             return ""
         whose = f"group {self.law.group}" if self.law.group else "the pooled law"
         return f"certificate.law.base: neither certificate.base nor what the factors of {whose} are relative to"
+
+    def to_dict(self) -> dict[str, Any]:
+        """As a certificate holds it: the law's own JSON, and the base."""
+        return {**self.law.to_dict(), "base": self.base.to_dict()}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> "Forecast":
+        """What ``to_dict`` wrote, fitted again. Raises FieldError for anything else."""
+        require(isinstance(data, Mapping), "", f"expected an object, got {shown(data)}")
+        try:
+            base = Network.from_dict(data.get("base", {}))
+        except FieldError as error:
+            raise error.under("base") from None
+        return cls(Law.from_dict({key: value for key, value in data.items() if key != "base"}), base)
 
     def _columns(self, space: Surface, places: NDArray[np.int64]) -> tuple[Numbers, Numbers, Numbers, Numbers]:
         depth, width, sides = factors_of(space, self.base)

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 
 from compoundnet.budget import Budget, figure
-from compoundnet.cost import Cost, cost
-from compoundnet.devices import Device, timed
+from compoundnet.cost import Cost
+from compoundnet.devices import Device, counted
 from compoundnet.network import Network
 from compoundnet.rules import Piece, Rule
 from compoundnet.scaling import Rounding, scale
@@ -90,7 +90,7 @@ class _Ray:
     def cost(self, phi: float) -> Cost:
         network = self.network(phi)
         if network not in self.known:  # many powers give one network
-            self.known[network] = cost(network) if self.device is None else timed(network, self.device)
+            self.known[network] = counted(network, self.device)
         return self.known[network]
 
     def needs(self, phis: Sequence[float], budget: Budget) -> str:
