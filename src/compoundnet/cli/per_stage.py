@@ -1,57 +1,37 @@
 """solve --per-stage: the width and the repeats of every stage by themselves."""
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from .calibrating import latency_note
+from .laws import forecast_of
 from .limits import given_ranges
 from .networks import COST_ROWS
 from .output import COUNTED, write, write_table
-from .solving import finish, predicted_line, print_limits
+from .solving import Search, finish, predicted_line, print_limits
 from .sources import Source
 
 if TYPE_CHECKING:
     from compoundnet.budget import Budget
-    from compoundnet.devices import Device
     from compoundnet.rules import Rule
-    from compoundnet.solving import Forecast
-    from compoundnet.solving.stages import Choices, Elastic, Nearest, StageSolution
+    from compoundnet.solving.stages import Elastic, Nearest, StageSolution
 
 
-@dataclass(frozen=True)
-class Asked:
-    """What a per-stage solution is asked for, but the budget."""
-
-    source: Source
-    objective: "Rule | Nearest | Elastic"
-    choices: "Choices"
-
-
-def per_stage_problem(
-    source: Source, objective: str | None, depth: str | None, width: str | None, sides: str | None
-) -> Asked:
-    """What the options ask for. Raises ValueError, one line, for what cannot be."""
-    from compoundnet.solving.stages import stage_choices
-
-    if objective == "accuracy":
-        problem = "--objective accuracy judges whole networks, not single stages; give rule:NAME or elastic:..."
-        raise ValueError(problem)
-    within = given_ranges(depth or "0.5:2", width or "0.5:2", sides)
-    chosen = _objective("rule:efficientnet" if objective is None else objective)
-    own = within.sides if sides else None
-    return Asked(source, chosen, stage_choices(source.network, source.rounding, within.width, within.depth, own))
-
-
-def solve_per_stage(
-    asked: Asked, budget: "Budget", device: "Device | None", forecast: "Forecast", out: str | None, json: bool
-) -> int:
+def solve_per_stage(source: Source, budget: "Budget", search: Search, out: str | None, json: bool) -> int:
     """Solve, print, and write the solution."""
-    from compoundnet.solving.stages import solve_stages
+    from compoundnet.solving.stages import solve_stages, stage_choices
     from compoundnet.solving.stages.certificate import to_dict
 
-    network, rounding = asked.source.network, asked.source.rounding
-    solution = solve_stages(network, budget, asked.objective, asked.choices, rounding, device=device, forecast=forecast)
-    return finish(to_dict(solution), out, json, lambda: _print(asked.source.name, solution))
+    if search.objective == "accuracy":
+        problem = "--objective accuracy judges whole networks, not single stages; give rule:NAME or elastic:..."
+        raise ValueError(problem)
+    chosen = _objective("rule:efficientnet" if search.objective is None else search.objective)
+    forecast = forecast_of(source.network, search.points)
+    within = given_ranges(search.depth or "0.5:2", search.width or "0.5:2", search.sides)
+    network, rounding, own = source.network, source.rounding, within.sides if search.sides else None
+    choices = stage_choices(network, rounding, within.width, within.depth, own)
+    timer = search.timer()
+    solution = solve_stages(network, budget, chosen, choices, rounding, device=timer, forecast=forecast)
+    return finish(to_dict(solution), out, json, lambda: _print(source.name, solution))
 
 
 def _objective(given: str) -> "Rule | Nearest | Elastic":

@@ -3,6 +3,7 @@
 import json as json_
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -12,11 +13,12 @@ from .limits import given_limits, given_ranges
 from .networks import COST_ROWS
 from .output import COUNTED, whole, write, write_json, write_table
 from .progress import progress
-from .sources import json_of, read, text
+from .sources import Source, json_of, read, text
 
 if TYPE_CHECKING:
     from compoundnet.budget import Budget
     from compoundnet.cost import Cost
+    from compoundnet.devices import Device
     from compoundnet.rules import Rule
     from compoundnet.solving import Candidate, Forecast, Solution
     from compoundnet.solving.forecast import Predicted
@@ -67,23 +69,41 @@ def solve_budget(
         out: write the solution to this JSON file, which every other command reads as its network
     """
     from compoundnet.budget import Budget
-    from compoundnet.solving import solve
-    from compoundnet.solving.certificate import to_dict
 
-    from .per_stage import per_stage_problem, solve_per_stage
+    from .per_stage import solve_per_stage
 
     counts = {"macs": max_macs, "params": max_params, "activations": max_activations}
     sizes = {"memory": max_memory, "training_memory": max_training_memory, "file_size": max_file_size}
     limits = given_limits(counts, sizes, _latency(max_latency, device))
     budget = Budget(**limits, dtype=dtype, batch=batch, optimizer=optimizer)
-    source = read(net)
-    forecast = forecast_of(source.network, points)
-    if per_stage:
-        asked = per_stage_problem(source, objective, depth, width, sides)
-        timer = None if device is None else device_of(device, no_recheck)
-        return solve_per_stage(asked, budget, timer, forecast, out, json)
-    ranges, chosen = given_ranges(depth, width, sides), _objective(objective, forecast)
-    timer = None if device is None else device_of(device, no_recheck)
+    search = Search(objective, points, depth, width, sides, device, no_recheck)
+    return (solve_per_stage if per_stage else _solve_whole)(read(net), budget, search, out, json)
+
+
+@dataclass(frozen=True)
+class Search:
+    """The options that say what is best, where to look, and what predicts."""
+
+    objective: str | None
+    points: str | None
+    depth: str | None
+    width: str | None
+    sides: str | None
+    device: str | None
+    no_recheck: bool
+
+    def timer(self) -> "Device | None":
+        """The device, measured again, which takes some seconds: what else is wrong is said before."""
+        return None if self.device is None else device_of(self.device, self.no_recheck)
+
+
+def _solve_whole(source: Source, budget: "Budget", search: Search, out: str | None, json: bool) -> int:
+    from compoundnet.solving import solve
+    from compoundnet.solving.certificate import to_dict
+
+    forecast = forecast_of(source.network, search.points)
+    ranges, chosen = given_ranges(search.depth, search.width, search.sides), _objective(search.objective, forecast)
+    timer = search.timer()
     found = solve(source.network, budget, chosen, ranges, source.rounding, device=timer, forecast=forecast)
     return finish(to_dict(found), out, json, lambda: _print(source.name, found, budget))
 

@@ -71,8 +71,7 @@ class Choices:
         """
         stages = zip(network.stages, self.widths, self.repeats, strict=True)
         return all(
-            widths == _widths(stage.channels, widths[0] / stage.channels, widths[-1] / stage.channels, rounding)
-            and repeats == tuple(range(repeats[0], repeats[-1] + 1))
+            repeats == tuple(range(repeats[0], repeats[-1] + 1)) and _are_rounded(stage.channels, widths, rounding)
             for stage, widths, repeats in stages
         )
 
@@ -140,6 +139,16 @@ def _widths(channels: int, low: float, high: float, rounding: Rounding) -> tuple
     steps = (STEP * k for k in range(1, int(MOST_FACTOR / STEP)))
     factors = (low, *(factor for factor in steps if low < factor < high), high)
     return _distinct(rounding.channels(channels, factor) for factor in factors)
+
+
+def _are_rounded(channels: int, widths: tuple[int, ...], rounding: Rounding) -> bool:
+    """Whether some least and most factor give these widths: those that round to the first and last one do, if any.
+
+    The stage's own channels stay as they are at factor 1, also where the rounding would give others beside it.
+    """
+    others = [width for width in widths if width != channels]
+    found = _widths(channels, others[0] / channels, others[-1] / channels, rounding) if others else ()
+    return _distinct([*found, *(width for width in widths if width == channels)]) == widths
 
 
 def _distinct(values: Iterable[int]) -> tuple[int, ...]:
