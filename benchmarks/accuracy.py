@@ -25,7 +25,7 @@ from compoundnet.accuracy.pooling import BASES, others, prior_of
 from compoundnet.solving import surface
 
 from .forms import FORMS
-from .recording import write
+from .recording import kept, write
 from .timing import on_one_thread
 
 Numbers: TypeAlias = NDArray[np.float64]
@@ -281,9 +281,7 @@ def main() -> int:
     rounds: int = parser.parse_args().rounds
     lines = [*grids(), *released(), *unseen_families(), *monotone(), *speed(rounds)]
     write("accuracy_", f"python -m benchmarks.accuracy --rounds {rounds}", lines)
-    problems = missed(lines)
-    print("\n".join(problems), file=sys.stderr)
-    return 1 if problems else 0
+    return kept(missed(lines))
 
 
 if __name__ == "__main__":

@@ -4,7 +4,8 @@ import datetime
 import json
 import os
 import platform
-from collections.abc import Iterable
+import sys
+from collections.abc import Iterable, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,13 @@ def machine(*more: str) -> dict[str, Any]:
     cpu = next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), platform.processor())
     versions = {name: metadata.version(name) for name in ("torch", "torchvision", "numpy", "pillow", *more)}
     return {"cpu": cpu, "cores": os.cpu_count(), "python": platform.python_version(), **versions}
+
+
+def kept(problems: Sequence[str]) -> int:
+    """The exit code of a run, 1 with what it did not keep on standard error."""
+    if problems:
+        print("\n".join(problems), file=sys.stderr)
+    return 1 if problems else 0
 
 
 def write(kind: str, command: str, records: Iterable[dict[str, Any]], *more: str) -> None:

@@ -27,6 +27,8 @@ from compoundnet.solving import surface
 BASE_OF = {
     "efficientnet": "efficientnet_b0",
     "efficientnet_100_epochs": "efficientnet_b0",
+    "efficientnet_edgetpu": "efficientnet_edgetpu_s",
+    "efficientnet_lite": "efficientnet_lite0",
     "mobilenet_v1": "mobilenet_v1",
     "mobilenet_v2": "mobilenet_v2",
     "resnet": "resnet50",
@@ -56,6 +58,9 @@ def asked(points: Any) -> Any:
         ("efficientnet", "table7", [77.3, 79.0, 78.9, 79.1, 81.1]),
         # tensorflow/tpu, efficientnet/README.md, baseline preprocessing.
         ("efficientnet", "baseline", [76.7, 78.7, 79.8, 81.1, 82.5, 83.1]),
+        # tensorflow/tpu, efficientnet/lite/README.md (FP32) and efficientnet/edgetpu/README.md (float).
+        ("efficientnet_lite", "lite", [75.1, 76.7, 77.6, 79.8, 81.5]),
+        ("efficientnet_edgetpu", "edgetpu", [77.23, 78.69, 80.62]),
         # Han et al. 2020, the authors' readme.
         ("efficientnet", "tinynet", [76.8, 75.0, 71.2, 67.0, 59.9]),
         # Tan and Le 2019, Table 3.
@@ -111,7 +116,7 @@ def test_factors_and_exact_multiply_adds_are_those_of_the_networks() -> None:
         if row["counted"] == "exact":
             assert cost(network).macs == int(row["macs"]), row
             checked += 1
-    assert checked == 75
+    assert checked == 83
 
 
 def test_bases_are_the_multiply_adds_of_the_networks() -> None:
@@ -159,6 +164,20 @@ def test_b0_to_b7_are_within_a_fifth_of_a_point() -> None:
     assert mae(left_out(points, by_law("efficientnet", prior("efficientnet"), beside))[0]) <= MOST_B
     alone, _ = left_out(points, by_law("efficientnet", prior("efficientnet")))
     assert max(map(abs, alone)) <= MOST_B
+
+
+@pytest.mark.parametrize("family", ["efficientnet_lite", "efficientnet_edgetpu"])
+def test_the_small_groups_predict_each_of_their_networks_from_the_others_within_half_a_point(family: str) -> None:
+    missed, covered = left_out(usual(family), by_law(family, prior(family)))
+    assert max(map(abs, missed)) <= 0.5
+    assert covered == len(usual(family))
+
+
+def test_networks_of_one_architecture_never_inform_each_other() -> None:
+    """So Lite and EdgeTPU leave the laws of B0 to B7 as they were."""
+    kin = {"efficientnet_100_epochs", "efficientnet_edgetpu", "efficientnet_lite", "efficientnet_v2", "efficientnet"}
+    for family in kin:
+        assert set(others(family)) == set(published()) - kin
 
 
 def test_one_dimension_alone_saturates() -> None:
@@ -350,7 +369,7 @@ def test_a_fit_is_converged_and_so_the_same_on_every_machine() -> None:
     ("data", "problem"),
     [
         ({"version": 2}, "group: missing; LawRecord needs it"),
-        ({"version": 9, "group": "", "published": "x"}, "version: 9 is not supported; expected 1"),
+        ({"version": 9, "group": "", "published": "x"}, "version: 9 is not supported; this compoundnet reads 1"),
         ({"version": 1, "group": "", "published": "x"}, "published: 'x' is not the hash of this version's points"),
         ({"version": 1, "group": "", "published": "x", "own": [[1, 1]]}, r"own\[0\]: expected 5 values, got 2"),
     ],

@@ -19,7 +19,7 @@ SMALL = ("--width", "0.5:1.5", "--depth", "0.5:2", "--sides", "128:256:32")
 
 def test_the_csv_is_the_whole_front_and_the_table_a_part_of_it(run: Run, tmp_path: Path) -> None:
     path = tmp_path / "front.csv"
-    code, out, err = run("pareto", "mobilenet_v2", *SMALL, "--points", "5", "--csv", path)
+    code, out, err = run("pareto", "mobilenet_v2", *SMALL, "--rows", "5", "--csv", path)
     assert (code, err) == (0, "")
     rows = list(csv.DictReader(path.read_text().splitlines()))
     assert out.startswith(f"mobilenet_v2: {len(rows):,} of ")
@@ -45,7 +45,7 @@ def test_the_csv_is_the_whole_front_and_the_table_a_part_of_it(run: Run, tmp_pat
 
 
 def test_the_json_has_the_front_the_rule_and_the_released_networks(run: Run) -> None:
-    given = ("--depth", "0.8:1.4", "--width", "0.8:1.3", "--sides", "200:300:20", "--points", "4")
+    given = ("--depth", "0.8:1.4", "--width", "0.8:1.3", "--sides", "200:300:20", "--rows", "4")
     data = answer(run, "pareto", "efficientnet_b0", *given)
     assert len(data["points"]) == 4 < data["front"] < data["enumerated"] == data["admissible"]
     for point in data["points"]:
@@ -81,9 +81,9 @@ def test_any_scaled_network_is_predicted_as_its_familys_base_scaled(run: Run, tm
 
 
 def test_a_network_of_no_published_family_has_the_pooled_law_and_no_released_ones(run: Run) -> None:
-    data = answer(run, "pareto", "efficientnet_lite0", *SMALL)
+    data = answer(run, "pareto", "resnet18", *SMALL)
     assert (data["law"], data["released"]) == ("", [])
-    code, out, _ = run("pareto", "efficientnet_lite0", *SMALL)
+    code, out, _ = run("pareto", "resnet18", *SMALL)
     assert code == 0
     assert "pooled over all families" in out
     assert "Released" not in out
@@ -131,6 +131,26 @@ def test_limits_hold_on_the_whole_front(run: Run) -> None:
         )
 
 
+def test_own_points_move_the_front_and_a_file_can_be_limited(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "own.csv"
+    path.write_text("depth,width,resolution,macs,top1\n1,1,224,300774272,68.0\n1,0.75,160,107000000,60.0\n")
+    given = ("--max-file-size", "8MB", "--dtype", "float16", "--rows", "3", *SMALL)
+    before, after = (answer(run, "pareto", "mobilenet_v2", *given, *more) for more in ((), ("--points", path)))
+    assert before["admissible"] == after["admissible"] < after["enumerated"]
+    budget = Budget(file_size=8_000_000, dtype="float16")
+    for each, own in zip(before["points"], after["points"], strict=True):
+        assert own["predicted_top1"]["mean"] < each["predicted_top1"]["mean"] - 2
+        network = scale(named("mobilenet_v2"), Scaling(**own["scaling"]), member("mobilenet_v2").rounding)
+        assert budget.admits(cost(network))
+    assert (
+        "Accuracy law: mobilenet_v2, with 2 own points;" in run("pareto", "mobilenet_v2", *SMALL, "--points", path)[1]
+    )
+    path.write_text("depth,width\n1,1\n")
+    code, out, err = run("pareto", "mobilenet_v2", *SMALL, "--points", path)
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert err.startswith(f"compoundnet: error: {path}: ")
+
+
 @pytest.mark.parametrize(("suffix", "start"), [(".svg", b"<?xml"), (".png", b"\x89PNG"), (".html", b"<!doctype html>")])
 def test_a_picture_is_written_whole(run: Run, tmp_path: Path, suffix: str, start: bytes) -> None:
     path = tmp_path / f"front{suffix}"
@@ -162,7 +182,10 @@ def test_a_json_file_has_a_front_too(run: Run, tmp_path: Path) -> None:
         ("--csv one.svg --plot one.svg", "one.svg: --csv and --plot name one file; give each its own"),
         ("--max-macs 10", "budget: none of"),
         ("--max-macs 5B", "--max-macs: '5B': the unit 'B' is not one of"),
-        ("--points 0", "points: 0 is not a whole number of at least 1"),
+        ("--rows 0", "rows: 0 is not a whole number of at least 1"),
+        ("--points /no/such.csv", "/no/such.csv: No such file or directory"),
+        ("--points 20", "20: No such file or directory"),
+        ("--max-file-size 20", "--max-file-size: '20': the unit is missing"),
         ("--rule nope", "unknown rule 'nope'"),
         ("--width 2:1", "width: from 2 to 1 is an empty range"),
         ("--sides 8:16:8", "sides: none of 8 to 16 is a side"),

@@ -41,8 +41,29 @@ def test_a_solution_is_a_network_for_every_other_command_and_can_be_proved(run: 
     assert text.startswith(
         f"Proved: the best of {data['admissible']:,} admissible of {data['enumerated']:,} networks; "
     )
+    assert text.splitlines()[1:] == [
+        "Limits: 60,000,000 macs, 3,000,000 params.",
+        "Accuracy law: mobilenet_v2; factors relative to the base that was scaled.",
+    ]
     found = answer(run, "verify-solution", out)
     assert (found["holds"], found["enumerated"], found["problem"]) == (True, data["enumerated"], "")
+    assert (found["budget"], found["law"]) == (data["budget"], {"group": "mobilenet_v2", "own": []})
+
+
+def test_a_proof_says_under_which_law_limits_and_device_it_holds(run: Run, tmp_path: Path) -> None:
+    """Whoever is shown a proof sees own points, which make any accuracy, and how the limits were counted."""
+    out, own = tmp_path / "net.json", tmp_path / "own.csv"
+    own.write_text("depth,width,resolution,macs,top1\n1,1,224,300774272,99.0\n")
+    limits = ("--max-training-memory", "4GB", "--batch", "8", "--optimizer", "sgd", "--max-latency", "9ms")
+    given = ("--device", "roofline:40:10", "--points", own, "--out", out)
+    assert run("solve", "mobilenet_v2", *limits, *given, *SMALL)[0] == 0
+    lines = run("verify-solution", out)[1].splitlines()
+    assert lines[1:] == [
+        "Limits: 4,000,000,000 training memory (batch 8, sgd), 9 latency ms.",
+        "Accuracy law: mobilenet_v2, with 1 own point; factors relative to the base that was scaled.",
+        "Latency: roofline of 40 GMAC/s and 10 GB/s, batch 1, 1 thread.",
+    ]
+    assert answer(run, "verify-solution", out)["law"]["own"] == [[1.0, 1.0, 224.0, 300774272.0, 99.0]]
 
 
 def test_a_solution_that_was_changed_is_not_proved(run: Run, tmp_path: Path) -> None:
@@ -131,7 +152,11 @@ def test_what_is_no_whole_count_is_refused(text: str) -> None:
 @pytest.mark.parametrize(
     ("argv", "problem"),
     [
-        ("", "no limit; give --max-macs, --max-params, --max-activations, --max-memory, --max-latency or more of them"),
+        (
+            "",
+            "no limit; give one or more of --max-macs, --max-params, --max-activations, --max-memory, "
+            "--max-training-memory, --max-file-size, --max-latency",
+        ),
         ("--max-macs 5B", "--max-macs: '5B': the unit 'B' is not one of k, M, G, T"),
         ("--max-macs=-5M", "--max-macs: '-5M' is not a count such as 300M or 1.8G"),
         ("--max-macs 0.5", "--max-macs: '0.5' is not a whole number of at least 1"),

@@ -81,7 +81,7 @@ def test_an_impossible_budget_leaves_no_file(run: Run, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("argv", "problem"),
     [
-        ("", "no limit; give --max-macs"),
+        ("", "no limit; give one or more of --max-macs"),
         ("--max-macs 1G --objective accuracy", "--objective accuracy judges whole networks, not single stages"),
         ("--max-macs 1G --objective rule:dwx", "--objective: unknown rule 'dwx'; did you mean dwr"),
         ("--max-macs 1G --objective rule:dwr:far", "--objective: 'rule:dwr:far': 'far' is not a number"),

@@ -21,6 +21,8 @@ from compoundnet.rules import RULES
 from compoundnet.schema import FieldError
 from compoundnet.solving import Ranges, largest_phi, solve, surface, verify
 from compoundnet.solving.certificate import to_dict
+from compoundnet.solving.front import front
+from compoundnet.solving.solver import judged
 
 SAMPLES = samples(150, seed=3)
 SMALL = Ranges(depth=(0.3, 2.0), width=(0.3, 1.2), sides=(64, 96, 100, 160))
@@ -96,6 +98,34 @@ def test_a_limit_on_latency_admits_what_it_names_and_nothing_above() -> None:
     assert Budget(latency_ms=found.latency_ms).admits(found)
     assert not Budget(latency_ms=found.latency_ms * 0.999).admits(found)
     assert Budget(latency_ms=found.latency_ms).use(found) == 1
+    # Sums in another order differ in their last digits, and only there.
+    assert Budget(latency_ms=found.latency_ms * (1 - 1e-12)).admits(found)
+    assert not Budget(latency_ms=found.latency_ms * (1 - 1e-8)).admits(found)
+
+
+def test_a_network_exactly_at_its_limit_is_found_whoever_adds_its_latency_up() -> None:
+    """The surface, the front, the ray and the scalar path add in different orders, and admit the same networks."""
+    base, rng = named("efficientnet_b0"), np.random.default_rng(3)
+    space = surface(base, SMALL, device=KNOWN)
+    for place in rng.integers(len(space), size=40):
+        index = tuple(int(axis) for axis in np.unravel_index(int(place), space.shape))
+        alone = timed(space.at(index), KNOWN).latency_ms
+        for last in (alone, np.nextafter(alone, 0), float(space.costs["latency_ms"][index])):
+            budget = Budget(latency_ms=float(last))
+            assert judged(space, budget)[1][index]
+            assert budget.admits(timed(space.at(index), KNOWN))
+            assert not budget.over(space.cost(index))
+    budget = Budget(latency_ms=float(space.costs["latency_ms"].min()))
+    assert len(front(space, space.costs["macs"], budget=budget)) == 1
+    solve(base, budget, RULES["efficientnet"], SMALL, space=space, device=KNOWN)
+    reached = largest_phi(base, RULES["efficientnet"], Budget(latency_ms=60.0), device=KNOWN)
+    again = largest_phi(
+        base,
+        RULES["efficientnet"],
+        Budget(latency_ms=timed(reached.network, KNOWN).latency_ms * (1 - 1e-12)),
+        device=KNOWN,
+    )
+    assert again.network == reached.network
 
 
 def test_a_limit_on_latency_without_a_device_is_refused() -> None:

@@ -180,6 +180,24 @@ def test_a_file_is_explained_by_the_base_it_is_given(run: Run, tmp_path: Path) -
     assert answer(run, "explain", path, "--base", "efficientnet_b0")["power"] == 0
 
 
+def test_a_file_of_solve_is_explained_by_the_base_it_was_scaled_from(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "net.json"
+    given = ("--max-macs", "450M", "--depth", "1:1.5", "--width", "1", "--sides", "224:260:4")
+    solved = answer(run, "solve", "efficientnet_lite0", *given, "--out", path)
+    data = answer(run, "explain", path)
+    assert data["base"] == "efficientnet_lite0"
+    assert data["axes"]["width"]["factor"] == 1
+    assert data["axes"]["resolution"]["factor"] == solved["scaling"]["resolution"]
+    # The rule's own network is rounded as the file says: Lite keeps its head.
+    assert data["stages"][-1]["channels"] == {"base": 1280, "network": 1280, "rule": 1280}
+    assert answer(run, "explain", path, "--base", "efficientnet_lite0")["axes"] == data["axes"]
+    solved["certificate"]["base"] = {}
+    path.write_text(json.dumps(solved))
+    code, _, err = run("explain", path)
+    assert (code, err.count("\n")) == (2, 1)
+    assert err.startswith(f"compoundnet: error: {path}: certificate.base.version: ")
+
+
 def test_like_says_how_the_rule_rounds(run: Run) -> None:
     plain = answer(run, "explain", "efficientnet_lite0", "--base", "efficientnet_lite0", "--phi", "1")
     other = answer(run, "explain", "efficientnet_lite0", "--like", "efficientnet_b0", "--phi", "1")
@@ -210,4 +228,4 @@ def test_a_file_without_its_base_is_asked_for_it(run: Run, tmp_path: Path) -> No
     path.write_text(json.dumps(named("tiny").to_dict()))
     code, _, err = run("explain", path)
     assert (code, err.count("\n")) == (2, 1)
-    assert "a file does not say what it was scaled from; give --base" in err
+    assert "the file does not say what it was scaled from; give --base" in err

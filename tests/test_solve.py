@@ -21,6 +21,7 @@ from compoundnet.solving import Ranges, Solution, Surface, along, largest_phi, s
 from compoundnet.solving.certificate import to_dict
 from compoundnet.solving.ranges import depths, widths
 
+from .changed import changed
 from .strategies import networks
 
 FAMILIES = [
@@ -220,6 +221,14 @@ def test_every_rule_is_continuous_from_small_to_large_and_identity_at_0(chosen: 
 def test_a_curve_ascends_to_0(curve: tuple[tuple[float, Scaling], ...]) -> None:
     with pytest.raises(FieldError, match="curve: it must ascend in phi and end with 0"):
         Rule(name="own", scaling=Scaling(2.0), curve=curve)
+
+
+def test_a_curve_that_stands_still_is_refused() -> None:
+    curve = ((-2.0, Scaling(0.4)), (-1.0, Scaling(0.5)), (-0.5, Scaling(0.5)), (0.0, Scaling()))
+    with pytest.raises(FieldError, match="curve: nothing is scaled from phi -1 to the next; leave one of the two out"):
+        Rule(name="own", scaling=Scaling(2.0), curve=curve)
+    with pytest.raises(FieldError, match="curve: nothing is scaled from phi -1 to the next"):
+        Rule(name="own", scaling=Scaling(2.0), curve=((-1.0, Scaling()), (0.0, Scaling())))
 
 
 def test_own_exponents_are_powers_of_two() -> None:
@@ -504,6 +513,8 @@ def test_a_surface_that_counts_wrong_is_found_by_the_scalar_cost(
     ("path", "value", "problem"),
     [
         (("version",), 2, "version: 2 is not supported"),
+        (("version",), True, "version: True is not supported; this compoundnet reads 1"),
+        (("version",), "9" * 10_000, r"version: '9{30,60}\.\.\. is not supported"),
         (("certificate",), None, "certificate: missing"),
         (("certificate", "base"), {}, "certificate.base.version"),
         (("certificate", "objective"), "function:most", "certificate.objective: 'function:most' is a function"),
@@ -515,13 +526,8 @@ def test_a_surface_that_counts_wrong_is_found_by_the_scalar_cost(
 def test_what_is_no_solution_is_one_line(
     path: tuple[str, ...], value: object, problem: str, solution: Solution
 ) -> None:
-    data = written(solution)
-    place = data
-    for name in path[:-1]:
-        place = place[name]
-    place[path[-1]] = value
     with pytest.raises(ValueError, match=problem) as caught:
-        verify(data)
+        verify(changed(written(solution), path, value))
     assert "\n" not in str(caught.value)
 
 

@@ -27,21 +27,29 @@ from compoundnet import (
     Site,
     Stage,
     Stem,
+    accuracy_law,
     cost,
+    devices,
+    latency,
     named,
     solve_stages,
     stage_choices,
 )
 from compoundnet.budget import Budget
+from compoundnet.devices import Device, Roofline, counted, timed
+from compoundnet.devices.device import Price, Sample
+from compoundnet.devices.fitting import works
+from compoundnet.devices.kernels import WORK
 from compoundnet.layers import Act, Node, seq
 from compoundnet.rules import Rule
-from compoundnet.scaling import Scaling
-from compoundnet.schema import FieldError
-from compoundnet.solving import verify
+from compoundnet.scaling import Rounding, Scaling
+from compoundnet.schema import FieldError, encode
+from compoundnet.solving import Forecast, verify
 from compoundnet.solving.stages import StageSolution
 from compoundnet.solving.stages.certificate import to_dict
 from compoundnet.solving.stages.dominance import undominated
 
+from .changed import changed
 from .strategies import networks
 
 FAMILIES = {
@@ -138,14 +146,16 @@ def score(objective: Objective, base: Network, network: Network) -> float:
     return sum(round(gain * 2**24) / 2**24 for gain in gains)
 
 
-def brute(base: Network, chosen: Choices, budget: Budget, objective: Objective) -> Network | None:
+def brute(
+    base: Network, chosen: Choices, budget: Budget, objective: Objective, device: Device | None = None
+) -> Network | None:
     """The best network by trying all: gain, then fewer multiply-adds, then the first."""
     best: tuple[float, int] = (math.inf, 0)
     found = None
     for network in every(base, chosen):
-        counted = cost(network)
-        if budget.admits(counted):
-            key = (-score(objective, base, network), counted.macs)
+        found_cost = counted(network, device)
+        if budget.admits(found_cost):
+            key = (-score(objective, base, network), found_cost.macs)
             if key < best:
                 best, found = key, network
     return found
@@ -191,6 +201,75 @@ def test_the_dynamic_programme_is_exact_on_large_and_on_many_spaces(family: str)
     wrong = [seed for seed in range(100, 105) if not agrees(seed, family, 2_000)]
     wrong += [seed for seed in range(200, 201) if not agrees(seed, family, 100_000, 4)]
     assert wrong == []
+
+
+def measured(rng: np.random.Generator, network: Network) -> Device:
+    """A device with a random price for every work of every kernel there is: its milliseconds have no last digit."""
+    sizes = [(channels, layers) for channels in (8, 12, 40, 64) for layers in (1, 2)]
+    each = [tuple(replace(stage, channels=c, layers=n) for stage in network.stages) for c, n in sizes]
+    kinds = works(
+        [replace(network, stages=stages, stem=replace(network.stem, channels=c)) for stages in each for c in (8, 40)]
+    )[0]
+    return Device(
+        engine="torch",
+        overhead_ms=float(rng.uniform(0.01, 1)),
+        prices=tuple(Price(kind, tuple(rng.uniform(0, 9, len(WORK)).tolist())) for kind in kinds),
+    )
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("seed", range(4))
+def test_with_a_limit_on_latency_it_finds_what_trying_every_network_finds(seed: int, family: str) -> None:
+    """Floating-point prices: also where the limit is what some network takes, to the last digit."""
+    rng = np.random.default_rng(1000 + seed)
+    base = drawn_network(rng, family)
+    chosen, objective = drawn_choices(rng, base, 100), drawn_objective(rng)
+    device = measured(rng, base) if seed % 2 else Device(roofline=Roofline(gmacs_per_s=0.7, gb_per_s=0.3))
+    networks = list(every(base, chosen))
+    need = latency(networks[int(rng.integers(len(networks)))], device)
+    for limit in (need, need * (1 - 1e-12), need * float(rng.uniform(0.8, 1.3))):
+        macs = cost(networks[int(rng.integers(len(networks)))]).macs if seed % 3 == 0 else None
+        budget = Budget(latency_ms=limit, macs=macs)
+        expected = brute(base, chosen, budget, objective, device)
+        if expected is None:
+            with pytest.raises(FieldError, match="none of"):
+                solve_stages(base, budget, objective, chosen, device=device)
+            continue
+        found = solve_stages(base, budget, objective, chosen, device=device)
+        assert found.network == expected
+        assert found.cost == timed(expected, device)
+
+
+def test_a_solution_by_latency_is_proved_under_its_device_and_refuted_under_any_other() -> None:
+    base = named("tiny")
+    device = measured(np.random.default_rng(0), base)
+    samples = (Sample(base, (1.0,)),)
+    chosen = stage_choices(base, width=(0.75, 1.25), depth=(1.0, 2.0), sides=(64, 96))
+    limit = 1.2 * latency(replace(base, resolution=64), device)
+    budget = Budget(latency_ms=limit, params=450_000)
+    forecast = Forecast(accuracy_law("efficientnet"), named("efficientnet_b0"))
+    law = Elastic(depth=0.3, width=0.4, resolution=0.5)
+    found = solve_stages(base, budget, law, chosen, device=replace(device, samples=samples), forecast=forecast)
+    data = written(found)
+    assert data["certificate"]["device"] == json.loads(json.dumps(devices.to_dict(device)))
+    assert data["cost"]["latency_ms"] == latency(found.network, device) <= limit
+    assert data["predicted_top1"]["outside"] is True
+    proof = verify(data)
+    assert proof.holds, proof.problem
+    faster = devices.to_dict(replace(device, overhead_ms=device.overhead_ms / 2))
+    untrue: list[tuple[tuple[str, ...], object]] = [
+        (("cost", "latency_ms"), data["cost"]["latency_ms"] * 0.999),
+        (("certificate", "device"), faster),
+        (("predicted_top1", "mean"), 99.0),
+        (("certificate", "law", "base"), base.to_dict() | {"classes": 7}),
+    ]
+    assert not any(verify(changed(data, path, value)).holds for path, value in untrue)
+    dearer = written(found)
+    other(dearer, replace(found.network, resolution=64 if found.network.resolution == 96 else 96), device)
+    assert not verify(dearer).holds
+    del data["certificate"]["device"]
+    with pytest.raises(FieldError, match="a limit on latency needs a device"):
+        verify(data)
 
 
 @settings(deadline=None, max_examples=20)
@@ -452,13 +531,13 @@ def test_a_true_solution_is_proved_whatever_its_objective(objective: Objective) 
     assert (proof.enumerated, proof.admissible) == (found.enumerated, None)
 
 
-def other(data: dict[str, Any], network: Network) -> None:
+def other(data: dict[str, Any], network: Network, device: Device | None = None) -> None:
     """Everything a file says of a network, for another one: a lie that is consistent in itself."""
     held = data["certificate"]
     chosen = Choices(**{name: deep(held["choices"][name]) for name in held["choices"]})
-    budget, counted = limited(**data["budget"]), cost(network)
+    budget, found = limited(**data["budget"]), counted(network, device)
     base, gains = Network.from_dict(held["base"]), held["gains"]
-    data["network"], data["cost"], data["use"] = network.to_dict(), counted.to_dict(), budget.use(counted)
+    data["network"], data["cost"], data["use"] = network.to_dict(), found.to_dict(), budget.use(found)
     data["scaling"] = {
         "depth": [stage.layers / was.layers for stage, was in zip(network.stages, base.stages, strict=True)],
         "width": [stage.channels / was.channels for stage, was in zip(network.stages, base.stages, strict=True)],
@@ -470,7 +549,7 @@ def other(data: dict[str, Any], network: Network) -> None:
             network.stages, gains["stages"], chosen.widths, chosen.repeats, strict=True
         )
     )
-    shares = {name: need / budget.limits[name] for name, need in budget.needs(counted).items()}
+    shares = {name: need / budget.limits[name] for name, need in budget.needs(found).items()}
     data["active_limits"] = [name for name, share in shares.items() if share == max(shares.values())]
 
 
@@ -567,6 +646,23 @@ def _active(data: dict[str, Any]) -> None:
     data["active_limits"] = ["params", "macs"]
 
 
+def _divisor(data: dict[str, Any]) -> None:
+    data["rounding"]["divisor"] = 16
+
+
+def _stem(data: dict[str, Any]) -> None:
+    data["rounding"]["stem"] = "fixed"
+
+
+def _both(data: dict[str, Any]) -> None:
+    """Both places say what does not give the choices."""
+    data["rounding"]["divisor"] = data["certificate"]["rounding"]["divisor"] = 4
+
+
+def _unrounded(data: dict[str, Any]) -> None:
+    del data["rounding"]
+
+
 def _scaling(data: dict[str, Any]) -> None:
     data["scaling"]["depth"][0] += 1
 
@@ -588,6 +684,10 @@ CHANGES = [
     _objective,
     _base,
     _active,
+    _divisor,
+    _stem,
+    _both,
+    _unrounded,
 ]
 
 
@@ -598,6 +698,39 @@ def test_a_changed_file_is_refuted(change: Callable[[dict[str, Any]], None], sol
     found = verify(data)
     assert not found.holds
     assert "\n" not in found.problem
+
+
+def test_own_choices_follow_no_rounding_and_their_file_names_none() -> None:
+    base = named("tiny")
+    chosen = replace(stage_choices(base, width=(0.75, 1.25), sides=(64,)), head=(100, 320))
+    odd = replace(chosen, widths=tuple(tuple(width + 1 for width in widths) for widths in chosen.widths))
+    assert chosen.rounded(base, Rounding())
+    assert not chosen.rounded(base, Rounding(divisor=4))
+    assert not odd.rounded(base, Rounding())
+    data = written(solve_stages(base, Budget(macs=12_000_000), Elastic(depth=0.3, width=0.4, resolution=0.5), odd))
+    assert "rounding" not in data
+    assert data["certificate"]["rounding"] is None
+    assert verify(data).holds
+    data["rounding"] = data["certificate"]["rounding"] = encode(Rounding())
+    assert verify(data).problem == "certificate.rounding: it does not give the widths and repeats to choose from"
+
+
+@settings(deadline=None, max_examples=100)
+@given(
+    channels=st.integers(1, 200),
+    divisor=st.integers(1, 16),
+    keep=st.floats(0, 1),
+    width=st.tuples(st.floats(0.1, 4), st.floats(0.1, 4)),
+    depth=st.tuples(st.floats(0.1, 4), st.floats(0.1, 4)),
+)
+def test_the_choices_that_a_rounding_gives_are_known_as_its(
+    channels: int, divisor: int, keep: float, width: tuple[float, float], depth: tuple[float, float]
+) -> None:
+    rounding = Rounding(divisor=divisor, keep=keep)
+    base = Network(stem=Stem(channels=8), stages=(Stage(operator=Basic(), layers=3, channels=channels),), resolution=32)
+    low, high = sorted(width)
+    few, many = sorted(depth)
+    assert stage_choices(base, rounding, (low, high), (few, many)).rounded(base, rounding)
 
 
 def test_wider_choices_that_hold_a_better_network_refute_the_claim(solution: StageSolution) -> None:
@@ -622,6 +755,8 @@ def test_poor_prices_prove_what_good_ones_do(solution: StageSolution) -> None:
     ("path", "value", "problem"),
     [
         (("version",), 2, "version: 2 is not supported"),
+        (("version",), True, "version: True is not supported; this compoundnet reads 1"),
+        (("version",), "9" * 10_000, r"version: '9{30,60}\.\.\. is not supported"),
         (("certificate", "base"), None, "certificate.base.version"),
         (("certificate", "choices", "stem"), [], "certificate.choices.stem: nothing to choose from"),
         (("certificate", "choices", "widths"), "all", "certificate.choices.widths: expected a list"),
@@ -641,11 +776,6 @@ def test_poor_prices_prove_what_good_ones_do(solution: StageSolution) -> None:
 def test_what_is_no_per_stage_solution_is_one_line(
     path: tuple[str, ...], value: object, problem: str, solution: StageSolution
 ) -> None:
-    data = written(solution)
-    place = data
-    for name in path[:-1]:
-        place = place[name]
-    place[path[-1]] = value
     with pytest.raises(ValueError, match=problem) as caught:
-        verify(data)
+        verify(changed(written(solution), path, value))
     assert "\n" not in str(caught.value)

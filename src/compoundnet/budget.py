@@ -5,7 +5,6 @@ from dataclasses import dataclass, fields
 from types import MappingProxyType
 from typing import Any
 
-from .cost import Cost
 from .schema import require, require_choice, require_count, require_number
 
 BYTES: Mapping[str, int] = MappingProxyType({"float32": 4, "bfloat16": 2, "float16": 2, "int8": 1})
@@ -13,6 +12,8 @@ BYTES: Mapping[str, int] = MappingProxyType({"float32": 4, "bfloat16": 2, "float
 # A file of weights lists every tensor by name, type, shape and place, in at most so many bytes, the count of
 # batches of a norm included; and keeps a record, of which the names of ImageNet's classes are the larger part.
 LISTED, RECORD = 128, 24_576
+# Predictions are sums of floating-point numbers, whose last digits depend on the order in which they are added.
+PREDICTED, SLACK = frozenset({"latency_ms"}), 1e-9
 OPTIMIZERS: Mapping[str, int] = MappingProxyType({"sgd": 0, "momentum": 1, "rmsprop": 2, "adam": 2})
 
 
@@ -49,7 +50,7 @@ class Budget:
     def __post_init__(self) -> None:
         if self.latency_ms is not None:
             require_number(self.latency_ms, "latency_ms", "a positive number of milliseconds", above=0)
-        for name in LIMITS.keys() - {"latency_ms"}:
+        for name in LIMITS.keys() - PREDICTED:
             limit = getattr(self, name)
             whole = limit is None or (isinstance(limit, int) and not isinstance(limit, bool) and limit >= 1)
             require(whole, name, f"{limit!r} is not a whole number of at least 1")
@@ -68,12 +69,40 @@ class Budget:
         """What a network of this cost takes of each limit; arrays of costs (by name, as attributes) give arrays."""
         return {name: LIMITS[name](self, cost) for name in self.limits}
 
-    def admits(self, cost: Cost) -> bool:
-        """Whether every limit holds."""
-        return all(needed <= self.limits[name] for name, needed in self.needs(cost).items())
+    def __str__(self) -> str:
+        """The limits, and what those in bytes are counted for.
+
+        >>> str(Budget(macs=400_000_000, memory=64_000_000, dtype="float16"))
+        '400,000,000 macs, 64,000,000 memory (float16)'
+        """
+        training = f"batch {self.batch}, {self.optimizer}"
+        of = {"memory": self.dtype, "file_size": self.dtype, "training_memory": training}
+        each = (
+            f"{figure(most)} {name.replace('_', ' ')}" + (f" ({of[name]})" if name in of else "")
+            for name, most in self.limits.items()
+        )
+        return ", ".join(each)
+
+    @property
+    def most(self) -> dict[str, int | float]:
+        """The most that is admitted of each limit: counts exactly, latency with a relative slack of 1e-9."""
+        return {name: limit * (1 + SLACK) if name in PREDICTED else limit for name, limit in self.limits.items()}
+
+    def over(self, cost: Any) -> dict[str, Any]:
+        """What a network of this cost needs of each limit that it breaks."""
+        most = self.most
+        return {name: need for name, need in self.needs(cost).items() if need > most[name]}
+
+    def admits(self, cost: Any) -> Any:
+        """Whether every limit holds; for arrays of costs, where it does."""
+        most = self.most
+        holds: Any = True
+        for name, needed in self.needs(cost).items():
+            holds = holds & (needed <= most[name])
+        return holds
 
     def use(self, cost: Any) -> Any:
-        """The share of the tightest limit that a cost takes: at most 1 where it is admitted."""
+        """The share of the tightest limit that a cost takes: at most 1, but for the slack, where it is admitted."""
         shares = [needed / self.limits[name] for name, needed in self.needs(cost).items()]
         require(len(shares) > 0, "budget", "nothing is limited; limit at least one cost")
         largest = shares[0]

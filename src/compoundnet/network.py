@@ -19,6 +19,7 @@ from .schema import (
     require_count,
     require_kind,
     require_number,
+    require_version,
     shown,
 )
 
@@ -151,9 +152,7 @@ class Network:
         Raises FieldError with the path to the field that does not fit.
         """
         require(isinstance(data, Mapping), "", f"a network is an object with stem, stages, ...; got {shown(data)}")
-        version = data.get("version")
-        if version != SCHEMA_VERSION:
-            raise FieldError("version", f"{shown(version)} is not supported; this compoundnet reads {SCHEMA_VERSION}")
+        require_version(data.get("version"), SCHEMA_VERSION)
         return decode(Network, {k: v for k, v in data.items() if k != "version"}, operators)
 
     def __str__(self) -> str:

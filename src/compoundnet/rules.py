@@ -4,6 +4,7 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from types import MappingProxyType
 
 from .scaling import RELEASED, Rounding, Scaling
@@ -11,8 +12,6 @@ from .schema import FieldError, near, require, require_number, shown
 
 # The paper's coefficients (section 3.3): alpha * beta^2 * gamma^2 = 1.92, about 2.
 COMPOUND = Scaling(1.2, 1.1, 1.15)
-
-
 AXES = ("depth", "width", "resolution")
 
 
@@ -39,7 +38,7 @@ class Rule:
     A rule may be a curve instead: ``curve`` lists (phi, factors) from the smallest network up to phi = 0, where
     nothing is scaled. Between them the factors' logarithms are interpolated, below them the first stretch goes on,
     and above 0 there is nothing. ``scaling`` is then the mean of it all. Raises FieldError for a rule that scales
-    nothing, and for a curve that does not ascend to 0.
+    nothing, and for a curve that does not ascend to 0 or stands still.
 
     >>> RULES["efficientnet"] ** 2 == COMPOUND**2
     True
@@ -59,15 +58,16 @@ class Rule:
         ascends = phis == sorted(set(phis)) and len(phis) != 1 and all(map(math.isfinite, phis))
         ends = not phis or self.curve[-1] == (0, Scaling())
         require(ascends and ends, "curve", "it must ascend in phi and end with 0, where all factors are 1")
+        for (phi, one), (_, other) in pairwise(self.curve):
+            require(one != other, "curve", f"nothing is scaled from phi {phi:g} to the next; leave one of the two out")
 
     @property
     def pieces(self) -> tuple[Piece, ...]:
         """The straight stretches, ascending in phi; a ray has one without ends."""
         if not self.curve:
             return (Piece(0.0, Scaling(), self.scaling),)
-        pairs = zip(self.curve, self.curve[1:], strict=False)
         lows = (-math.inf, *(phi for phi, _ in self.curve[1:]))
-        return tuple(_between(*pair, low) for pair, low in zip(pairs, lows, strict=False))
+        return tuple(_between(*pair, low) for pair, low in zip(pairwise(self.curve), lows, strict=False))
 
     def __pow__(self, phi: float) -> Scaling:
         """The factors (d, w, r) of Eq. 3. Raises FieldError above the end of a curve."""

@@ -200,6 +200,12 @@ def require_number(
         raise FieldError(path, f"{shown(value)} is not {what}")
 
 
+def require_version(found: object, expected: int) -> None:
+    """Raise FieldError unless a file's version is the one that is read; true is not 1."""
+    same = type(found) is int and found == expected
+    require(same, "version", f"{shown(found)} is not supported; this compoundnet reads {expected}")
+
+
 def require_kind(value: object, kind: type, path: str) -> None:
     """Raise FieldError unless ``value`` is an instance of ``kind``."""
     if not isinstance(value, kind):

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from compoundnet.schema import decode, near, require, require_kind, shown
+from compoundnet.schema import decode, near, require, require_kind, require_version, shown
 
 from .fitting import LEVEL, REMAINDER, Base, Fit, fit
 from .points import MOST_OWN, NUMBERS, OWN, Point, published
@@ -28,6 +28,8 @@ GROUPS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "efficientnet": ("efficientnet", "autoaugment"),
         "efficientnet_100_epochs": ("efficientnet_100_epochs", "pycls"),
         "efficientnet_baseline": ("efficientnet", "baseline"),
+        "efficientnet_edgetpu": ("efficientnet_edgetpu", "edgetpu"),
+        "efficientnet_lite": ("efficientnet_lite", "lite"),
         "efficientnet_v2": ("efficientnet_v2", "b"),
         "mnasnet": ("mnasnet", "a1"),
         "mobilenet_v1": ("mobilenet_v1", "slim"),
@@ -127,7 +129,7 @@ class Law:
     def from_dict(cls, data: Mapping[str, Any]) -> "Law":
         """The law that ``to_dict`` wrote, fitted again. Raises FieldError for anything else."""
         record = decode(LawRecord, data)
-        require(record.version == VERSION, "version", f"{record.version} is not supported; expected {VERSION}")
+        require_version(record.version, VERSION)
         problem = f"{shown(record.published)} is not the hash of this version's points, {_hash()}"
         require(record.published == _hash(), "published", problem)
         rows = (dict[str, Any](zip(NUMBERS, row, strict=True)) for row in record.own)

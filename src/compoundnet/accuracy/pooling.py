@@ -20,6 +20,8 @@ BASES: Mapping[str, Base] = MappingProxyType(
     {
         "efficientnet": Base(385_814_752),
         "efficientnet_100_epochs": Base(385_814_752),
+        "efficientnet_edgetpu": Base(1_788_731_008),
+        "efficientnet_lite": Base(385_187_552),
         "efficientnet_v2": Base(720_000_000),
         "mobilenet_v1": Base(568_740_352),
         "mobilenet_v2": Base(300_774_272),
@@ -29,7 +31,9 @@ BASES: Mapping[str, Base] = MappingProxyType(
 )
 # Families that share an architecture never serve as each other's prior.
 KIN: Mapping[str, str] = MappingProxyType(
-    {"efficientnet_100_epochs": "efficientnet", "efficientnet_v2": "efficientnet"}
+    dict.fromkeys(
+        ("efficientnet_100_epochs", "efficientnet_edgetpu", "efficientnet_lite", "efficientnet_v2"), "efficientnet"
+    )
 )
 
 

@@ -57,7 +57,7 @@ class Policy:
 
     def __call__(self, image: Image.Image, rng: np.random.Generator) -> Image.Image:
         """An 8-bit RGB picture, augmented, of the same size. Raises FieldError for another mode."""
-        require(image.mode == "RGB", "image", f"of mode {image.mode}; convert it to RGB first")
+        _require_rgb(image)
         for step in self.choices[int(rng.integers(len(self.choices)))]:
             image = step(image, rng)
         return image
@@ -86,10 +86,14 @@ class RandAugment:
 
     def __call__(self, image: Image.Image, rng: np.random.Generator) -> Image.Image:
         """An 8-bit RGB picture, augmented, of the same size. Raises FieldError for another mode."""
-        require(image.mode == "RGB", "image", f"of mode {image.mode}; convert it to RGB first")
+        _require_rgb(image)
         for place in rng.integers(len(self.operations), size=self.layers):
             image = Step(self.operations[int(place)], 1.0, self.magnitude)(image, rng)
         return image
+
+
+def _require_rgb(image: Image.Image) -> None:
+    require(image.mode == "RGB", "image", f"of mode {image.mode}; convert it to RGB first")
 
 
 def _policy(name: str, rows: Sequence[Row], source: str) -> Policy:

@@ -13,7 +13,7 @@ from compoundnet.schema import FieldError, require
 from .clocking import clocked
 from .starting import require_engine, started
 
-MOST_DRIFT = 0.25
+MOST_SINCE_CALIBRATED = 0.25
 _SAMPLES, _ROUNDS = 5, 9
 
 
@@ -31,8 +31,8 @@ def require_here(device: Device) -> None:
 def recheck(device: Device, clock: Callable[[], float] = time.perf_counter) -> float:
     """Measure a few samples of a device again, for some seconds: the median drift, as a share of what they took.
 
-    Raises FieldError when it exceeds MOST_DRIFT (0.25) up or down, and as ``require_here`` does. 0 for a roofline.
-    ``clock`` gives seconds.
+    Raises FieldError when it exceeds MOST_SINCE_CALIBRATED (0.25) up or down, and as ``require_here`` does. 0 for a
+    roofline. ``clock`` gives seconds.
     """
     require_here(device)
     if device.roofline is not None:
@@ -48,7 +48,8 @@ def recheck(device: Device, clock: Callable[[], float] = time.perf_counter) -> f
     now = [ratio * found.reference_ms for ratio in found.ratios]
     drift = statistics.median(new / old for new, old in zip(now, then, strict=True)) - 1
     faster = "slower" if drift > 0 else "faster"
-    problem = f"this machine is {abs(drift):.0%} {faster} than when it was calibrated, {MOST_DRIFT:.0%} are allowed"
-    if abs(drift) > MOST_DRIFT:
+    allowed = f"{MOST_SINCE_CALIBRATED:.0%} are allowed"
+    problem = f"this machine is {abs(drift):.0%} {faster} than when it was calibrated, {allowed}"
+    if abs(drift) > MOST_SINCE_CALIBRATED:
         raise FieldError("device", f"{problem}; stop other work, or calibrate again")
     return drift

@@ -23,7 +23,8 @@ class Group:
 class Raw:
     """The groups that were clocked, by number; ``add`` writes each at once.
 
-    A file of other settings, another machine or version is begun anew. A last line that a kill cut short is left out.
+    It stays until whoever wrote the target removes it. A file of other settings, another machine or version is begun
+    anew. A last line that a kill cut short is left out.
     """
 
     def __init__(self, path: Path, settings: Mapping[str, Any]) -> None:
@@ -58,7 +59,3 @@ class Raw:
         line = json.dumps(encode(Group(group, found.reference_ms, found.ratios)))
         with self._path.open("a", encoding="utf-8") as file:
             file.write(line + "\n")
-
-    def done(self) -> None:
-        """Remove the file: all is in its target."""
-        self._path.unlink(missing_ok=True)

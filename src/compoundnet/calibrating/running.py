@@ -29,8 +29,8 @@ def calibrate(plan: Plan, part: Path, on_done: Callable[[int, int], None] | None
     """Measure, fit and check a device by a plan.
 
     Raw times go to the file ``part`` as they come; where it holds some of the same plan, machine and versions, they
-    are not measured again. It stays until ``Raw.done``. Raises ValueError, one line, when the reference network keeps
-    drifting: then something else uses the machine.
+    are not measured again. It stays: remove it when the device is written. Raises ValueError, one line, when the
+    reference network keeps drifting: then something else uses the machine.
     """
     raw = Raw(part, {"plan": encode(plan), "cpu": cpu(), "engine_version": version(plan.engine)})
     networks, groups = plan.networks, plan.groups

@@ -11,7 +11,7 @@ from compoundnet.schema import FieldError, encode
 
 from .output import COUNTED, write, write_json, write_table
 from .reasons import power, reasons, words
-from .sources import read
+from .sources import Source, read
 
 if TYPE_CHECKING:
     from compoundnet.solving.explaining import Explanation, Ruled
@@ -28,7 +28,8 @@ def explain_network(
     """Say which powers phi of a rule a network took by axis, and what the rule itself gives beside it.
 
     Args:
-        base: what the network was scaled from, a name or a JSON file; default: the first of its family
+        base: what the network was scaled from, a name or a JSON file; default: the one that
+            a file of solve names, or the first of its family
         like: round as the family of this network does, such as efficientnet_lite0; default: as the base's family
         phi: the power to set beside it; default: the whole one nearest to that of its multiply-adds
         rule: efficientnet (default), depth, width, resolution, dWr, fast:0.5, ...: whose powers
@@ -36,7 +37,7 @@ def explain_network(
     from compoundnet.solving.explaining import explain
 
     source = read(net)
-    name, origin, rounding, scaling = _origin(net, base)
+    name, origin, rounding, scaling = _origin(source, base)
     rounding = rounding if like is None else member(like).rounding
     try:
         found = explain(source.network, origin, rule_of(rule), rounding, scaling, phi)
@@ -52,16 +53,22 @@ def explain_network(
     return 0
 
 
-def _origin(net: str, base: str | None) -> tuple[str, Network, Rounding, Scaling | None]:
+def _origin(net: Source, base: str | None) -> tuple[str, Network, Rounding, Scaling | None]:
     """What a network was scaled from: its name, itself, the rounding, and the factors where they were published."""
     if base is not None:
         source = read(base)
         return source.name, source.network, source.rounding, None
-    if net not in MEMBERS:
-        raise ValueError(f"{net}: a file does not say what it was scaled from; give --base, such as efficientnet_b0")
-    found = MEMBERS[net]
-    name = next((other for other, each in MEMBERS.items() if each.network == found.base), "its base")
-    return name, found.base, found.rounding, found.scaling
+    if net.name in MEMBERS:
+        found = MEMBERS[net.name]
+        return _name(found.base), found.base, found.rounding, found.scaling
+    if net.base is None:
+        problem = "the file does not say what it was scaled from; give --base, such as efficientnet_b0"
+        raise ValueError(f"{net.name}: {problem}")
+    return _name(net.base), net.base, net.rounding, None
+
+
+def _name(base: Network) -> str:
+    return next((name for name, each in MEMBERS.items() if each.network == base), "its base")
 
 
 def _record(name: str, base: str, found: "Explanation", sentences: list[str]) -> dict[str, Any]:

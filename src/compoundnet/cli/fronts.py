@@ -13,11 +13,13 @@ from compoundnet.plots import Chart, Line
 from compoundnet.rules import Rule
 from compoundnet.schema import encode
 
+from .laws import described
 from .output import COUNTED, write, write_table
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from compoundnet.accuracy import Law
     from compoundnet.solving.front import Front, Point
     from compoundnet.solving.predicted import Mark
 
@@ -64,7 +66,7 @@ class Found:
     name: str
     cost: Weighed
     budget: Budget
-    law: str
+    law: "Law"
     front: "Front"
     listed: "Front"
     outside: "NDArray[Any]"
@@ -104,8 +106,7 @@ def print_tables(found: Found) -> None:
             for each in found.released
         ]
         write_table(("Released", _title(found), "Published", "Predicted", "Front, no dearer"), rows)
-    law = f"group {found.law}" if found.law else "pooled over all families, as none was published for this network"
-    write(f"\nAccuracy law: {law}; outside: beyond the published networks it was fitted to.")
+    write(f"\nAccuracy law: {described(found.law)}; outside: beyond the published networks it was fitted to.")
     write(COUNTED)
 
 
@@ -162,7 +163,7 @@ def record(found: Found) -> dict[str, Any]:
         for each in found.released
     ]
     counts = {"enumerated": len(space), "admissible": found.front.admissible, "front": len(found.front)}
-    asked = {"network": found.name, "cost": found.cost.key, "budget": encode(found.budget), "law": found.law}
+    asked = {"network": found.name, "cost": found.cost.key, "budget": encode(found.budget), "law": found.law.group}
     ruled = {"rule": {"name": found.rule.name, "networks": marks}}
     return {**asked, **counts, "points": listed, "released": released, **ruled, "convention": CONVENTION}
 

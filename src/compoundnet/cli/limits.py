@@ -17,8 +17,8 @@ def given_limits(
     limits |= {name: size(text, _option(name)) for name, text in sizes.items() if text is not None}
     limits |= {} if latency is None else {"latency_ms": duration(latency, "--max-latency")}
     if not limits:
-        options = "--max-macs, --max-params, --max-activations, --max-memory, --max-latency"
-        raise ValueError(f"no limit; give {options} or more of them")
+        options = ", ".join(_option(name) for name in (*counts, *sizes, "latency"))
+        raise ValueError(f"no limit; give one or more of {options}")
     return limits
 
 

@@ -7,19 +7,21 @@ from typing import TYPE_CHECKING, Any, Literal, TextIO
 
 from compoundnet.budget import Budget
 from compoundnet.families import Member
+from compoundnet.plots.files import checked
 from compoundnet.rules import Rule
 from compoundnet.rules import rule as rule_of
+from compoundnet.schema import require_count
 
 from .calibrating import device_of
 from .fronts import COSTS, Found, Released, chart, print_tables, record, write_csv
-from .laws import family_of
+from .laws import family_of, forecast_of
 from .limits import given_limits, given_ranges
 from .output import whole, write, write_json
 from .sources import Source, read
 
 if TYPE_CHECKING:
     from compoundnet.devices import Device
-    from compoundnet.solving import Ranges
+    from compoundnet.solving import Forecast, Ranges
     from compoundnet.solving.front import Front
     from compoundnet.solving.predicted import Mark, Scale
 
@@ -35,6 +37,7 @@ def pareto_front(
     max_activations: str | None = None,
     max_memory: str | None = None,
     max_training_memory: str | None = None,
+    max_file_size: str | None = None,
     max_latency: str | None = None,
     dtype: Literal["float32", "bfloat16", "float16", "int8"] = "float32",
     batch: int = 1,
@@ -45,7 +48,8 @@ def pareto_front(
     depth: str | None = None,
     width: str | None = None,
     sides: str | None = None,
-    points: int = 20,
+    points: str | None = None,
+    rows: int = 20,
     csv: str | None = None,
     plot: str | None = None,
     json: bool = False,
@@ -59,8 +63,9 @@ def pareto_front(
         max_activations: at most so many activations
         max_memory: at most so much memory for one image, parameters and largest activations, such as 64MB
         max_training_memory: at most so much memory for training, such as 4GiB
+        max_file_size: at most so large a file of weights, such as 20MB
         max_latency: at most so much time for one call on --device, such as 30ms
-        dtype: what memory is counted in; default: float32
+        dtype: what memory and files are counted in; default: float32
         batch: how many images training memory is for; default: 1
         optimizer: the optimizer of training memory; default: rmsprop
         device: the file that calibrate wrote here, or roofline:GMACS:GBS, which latency is predicted from
@@ -68,32 +73,32 @@ def pareto_front(
         depth: the least and most factor of the depth; default: 0.25:4
         width: the least and most factor of the width; default: 0.25:2.5
         sides: the least and most side of the input in pixels, and the step; default: 96:640:4
-        points: how many networks of the front to list, evenly over the logarithm of the cost; default: 20
+        points: own measured networks for the accuracy law, a CSV file with depth, width, resolution, macs and top1
+        rows: how many networks of the front to list, evenly over the logarithm of the cost; default: 20
         csv: write the whole front to this file
         plot: draw it to this .svg, .png or .html file
     """
-    from compoundnet.plots.files import checked
-
     suffix = "" if plot is None else checked(plot)
     counts = {"macs": max_macs, "params": max_params, "activations": max_activations}
-    limits = _limits(counts, {"memory": max_memory, "training_memory": max_training_memory}, max_latency)
-    budget = Budget(**limits, dtype=dtype, batch=batch, optimizer=optimizer)
+    sizes = {"memory": max_memory, "training_memory": max_training_memory, "file_size": max_file_size}
+    budget = Budget(**_limits(counts, sizes, max_latency), dtype=dtype, batch=batch, optimizer=optimizer)
     timer = _device(cost, max_latency, device, no_recheck)
-    ranges = given_ranges(depth, width, sides)
     with _opened(csv, plot) as files:
-        found = _found(read(net), cost, budget, rule_of(rule), ranges, points, timer)
+        source = read(net)
+        by = _scale(forecast_of(source.network, points), cost, budget, timer)
+        found = _found(source, cost, by, rule_of(rule), given_ranges(depth, width, sides), rows)
         _fill(found, files.get(csv), files.get(plot), suffix)
-    _show(found, [*files], json)
-    return 0
+    return _show(found, [*files], json)
 
 
-def _show(found: Found, files: Sequence[str | None], json: bool) -> None:
+def _show(found: Found, files: Sequence[str | None], json: bool) -> int:
     if json:
         write_json(record(found))
-        return
+        return 0
     print_tables(found)
     if files:
         write(f"\nWritten to {' and '.join(map(str, files))}")
+    return 0
 
 
 def _limits(counts: dict[str, str | None], sizes: dict[str, str | None], latency: str | None) -> dict[str, Any]:
@@ -121,31 +126,33 @@ def _fill(found: Found, table: TextIO | None, plot: TextIO | None, suffix: str) 
         plot.buffer.write(picture(chart(found), suffix))
 
 
-def _found(
-    source: Source, cost: str, budget: Budget, rule: Rule, ranges: "Ranges", points: int, device: "Device | None"
-) -> Found:
+def _scale(forecast: "Forecast", cost: str, budget: Budget, device: "Device | None") -> "Scale":
+    from compoundnet.solving.predicted import Scale
+
+    return Scale(forecast.law, forecast.base, COSTS[cost].key, budget, device)
+
+
+def _found(source: Source, cost: str, by: "Scale", rule: Rule, ranges: "Ranges", rows: int) -> Found:
     import numpy as np
 
-    from compoundnet.accuracy import accuracy_law
     from compoundnet.solving.front import front, thinned
-    from compoundnet.solving.predicted import Scale, predicted, ray
+    from compoundnet.solving.predicted import predicted, ray
     from compoundnet.solving.surface import surface
 
-    group, origin = family_of(source.network)
-    base = source.network if origin is None else origin.network
-    by = Scale(accuracy_law(group), base, COSTS[cost].key, budget, device)
-    space = surface(source.network, ranges, source.rounding, device)
-    top1 = predicted(space, by.law, base)
+    require_count(rows, "rows")
+    _, origin = family_of(source.network)
+    space = surface(source.network, ranges, source.rounding, by.device)
+    top1 = predicted(space, by.law, by.base)
     mean, low, high = (np.round(each, _DIGITS) for each in (top1.mean, top1.low, top1.high))
-    whole_front = front(space, mean, by.cost, budget, (low, high))
+    whole_front = front(space, mean, by.cost, by.budget, (low, high))
     marks = ray(source.network, rule, _PHIS, by, source.rounding)
     return Found(
         name=source.name,
         cost=COSTS[cost],
-        budget=budget,
-        law=group,
+        budget=by.budget,
+        law=by.law,
         front=whole_front,
-        listed=thinned(whole_front, points),
+        listed=thinned(whole_front, rows),
         outside=top1.outside.ravel(),
         rule=rule,
         ray={phi: each for phi, each in marks.items() if _within(whole_front, each)},

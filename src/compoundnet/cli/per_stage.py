@@ -2,9 +2,12 @@
 
 from typing import TYPE_CHECKING
 
+from .calibrating import latency_note
+from .laws import forecast_of
+from .limits import given_ranges
 from .networks import COST_ROWS
 from .output import COUNTED, write, write_table
-from .solving import finish
+from .solving import Search, finish, predicted_line, print_limits
 from .sources import Source
 
 if TYPE_CHECKING:
@@ -13,23 +16,21 @@ if TYPE_CHECKING:
     from compoundnet.solving.stages import Elastic, Nearest, StageSolution
 
 
-def solve_per_stage(
-    source: Source,
-    budget: "Budget",
-    objective: str,
-    depth: tuple[float, float],
-    width: tuple[float, float],
-    sides: tuple[int, ...] | None,
-    out: str | None,
-    json: bool,
-) -> int:
-    """Solve, print, and write the solution; ``sides`` that are None are those of ``stage_choices``."""
+def solve_per_stage(source: Source, budget: "Budget", search: Search, out: str | None, json: bool) -> int:
+    """Solve, print, and write the solution."""
     from compoundnet.solving.stages import solve_stages, stage_choices
     from compoundnet.solving.stages.certificate import to_dict
 
-    chosen = _objective(objective)
-    choices = stage_choices(source.network, source.rounding, width, depth, sides)
-    solution = solve_stages(source.network, budget, chosen, choices, source.rounding)
+    if search.objective == "accuracy":
+        problem = "--objective accuracy judges whole networks, not single stages; give rule:NAME or elastic:..."
+        raise ValueError(problem)
+    chosen = _objective("rule:efficientnet" if search.objective is None else search.objective)
+    forecast = forecast_of(source.network, search.points)
+    within = given_ranges(search.depth or "0.5:2", search.width or "0.5:2", search.sides)
+    network, rounding, own = source.network, source.rounding, within.sides if search.sides else None
+    choices = stage_choices(network, rounding, within.width, within.depth, own)
+    timer = search.timer()
+    solution = solve_stages(network, budget, chosen, choices, rounding, device=timer, forecast=forecast)
     return finish(to_dict(solution), out, json, lambda: _print(source.name, solution))
 
 
@@ -53,12 +54,7 @@ def _objective(given: str) -> "Rule | Nearest | Elastic":
 def _print(name: str, solution: "StageSolution") -> None:
     base, network = solution.base, solution.network
     write(f"{name} per stage, {base.resolution} -> {network.resolution} pixels")
-    limits, needs = solution.budget.limits, solution.budget.needs(solution.cost)
-    asked = [
-        (each.replace("_", " "), f"{limits[each]:,}", f"{needs[each]:,}", f"{100 * needs[each] / limits[each]:.2f} %")
-        for each in limits
-    ]
-    write_table(("Limit", "Asked", "Got", "Share"), asked)
+    print_limits(solution.budget, solution.cost)
     write()
     rows = [("Stem", f"{base.stem.channels}", f"{network.stem.channels}", "1", "1")]
     for was, stage in zip(base.stages, network.stages, strict=True):
@@ -77,4 +73,9 @@ def _print(name: str, solution: "StageSolution") -> None:
         f"\nThe best of {solution.enumerated:,} networks by {solution.gains.name} (score {solution.score:.6g}), "
         f"by dynamic programming over {solution.labels:,} partial ones; {active}."
     )
+    if solution.predicted is not None and solution.forecast is not None:
+        caveat = "the law sees mean depth and width, of networks whose stages were scaled alike, so trust it little"
+        write(predicted_line(solution.predicted, solution.forecast, caveat))
+    if solution.device is not None:
+        write(latency_note(solution.device))
     write(COUNTED)

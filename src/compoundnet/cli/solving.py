@@ -2,25 +2,26 @@
 
 import json as json_
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from compoundnet.families import MEMBERS
-from compoundnet.network import Network
-
 from .calibrating import device_of, latency_note
-from .laws import family_of
+from .laws import described, forecast_of
 from .limits import given_limits, given_ranges
 from .networks import COST_ROWS
 from .output import COUNTED, whole, write, write_json, write_table
 from .progress import progress
-from .sources import json_of, read, text
+from .sources import Source, json_of, read, text
 
 if TYPE_CHECKING:
     from compoundnet.budget import Budget
+    from compoundnet.cost import Cost
+    from compoundnet.devices import Device
     from compoundnet.rules import Rule
     from compoundnet.solving import Candidate, Forecast, Solution
+    from compoundnet.solving.forecast import Predicted
 
 
 def solve_budget(
@@ -68,68 +69,50 @@ def solve_budget(
         out: write the solution to this JSON file, which every other command reads as its network
     """
     from compoundnet.budget import Budget
-    from compoundnet.solving import solve
-    from compoundnet.solving.certificate import to_dict
+
+    from .per_stage import solve_per_stage
 
     counts = {"macs": max_macs, "params": max_params, "activations": max_activations}
     sizes = {"memory": max_memory, "training_memory": max_training_memory, "file_size": max_file_size}
-    limits = given_limits(counts, sizes, _latency(max_latency, device, per_stage))
+    limits = given_limits(counts, sizes, _latency(max_latency, device))
     budget = Budget(**limits, dtype=dtype, batch=batch, optimizer=optimizer)
-    if per_stage:
-        return _per_stage(net, budget, (objective, points), (depth, width, sides), out, json)
-    source, ranges = read(net), given_ranges(depth, width, sides)
-    forecast = _forecast(net, source.network, points)
-    chosen = _objective(objective, forecast)
-    timer = None if device is None else device_of(device, no_recheck)
+    search = Search(objective, points, depth, width, sides, device, no_recheck)
+    return (solve_per_stage if per_stage else _solve_whole)(read(net), budget, search, out, json)
+
+
+@dataclass(frozen=True)
+class Search:
+    """The options that say what is best, where to look, and what predicts."""
+
+    objective: str | None
+    points: str | None
+    depth: str | None
+    width: str | None
+    sides: str | None
+    device: str | None
+    no_recheck: bool
+
+    def timer(self) -> "Device | None":
+        """The device, measured again, which takes some seconds: what else is wrong is said before."""
+        return None if self.device is None else device_of(self.device, self.no_recheck)
+
+
+def _solve_whole(source: Source, budget: "Budget", search: Search, out: str | None, json: bool) -> int:
+    from compoundnet.solving import solve
+    from compoundnet.solving.certificate import to_dict
+
+    forecast = forecast_of(source.network, search.points)
+    ranges, chosen = given_ranges(search.depth, search.width, search.sides), _objective(search.objective, forecast)
+    timer = search.timer()
     found = solve(source.network, budget, chosen, ranges, source.rounding, device=timer, forecast=forecast)
     return finish(to_dict(found), out, json, lambda: _print(source.name, found, budget))
 
 
-def _latency(latency: str | None, device: str | None, per_stage: bool) -> str | None:
+def _latency(latency: str | None, device: str | None) -> str | None:
     """The limit on latency, which goes with a device."""
     if (latency is None) != (device is None):
         raise ValueError("--max-latency and --device go together; give both: --max-latency 30ms --device device.json")
-    if latency is not None and per_stage:
-        raise ValueError("--max-latency limits whole networks, not --per-stage; limit other costs")
     return latency
-
-
-def _per_stage(
-    net: str,
-    budget: "Budget",
-    objective: tuple[str | None, str | None],
-    ranges: tuple[str | None, str | None, str | None],
-    out: str | None,
-    json: bool,
-) -> int:
-    from .per_stage import solve_per_stage
-
-    chosen, points = objective
-    if chosen == "accuracy" or points is not None:
-        what = "--objective accuracy" if points is None else "--points"
-        raise ValueError(f"{what} judges whole networks, not single stages; give rule:NAME or elastic:...")
-    depth, width, sides = ranges
-    within = given_ranges(depth or "0.5:2", width or "0.5:2", sides)
-    pairs = within.depth, within.width, within.sides if sides else None
-    return solve_per_stage(read(net), budget, "rule:efficientnet" if chosen is None else chosen, *pairs, out, json)
-
-
-def _forecast(net: str, network: Network, points: str | None) -> "Forecast":
-    """The accuracy law of the network's family, which also knows the points of a file."""
-    from compoundnet.accuracy import accuracy_law, read_points
-    from compoundnet.schema import FieldError
-    from compoundnet.solving import Forecast
-
-    group, origin = family_of(network)
-    named = MEMBERS[net].base if net in MEMBERS else network
-    base = named if origin is None else origin.network
-    if points is None:
-        return Forecast(accuracy_law(group), base)
-    try:
-        own = read_points(text(Path(points), "own points are a CSV table"))
-    except FieldError as error:
-        raise ValueError(f"{points}: {error}") from None
-    return Forecast(accuracy_law(group, own), base)
 
 
 def _objective(given: str | None, forecast: "Forecast") -> "Forecast | Rule":
@@ -169,30 +152,45 @@ def verify_solution(solution: str, json: bool = False) -> int:
     except FieldError as error:
         raise ValueError(f"{solution}: {error}") from None
     counts = {"enumerated": found.enumerated, "admissible": found.admissible, "checked": found.checked}
+    asked = {"budget": data["budget"], "objective": data["certificate"]["objective"]}
+    law = data["certificate"].get("law")
+    known = {} if law is None else {"law": {"group": law["group"], "own": law["own"]}}
     if json:
-        write_json({"holds": found.holds, **counts, "problem": found.problem})
+        write_json({"holds": found.holds, **counts, **asked, **known, "problem": found.problem})
     elif found.holds:
         checked = f"{found.checked:,} networks held against their scalar cost"
         fit = "" if found.admissible is None else f"{found.admissible:,} admissible of "
-        by = data["certificate"]["objective"]
+        by = asked["objective"]
         write(f"Proved: the best of {fit}{found.enumerated:,} networks; {checked}. Objective: {by!s:.60}.")
+        for line in _claimed(data):
+            write(line)
     if not found.holds:
         sys.stdout.flush()
         sys.stderr.write(f"compoundnet: error: {solution}: not proved: {found.problem}\n")
     return 0 if found.holds else 1
 
 
-def _print(name: str, solution: "Solution", budget: "Budget") -> None:
-    best, limits = solution.best, budget.limits
-    from compoundnet.budget import figure
+def _claimed(data: Mapping[str, Any]) -> Iterator[str]:
+    """What was asked for in a solution that is proved: the limits, the law, the device."""
+    from compoundnet import devices
+    from compoundnet.accuracy import Law
+    from compoundnet.budget import Budget
+    from compoundnet.schema import decode
 
+    held = data["certificate"]
+    yield f"Limits: {decode(Budget, data['budget'])}."
+    if (law := held.get("law")) is not None:
+        found = Law.from_dict({key: value for key, value in law.items() if key != "base"})
+        base = "the base that was scaled" if law["base"] == held["base"] else "the base of its group"
+        yield f"Accuracy law: {described(found)}; factors relative to {base}."
+    if (device := held.get("device")) is not None:
+        yield f"Latency: {devices.from_dict(device)}."
+
+
+def _print(name: str, solution: "Solution", budget: "Budget") -> None:
+    best = solution.best
     write(f"{name} {_where(best)}")
-    needs = budget.needs(best.cost)
-    rows = [
-        (_words(each), figure(limits[each]), figure(needs[each]), _percent(needs[each] / limits[each]))
-        for each in limits
-    ]
-    write_table(("Limit", "Asked", "Got", "Share"), rows)
+    print_limits(budget, best.cost)
     write()
     costs = best.cost.to_dict()
     write_table(("Cost", "Exact"), [(title, f"{costs[key]:,}") for key, title in COST_ROWS.items()])
@@ -212,22 +210,37 @@ def _print(name: str, solution: "Solution", budget: "Budget") -> None:
     write(f"{COUNTED}\n\n{best.network}")
 
 
+def print_limits(budget: "Budget", cost: "Cost") -> None:
+    """What was asked of each limit, and what was got."""
+    from compoundnet.budget import figure
+
+    limits, needs = budget.limits, budget.needs(cost)
+    rows = [
+        (_words(each), figure(limits[each]), figure(needs[each]), _percent(needs[each] / limits[each]))
+        for each in limits
+    ]
+    write_table(("Limit", "Asked", "Got", "Share"), rows)
+
+
 def _foreseen(solution: "Solution") -> Iterator[str]:
     """What is predicted of the best network, from what, and what cannot be told from it."""
     found, forecast, ties = solution.predicted, solution.forecast, solution.ties
     if found is None or forecast is None:
         return
-    law = forecast.law.group or "pooled over all families, as none was published for this network"
-    count = len(forecast.law.own)
-    own = f", with {count} own {'point' if count == 1 else 'points'}" if count else ""
-    where = "; outside the data of the law, so trust it little" if found.outside else ""
-    interval = f"90 % interval {found.low:.2f} to {found.high:.2f}"
-    yield f"Predicted top-1: {found.mean:.2f} %, {interval} (law: {law}{own}){where}."
+    where = "outside the data of the law, so trust it little" if found.outside else ""
+    yield predicted_line(found, forecast, where)
     if ties is not None:
         yield (
             f"Of the admitted networks {ties.as_good:,} may be as good, as far as the law can tell; "
             f"the intervals of {ties.overlapping:,} overlap."
         )
+
+
+def predicted_line(found: "Predicted", forecast: "Forecast", caveat: str) -> str:
+    """One line with a prediction, its interval, its law, and what is to be said against it."""
+    interval = f"90 % interval {found.low:.2f} to {found.high:.2f}"
+    law = described(forecast.law)
+    return f"Predicted top-1: {found.mean:.2f} %, {interval} (law: {law}){'; ' if caveat else ''}{caveat}."
 
 
 def _words(name: str) -> str:

@@ -19,11 +19,15 @@ MAX_BYTES = 10_000_000
 
 @dataclass(frozen=True)
 class Source:
-    """A network, what to call it, and the rounding it is scaled with unless told otherwise."""
+    """A network, what to call it, and the rounding it is scaled with unless told otherwise.
+
+    ``base`` is what it was scaled from, where its file says so, as one that ``solve`` wrote does.
+    """
 
     name: str
     network: Network
     rounding: Rounding = RELEASED
+    base: Network | None = None
 
 
 def read(net: str) -> Source:
@@ -71,9 +75,13 @@ def _source(name: str, text: str) -> Source:
     inner = isinstance(data, dict) and "network" in data and "stem" not in data
     try:
         network = _under("network", Network.from_dict, data["network"]) if inner else Network.from_dict(data)
-        if not (inner and "rounding" in data):
+        if not inner:
             return Source(name, network)
-        return Source(name, network, _under("rounding", partial(decode, Rounding), data["rounding"]))
+        rounding = _under("rounding", partial(decode, Rounding), data["rounding"]) if "rounding" in data else RELEASED
+        held = data.get("certificate")
+        known = isinstance(held, dict) and "base" in held
+        base = _under("certificate.base", Network.from_dict, held["base"]) if known else None
+        return Source(name, network, rounding, base)
     except FieldError as error:
         raise ValueError(f"{name}: {error}") from None
 

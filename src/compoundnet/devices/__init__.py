@@ -4,6 +4,7 @@ from .device import Device as Device
 from .device import Roofline as Roofline
 from .fitting import fit as fit
 from .latency import Timed as Timed
+from .latency import counted as counted
 from .latency import latency as latency
 from .latency import timed as timed
 from .record import from_dict as from_dict

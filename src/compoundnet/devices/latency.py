@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from compoundnet.cost import Cost, by_layer, total
+from compoundnet.cost import Cost, by_layer, cost, total
 from compoundnet.network import Network
 from compoundnet.schema import require
 
@@ -27,6 +27,11 @@ def latency(network: Network, device: Device) -> float:
     Raises FieldError for a network with kernels that the calibration did not see.
     """
     return device.overhead_ms + float(device.ms(by_layer(network)))
+
+
+def counted(network: Network, device: Device | None) -> Cost:
+    """The exact cost of a network; with a device its predicted latency too."""
+    return cost(network) if device is None else timed(network, device)
 
 
 def timed(network: Network, device: Device) -> Timed:

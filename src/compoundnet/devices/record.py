@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from compoundnet.operators import OPERATORS
-from compoundnet.schema import FieldError, decode, encode, require, shown
+from compoundnet.schema import FieldError, decode, encode, require, require_version, shown
 
 from .device import Device
 
@@ -25,8 +25,7 @@ def to_dict(device: Device) -> dict[str, Any]:
 def from_dict(data: Mapping[str, Any]) -> Device:
     """The device that ``to_dict`` wrote. Raises FieldError with the path to the first thing that is wrong."""
     require(isinstance(data, Mapping), "", f"a device is an object, as calibrate writes it; got {shown(data)}")
-    version = data.get("version")
-    require(version == VERSION, "version", f"{shown(version)} is not supported; this compoundnet reads {VERSION}")
+    require_version(data.get("version"), VERSION)
     body = {key: value for key, value in data.items() if key != "seal"}
     device = decode(Device, {key: value for key, value in body.items() if key != "version"}, OPERATORS)
     require(data.get("seal") == _seal(body), "seal", "the device was changed after it was written; calibrate again")

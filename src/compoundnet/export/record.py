@@ -7,7 +7,7 @@ from typing import Any, Literal, TypeAlias
 
 from compoundnet.operators import OPERATORS
 from compoundnet.preprocess import Preprocess
-from compoundnet.schema import FieldError, decode, encode, require
+from compoundnet.schema import FieldError, decode, encode, require, require_version
 from compoundnet.weights.records import Weights
 
 from .seal import BLANK
@@ -121,7 +121,6 @@ class Record:
         except (ValueError, RecursionError) as error:
             raise FieldError("", f"the record is no JSON ({error})") from None
         require(isinstance(data, dict), "", "the record is no JSON object")
-        version = data.pop("version", None)
-        require(version == RECORD_VERSION, "version", f"{version!r} is not supported; this compoundnet reads 1")
+        require_version(data.pop("version", None), RECORD_VERSION)
         data.pop("seal", None)
         return decode(Record, data)

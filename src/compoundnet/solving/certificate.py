@@ -9,27 +9,28 @@ import json
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from compoundnet import devices
-from compoundnet.budget import Budget
+from compoundnet.budget import SLACK, Budget
 from compoundnet.cost import Cost, cost
+from compoundnet.devices import Device
 from compoundnet.rules import Rule
 from compoundnet.scaling import scale, scaled_repeats, scaled_widths
 from compoundnet.schema import encode
 
 from .forecast import Forecast
 from .ranges import Ranges
-from .reading import CLOSE, VERSION, Claim, alike, counted, unlike
-from .solver import RUNNERS_UP, Candidate, Solution, along, solve
+from .reading import CLOSE, VERSION, Claim, alike, said, unlike
+from .solver import RUNNERS_UP, Candidate, Solution, along, judged, solve
 from .surface import Surface, surface
 
 SAMPLE = 500
 _REFUSED = 50
+_LAST = 1e-12  # what the order of a sum makes of it
 
 
 @dataclass(frozen=True)
@@ -67,21 +68,24 @@ def to_dict(solution: Solution) -> dict[str, Any]:
             "base": solution.base.to_dict(),
             "ranges": encode(solution.ranges),
             "objective": solution.objective,
-            **({} if solution.device is None else {"device": devices.to_dict(solution.device.bare)}),
-            **({} if solution.forecast is None else {"law": _law(solution.forecast)}),
+            **by(solution.device, solution.forecast),
         },
     }
 
 
-def _law(forecast: Forecast) -> dict[str, Any]:
-    return {**forecast.law.to_dict(), "base": forecast.base.to_dict()}
+def by(device: Device | None, forecast: Forecast | None) -> dict[str, Any]:
+    """What a solution was predicted with, as a certificate holds it: all that a prediction follows from."""
+    return {
+        **({} if device is None else {"device": devices.to_dict(device.bare)}),
+        **({} if forecast is None else {"law": forecast.to_dict()}),
+    }
 
 
 def _candidate(found: Candidate, budget: Budget) -> dict[str, Any]:
     return {
         "network": found.network.to_dict(),
         "scaling": asdict(found.scaling),
-        "cost": counted(found.cost, budget),
+        "cost": said(found.cost, budget),
         "use": found.use,
         "score": found.score,
     }
@@ -96,12 +100,13 @@ def verify(data: Mapping[str, Any], seed: int = 0, on_done: Callable[[int, int],
     space = surface(read.base, read.ranges, read.rounding, read.device)
     again = solve(read.base, read.budget, read.objective, read.ranges, read.rounding, space, read.device, read.forecast)
     certificate = (again.enumerated, again.admissible)
-    if problem := _differences(read, again):
+    unfounded = "" if read.forecast is None else read.forecast.unfounded(read.base)
+    if problem := unfounded or _differences(read, again):
         return Certificate(0, *certificate, problem)
     if missing := _missing(space, read.ranges, seed):
         return Certificate(0, *certificate, missing)
-    used = read.budget.use(SimpleNamespace(**space.costs))
-    better = _kept_out(read, space, np.broadcast_to(used, space.shape), again.best.score)
+    used, admitted = judged(space, read.budget)
+    better = _kept_out(read, space, used, np.flatnonzero(~admitted), again.best.score)
     sample = np.random.default_rng(seed).integers(0, len(space), SAMPLE)
     places = [*(np.ravel_multi_index(each.index, space.shape) for each in (again.best, *again.runners_up))]
     places += [*better, *sample]
@@ -110,7 +115,7 @@ def verify(data: Mapping[str, Any], seed: int = 0, on_done: Callable[[int, int],
         counted = read.cost(scale(read.base, space.scaling(index), read.rounding))
         if not _same(counted, space.cost(index)):
             return Certificate(done, *certificate, f"cost() counts otherwise at {space.scaling(index)}: {counted}")
-        if read.budget.admits(counted) != (used[index] <= 1) and not math.isclose(used[index], 1, rel_tol=CLOSE):
+        if read.budget.admits(counted) != admitted[index] and not math.isclose(used[index], 1 + SLACK, rel_tol=_LAST):
             return Certificate(done, *certificate, f"the budget at {space.scaling(index)} was misjudged")
         if on_done is not None:
             on_done(done, len(places))
@@ -122,9 +127,10 @@ def _same(one: Cost, other: Cost) -> bool:
     return all(alike(value, other.to_dict()[name]) for name, value in one.to_dict().items())
 
 
-def _kept_out(read: Claim, space: Surface, used: NDArray[np.float64], best: float) -> NDArray[np.int64]:
-    """The places of those that are better than the best one, and nearest to the budget that keeps them out."""
-    places = np.flatnonzero(used > 1)
+def _kept_out(
+    read: Claim, space: Surface, used: NDArray[np.float64], places: NDArray[np.int64], best: float
+) -> NDArray[np.int64]:
+    """Of the places of those that are not admitted, those better than the best one, and nearest to the budget."""
     if isinstance(read.objective, Rule):
         scores = along(read.objective)(space, used).ravel()[places]
     else:

@@ -7,13 +7,12 @@ from typing import Any
 
 from compoundnet.cost import Cost, cost
 from compoundnet.network import Network
-from compoundnet.rules import RULES, Rule
+from compoundnet.rules import AXES, RULES, Rule
 from compoundnet.scaling import RELEASED, Rounding, Scaling, scale
 from compoundnet.schema import FieldError, encode, require, shown
 
 from .ranges import MOST_FACTOR, Axis, depths, widths
 
-AXES = ("depth", "width", "resolution")
 # Rounding has a slack of 1e-9, so between two sizes that change together lie powers that change only one of them.
 _CLOSE = 1e-6
 _FARTHEST = 1000.0

@@ -1,18 +1,36 @@
 """The forecast: predicted accuracy as an objective, and which networks may be as good as the best."""
 
+import hashlib
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from compoundnet.accuracy import Law, Prediction, depths, factors, widths
+from compoundnet.accuracy import GROUPS, Law, Prediction, depths, factors, widths
 from compoundnet.cost import Cost
 from compoundnet.network import Network
+from compoundnet.schema import FieldError, require, shown
 
 from .surface import Numbers, Surface
 
 # A score that another machine computes differs in its last digits: what lies below a millionth of a point is equal.
 _DIGITS = 6
+# family of a law -> the network that its factors are relative to, by ``fingerprint``; others have none of ours
+_BASES: Mapping[str, str] = MappingProxyType(
+    {
+        "efficientnet": "817f8d08af50abfb",
+        "efficientnet_100_epochs": "817f8d08af50abfb",
+        "efficientnet_edgetpu": "072ad8f301e2a8ed",
+        "efficientnet_lite": "f273e03382e78d87",
+        "mobilenet_v1": "c5592f1e9142df56",
+        "mobilenet_v2": "1900d3ec97c5eaa1",
+        "resnet": "aebe5fdff4c0f297",
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -53,6 +71,31 @@ class Forecast:
         ahead = self.law.ahead((first[0], first[1], first[2], first[3]), *self._columns(space, places))
         return places[(ahead.low <= 0) | (places == best)]
 
+    def unfounded(self, scaled: Network) -> str:
+        """What is wrong with the base, for networks that are scaled from ``scaled``; "" for nothing.
+
+        Factors relative to any other network than this, or the one that the group's points are relative to, say
+        nothing: with a base of one's choice any network has any accuracy.
+        """
+        if self.base == scaled or _BASES.get(GROUPS[self.law.group][0]) == fingerprint(self.base):
+            return ""
+        whose = f"group {self.law.group}" if self.law.group else "the pooled law"
+        return f"certificate.law.base: neither certificate.base nor what the factors of {whose} are relative to"
+
+    def to_dict(self) -> dict[str, Any]:
+        """As a certificate holds it: the law's own JSON, and the base."""
+        return {**self.law.to_dict(), "base": self.base.to_dict()}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> "Forecast":
+        """What ``to_dict`` wrote, fitted again. Raises FieldError for anything else."""
+        require(isinstance(data, Mapping), "", f"expected an object, got {shown(data)}")
+        try:
+            base = Network.from_dict(data.get("base", {}))
+        except FieldError as error:
+            raise error.under("base") from None
+        return cls(Law.from_dict({key: value for key, value in data.items() if key != "base"}), base)
+
     def _columns(self, space: Surface, places: NDArray[np.int64]) -> tuple[Numbers, Numbers, Numbers, Numbers]:
         depth, width, sides = factors_of(space, self.base)
         w, d, r = np.unravel_index(places, space.shape)
@@ -85,6 +128,11 @@ class Ties:
 
     overlapping: int
     as_good: int
+
+
+def fingerprint(network: Network) -> str:
+    """The first 16 digits of the SHA-256 of a network's JSON: equal for equal networks only."""
+    return hashlib.sha256(json.dumps(network.to_dict(), sort_keys=True).encode()).hexdigest()[:16]
 
 
 def factors_of(space: Surface, base: Network) -> tuple[Numbers, Numbers, Numbers]:

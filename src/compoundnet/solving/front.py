@@ -12,7 +12,7 @@ from compoundnet.network import Network
 from compoundnet.scaling import Scaling
 from compoundnet.schema import FieldError, near, require, require_count
 
-from .solver import infeasible
+from .solver import infeasible, judged
 from .surface import Numbers, Surface
 
 _BINS = 2**16
@@ -181,10 +181,9 @@ def _whole(name: str, space: Surface, values: ArrayLike) -> Numbers:
 
 def _admitted(space: Surface, budget: Budget) -> NDArray[np.bool_]:
     """Which networks are within the budget, flattened."""
-    inside = np.ones(space.shape, bool)
-    for name in budget.limits:
-        inside &= costs_of(space, name, budget) <= budget.limits[name]
+    if not budget.limits:
+        return np.ones(len(space), bool)
+    used, inside = judged(space, budget)
     if not inside.any():
-        used = np.broadcast_to(budget.use(SimpleNamespace(**space.costs)), space.shape)
         raise FieldError("budget", infeasible(space, budget, used))
     return inside.ravel()

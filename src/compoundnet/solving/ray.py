@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 
 from compoundnet.budget import Budget, figure
-from compoundnet.cost import Cost, cost
-from compoundnet.devices import Device, timed
+from compoundnet.cost import Cost
+from compoundnet.devices import Device, counted
 from compoundnet.network import Network
 from compoundnet.rules import Piece, Rule
 from compoundnet.scaling import Rounding, scale
@@ -70,8 +70,7 @@ def largest_phi(
         raise FieldError("budget", f"no network of rule {rule.name} fits; the smallest needs {ray.needs(phis, budget)}")
     scaled = ray.network(phis[last])
     later = next((phi for phi in phis[last + 1 :] if ray.network(phi) != scaled), None)
-    needs: dict[str, int | float] = {} if later is None else budget.needs(ray.cost(later))
-    broken = {name: need for name, need in needs.items() if need > budget.limits[name]}
+    broken = {} if later is None else budget.over(ray.cost(later))
     return Reached(phis[last], scaled, ray.cost(phis[last]), later, broken)
 
 
@@ -91,7 +90,7 @@ class _Ray:
     def cost(self, phi: float) -> Cost:
         network = self.network(phi)
         if network not in self.known:  # many powers give one network
-            self.known[network] = cost(network) if self.device is None else timed(network, self.device)
+            self.known[network] = counted(network, self.device)
         return self.known[network]
 
     def needs(self, phis: Sequence[float], budget: Budget) -> str:

@@ -5,13 +5,12 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar
 
 from compoundnet import devices
-from compoundnet.accuracy import Law
 from compoundnet.budget import Budget
-from compoundnet.cost import Cost, cost
+from compoundnet.cost import Cost
 from compoundnet.network import Network
 from compoundnet.rules import Rule, rule
 from compoundnet.scaling import Rounding
-from compoundnet.schema import FieldError, decode, require, shown
+from compoundnet.schema import FieldError, decode, require, require_version
 
 from .forecast import Forecast
 from .ranges import Ranges
@@ -28,9 +27,7 @@ class Claim:
 
     def __init__(self, data: Mapping[str, Any]) -> None:
         require(isinstance(data, Mapping), "", "a solution is a JSON object, as solve --json writes it")
-        require(
-            data.get("version") == VERSION, "version", f"{data.get('version')!r} is not supported; expected {VERSION}"
-        )
+        require_version(data.get("version"), VERSION)
         self.data = data
         given = data.get("certificate")
         require(isinstance(given, Mapping), "certificate", "missing; a solution carries what it was found in")
@@ -39,23 +36,25 @@ class Claim:
         self.rounding = under("rounding", lambda: decode(Rounding, data.get("rounding")))
         self.ranges = under("certificate.ranges", lambda: decode(Ranges, given.get("ranges")))
         self.budget = under("budget", lambda: decode(Budget, data.get("budget")))
-        self.forecast = under("certificate.law", lambda: _forecast(given.get("law")))
+        self.forecast = read_forecast(given)
         self.objective = _objective(given.get("objective"), self.forecast)
-        device = given.get("device")
-        self.device = None if device is None else under("certificate.device", lambda: devices.from_dict(device))
+        self.device = read_device(given)
 
     def cost(self, network: Network) -> Cost:
         """By the scalar path."""
-        return cost(network) if self.device is None else devices.timed(network, self.device)
+        return devices.counted(network, self.device)
 
 
-def _forecast(data: object) -> Forecast | None:
-    if data is None:
-        return None
-    require(isinstance(data, Mapping), "", f"expected an object, got {shown(data)}")
-    assert isinstance(data, Mapping)
-    base = under("base", lambda: Network.from_dict(data.get("base", {})))
-    return Forecast(Law.from_dict({key: value for key, value in data.items() if key != "base"}), base)
+def read_device(held: Mapping[str, Any]) -> devices.Device | None:
+    """The device of a certificate, or None. Raises FieldError for one that was changed."""
+    given = held.get("device")
+    return None if given is None else under("certificate.device", lambda: devices.from_dict(given))
+
+
+def read_forecast(held: Mapping[str, Any]) -> Forecast | None:
+    """The law of a certificate and the base of its factors, or None. Raises FieldError for one that is none."""
+    given = held.get("law")
+    return None if given is None else under("certificate.law", lambda: Forecast.from_dict(given))
 
 
 def _objective(given: object, forecast: Forecast | None) -> Rule | Forecast:
@@ -69,7 +68,7 @@ def _objective(given: object, forecast: Forecast | None) -> Rule | Forecast:
     return under("certificate.objective", lambda: rule(name))
 
 
-def counted(cost: Cost, budget: Budget) -> dict[str, int | float]:
+def said(cost: Cost, budget: Budget) -> dict[str, int | float]:
     """A cost as JSON: with the bytes of what the budget limits in bytes."""
     needs = budget.needs(cost)
     return cost.to_dict() | {f"{name}_bytes": needs[name] for name in IN_BYTES if name in needs}

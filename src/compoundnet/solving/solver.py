@@ -130,8 +130,8 @@ def solve(
     """
     ranges = Ranges() if ranges is None else ranges
     space = surface(network, ranges, rounding, device) if space is None else space
-    used = np.broadcast_to(budget.use(SimpleNamespace(**space.costs)), space.shape)
-    places = np.flatnonzero(used <= 1)
+    used, admitted = judged(space, budget)
+    places = np.flatnonzero(admitted)
     if len(places) == 0:
         raise FieldError("budget", infeasible(space, budget, used))
     foreseen = objective.predict(space, places) if isinstance(objective, Forecast) else None
@@ -202,6 +202,15 @@ def _candidate(space: Surface, place: int, used: NDArray[np.float64], score: flo
     return Candidate(index, space.scaling(index), space.at(index), space.cost(index), float(used[index]), score)
 
 
+def judged(space: Surface, budget: Budget) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """The share of the budget that each network of a surface uses, and whether it is admitted, in the surface's shape.
+
+    Raises FieldError when nothing is limited.
+    """
+    costs = SimpleNamespace(**space.costs)
+    return np.broadcast_to(budget.use(costs), space.shape), np.broadcast_to(budget.admits(costs), space.shape)
+
+
 def active(budget: Budget, cost: Cost) -> tuple[str, ...]:
     """The limits that a network takes the largest share of."""
     shares = {name: need / budget.limits[name] for name, need in budget.needs(cost).items()}
@@ -211,9 +220,8 @@ def active(budget: Budget, cost: Cost) -> tuple[str, ...]:
 def infeasible(space: Surface, budget: Budget, used: NDArray[np.float64]) -> str:
     """What the network that comes nearest to the budget needs."""
     w, d, r = (int(axis) for axis in np.unravel_index(int(used.argmin()), space.shape))
-    needs = budget.needs(space.cost((w, d, r)))
-    over = [f"{figure(need)} {name}, the limit is {figure(budget.limits[name])}" for name, need in needs.items()]
-    failed = [text for text, (name, need) in zip(over, needs.items(), strict=True) if need > budget.limits[name]]
+    over = budget.over(space.cost((w, d, r)))
+    failed = [f"{figure(need)} {name}, the limit is {figure(budget.limits[name])}" for name, need in over.items()]
     factors = space.scaling((w, d, r))
     where = f"d {factors.depth:g}, w {factors.width:g}, {space.sides[r]} pixels"
     return f"none of {len(space):,} networks fits; the nearest ({where}) needs {' and '.join(failed)}"

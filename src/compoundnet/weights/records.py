@@ -7,7 +7,7 @@ from typing import Any
 from compoundnet.network import Network
 from compoundnet.operators import OPERATORS
 from compoundnet.preprocess import Preprocess
-from compoundnet.schema import FieldError, decode, encode, require
+from compoundnet.schema import FieldError, decode, encode, require, require_version
 
 RECORD_VERSION = 1
 
@@ -50,9 +50,7 @@ class Weights:
         Raises FieldError with the path to the field that does not fit.
         """
         require(isinstance(data, Mapping), "", f"a weights record is an object; got {data!r:.60}")
-        version = data.get("version")
-        if version != RECORD_VERSION:
-            raise FieldError("version", f"{version!r} is not supported; this compoundnet reads {RECORD_VERSION}")
+        require_version(data.get("version"), RECORD_VERSION)
         require("network" in data, "network", "missing; Weights needs it")
         try:
             network = Network.from_dict(data["network"], operators)

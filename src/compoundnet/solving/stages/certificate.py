@@ -12,12 +12,14 @@ from typing import Any
 import numpy as np
 
 from compoundnet.budget import Budget
-from compoundnet.cost import cost
+from compoundnet.cost import Cost
+from compoundnet.devices import Device, counted
 from compoundnet.network import Network
 from compoundnet.scaling import Rounding
-from compoundnet.schema import decode, encode, require
-from compoundnet.solving.certificate import Certificate
-from compoundnet.solving.reading import VERSION, counted, under, unlike
+from compoundnet.schema import decode, encode, require, require_version
+from compoundnet.solving.certificate import Certificate, by
+from compoundnet.solving.forecast import Forecast
+from compoundnet.solving.reading import VERSION, read_device, read_forecast, said, under, unlike
 from compoundnet.solving.solver import active
 from compoundnet.solving.surface import Numbers
 
@@ -27,38 +29,55 @@ from .chain import Chain, chain
 from .choices import Choices
 from .gains import GRAIN, Gains, tabulated
 from .objectives import named_objective
-from .solver import StageSolution, network_of
+from .solver import StageSolution, foreseen, network_of
 from .walked import walked, walks
 
 KIND = "per_stage"
 SAMPLE = 125  # of all networks, and as many near the claim
 _MOST_PAID = 2.0**22
-_MEASURED = 1e-6  # what was measured is added up in other orders; counts are exact far below this
+_MEASURED = 1e-9  # milliseconds are added up in other orders; counts are exact far below this
 
 
 def to_dict(solution: StageSolution) -> dict[str, Any]:
     """The JSON contract of ``compoundnet solve --per-stage --json``."""
+    rounded = solution.choices.rounded(solution.base, solution.rounding)
     given = _Given(
-        solution.base, solution.choices, solution.gains, solution.budget, solution.rounding, solution.network
+        solution.base,
+        solution.choices,
+        solution.gains,
+        solution.budget,
+        solution.rounding if rounded else None,
+        solution.network,
+        solution.device,
+        solution.forecast,
     )
     return {**_said(given), "certificate": _certificate(given, solution.prices)}
 
 
 @dataclass(frozen=True)
 class _Given:
-    """A claim: this network is the best of these choices, by these gains, within this budget."""
+    """A claim: this network is the best of these choices, by these gains, within this budget.
+
+    ``rounding`` is the one that the choices were rounded by; None for own choices, which follow no rounding.
+    """
 
     base: Network
     choices: Choices
     gains: Gains
     budget: Budget
-    rounding: Rounding
+    rounding: Rounding | None
     network: Network
+    device: Device | None
+    forecast: Forecast | None
+
+    def cost(self, network: Network) -> Cost:
+        """By the scalar path."""
+        return counted(network, self.device)
 
 
 def _said(given: _Given) -> dict[str, Any]:
     """All that follows from a claim, counted plainly on the whole network."""
-    needed, network, base = cost(given.network), given.network, given.base
+    needed, network, base = given.cost(given.network), given.network, given.base
     score = given.gains.score(given.choices, network)
     stages = list(zip(network.stages, base.stages, strict=True))
     return {
@@ -69,13 +88,14 @@ def _said(given: _Given) -> dict[str, Any]:
             "width": [stage.channels / was.channels for stage, was in stages],
             "resolution": network.resolution / base.resolution,
         },
-        "cost": counted(needed, given.budget),
+        "cost": said(needed, given.budget),
         "use": float(given.budget.use(needed)),
         "score": score,
         "budget": encode(given.budget),
         "active_limits": list(active(given.budget, needed)) if score < given.gains.most else [],
         "enumerated": given.choices.networks,
-        "rounding": encode(given.rounding),
+        "predicted_top1": encode(foreseen(given.forecast, network, needed)),
+        **({} if given.rounding is None else {"rounding": encode(given.rounding)}),
     }
 
 
@@ -84,9 +104,11 @@ def _certificate(given: _Given, prices: tuple[tuple[float, ...], ...]) -> dict[s
         "kind": KIND,
         "base": given.base.to_dict(),
         "choices": encode(given.choices),
+        "rounding": encode(given.rounding),
         "objective": given.gains.name,
         "gains": {"stages": encode(given.gains.stages), "sides": list(given.gains.sides)},
         "prices": encode(prices),
+        **by(given.device, given.forecast),
     }
 
 
@@ -109,7 +131,7 @@ def verify_stages(
 
     chains = []
     for place in range(len(sides)):
-        parts = walked(given.base, given.choices, place, walk)
+        parts = walked(given.base, given.choices, place, walk, given.device)
         chains.append(chain(parts, given.choices, given.gains, given.budget, place))
     rng = np.random.default_rng(seed)
     for place, path in _sample(given, rng):
@@ -121,9 +143,7 @@ def verify_stages(
 
 def _read(data: Mapping[str, Any]) -> tuple[_Given, Numbers]:
     """The claim that a file makes, and its prices (sides, K)."""
-    require(
-        data.get("version") == VERSION, "version", f"{data.get('version')!r:.60} is not supported; expected {VERSION}"
-    )
+    require_version(data.get("version"), VERSION)
     held = data.get("certificate")
     assert isinstance(held, Mapping)  # or nobody would have looked for its kind
     choices = under("certificate.choices", lambda: decode(Choices, held.get("choices")))
@@ -133,8 +153,12 @@ def _read(data: Mapping[str, Any]) -> tuple[_Given, Numbers]:
         choices,
         under("certificate", lambda: decode(Gains, table)),
         under("budget", lambda: decode(Budget, data.get("budget"))),
-        under("rounding", lambda: decode(Rounding, data.get("rounding"))),
+        None
+        if held.get("rounding") is None
+        else under("certificate.rounding", lambda: decode(Rounding, held["rounding"])),
         under("network", lambda: Network.from_dict(_mapping(data.get("network")))),
+        read_device(held),
+        read_forecast(held),
     )
     under("certificate.choices", lambda: given.choices.require_fit(given.base))
     under("certificate", lambda: given.gains.require_fit(given.choices))
@@ -157,8 +181,12 @@ def _plain(data: Mapping[str, Any], given: _Given, prices: Numbers) -> str:
     path = given.choices.path(given.base, given.network)
     if path is None:
         return "network: it is not one of those to choose from"
-    if not given.budget.admits(cost(given.network)):
+    if not given.budget.admits(given.cost(given.network)):
         return "network: it does not keep the budget"
+    if given.rounding is not None and not given.choices.rounded(given.base, given.rounding):
+        return "certificate.rounding: it does not give the widths and repeats to choose from"
+    if given.forecast is not None and (problem := given.forecast.unfounded(given.base)):
+        return problem
     if problem := _untrue_gains(given):
         return problem
     found = {**_said(given), "certificate": _certificate(given, tuple(map(tuple, prices.tolist())))}
@@ -199,18 +227,18 @@ def _sample(given: _Given, rng: np.random.Generator) -> Iterator[tuple[int, Path
 def _misjudged(given: _Given, each: Chain, place: int, path: Path) -> str:
     """What is wrong with a network of the sample: sums that are not its cost, or a better score than the claim's."""
     network = network_of(given.base, given.choices, place, path)
-    counted = cost(network)
+    found = given.cost(network)
     _, needs_K, _, macs = sums(each, path)
-    needed = [*given.budget.needs(counted).values()]
-    if macs != counted.macs or not np.allclose(needs_K + each.limits.fixed, needed, rtol=_MEASURED, atol=0):
-        return f"cost() counts otherwise than the sum of the parts: {counted}"
+    needed = [*given.budget.needs(found).values()]
+    if macs != found.macs or not np.allclose(needs_K + each.limits.fixed, needed, rtol=_MEASURED, atol=0):
+        return f"cost() counts otherwise than the sum of the parts: {found}"
     better = given.gains.score(given.choices, network) > given.gains.score(given.choices, given.network)
-    return f"network: a random one is better: {counted}" if better and given.budget.admits(counted) else ""
+    return f"network: a random one is better: {found}" if better and given.budget.admits(found) else ""
 
 
 def _beaten(given: _Given, chains: list[Chain], prices: Numbers) -> str:
     """A better network than the claim; "" when the search over all of them finds none."""
-    score, macs = given.gains.score(given.choices, given.network), float(cost(given.network).macs)
+    score, macs = given.gains.score(given.choices, given.network), float(given.cost(given.network).macs)
     own = given.choices.sides.index(given.network.resolution)
     claim = (-score, macs, own, given.choices.path(given.base, given.network))
     for place, (each, price_K) in enumerate(zip(chains, prices, strict=True)):

@@ -5,7 +5,7 @@ sums over the steps of the path, but for the activations alive at once, of which
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import product
 from types import SimpleNamespace
@@ -13,16 +13,17 @@ from typing import Any
 
 import numpy as np
 
-from compoundnet.budget import Budget
+from compoundnet.budget import PREDICTED, Budget
+from compoundnet.devices import Device
 from compoundnet.network import Network, unfold_block, unfold_head, unfold_stem
 from compoundnet.schema import FieldError, require
-from compoundnet.solving.surface import PEAK, SUMS, Numbers, part_costs
+from compoundnet.solving.surface import LATENCY, PEAK, SUMS, Numbers, part_costs
 
 from .choices import Choices
 from .gains import Gains
 
 _EXACT = 2.0**53
-_FINE = 2.0**20  # what is measured, such as milliseconds, is rounded to this part, so that sums are exact
+_DIGITS = 51  # binary ones that are kept of the largest sum of milliseconds, so that every sum of them is exact
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,7 @@ def limits(budget: Budget, costs: Iterable[str] = (*SUMS, PEAK)) -> Limits:
     require(len(budget.limits) > 0, "budget", "nothing is limited; limit at least one cost")
     nothing = dict.fromkeys(costs, 0.0)
     fixed_K, peak_K = _needs(budget, nothing), _needs(budget, nothing | {PEAK: 1.0})
-    most_K = np.array([*budget.limits.values()], np.float64)
+    most_K = np.array([*budget.most.values()], np.float64)
     return Limits(tuple(budget.limits), most_K - fixed_K, fixed_K, peak_K - fixed_K)
 
 
@@ -87,27 +88,31 @@ def _needs(budget: Budget, costs: Mapping[str, Any]) -> Numbers:
     return np.stack(np.broadcast_arrays(*(np.asarray(need, np.float64) for need in needs.values())))
 
 
-def parts(network: Network, choices: Choices) -> list[list[Part]]:
-    """The parts of every network there is to choose, by side.
+def parts(network: Network, choices: Choices, device: Device | None = None) -> list[list[Part]]:
+    """The parts of every network there is to choose, by side; the stem has what a device adds to every call.
 
     Raises FieldError for an operator whose costs depend on more than the widths before and after it.
     """
     sides_1R = np.array(choices.sides, np.int64)[None, :]
     found: list[tuple[dict[str, Numbers], dict[str, Numbers] | None, int, int]] = []
     pairs = list(product((network.in_channels,), choices.stem))
-    first, side, kept = part_costs(pairs, lambda _, outputs: unfold_stem(network, outputs), sides_1R, False)
+    first, side, kept = part_costs(pairs, lambda _, outputs: unfold_stem(network, outputs), sides_1R, False, device)
+    if device is not None:
+        first[LATENCY] = first[LATENCY] + device.overhead_ms
     found.append((first, None, 1, len(choices.stem)))
     before = choices.stem
     for stage, widths in zip(network.stages, choices.widths, strict=True):
         block = partial(unfold_block, network, stage.operator)
-        first, side, kept = part_costs(list(product(before, widths)), partial(block, stride=stage.stride), side, kept)
+        pairs = list(product(before, widths))
+        first, side, kept = part_costs(pairs, partial(block, stride=stage.stride), side, kept, device)
         again = [(width, width) for width in widths]
-        others, _, still = part_costs(again, partial(block, stride=1), side, kept)
+        others, _, still = part_costs(again, partial(block, stride=1), side, kept, device)
         require(still == kept, "operator", "what repeats keep for training depends on their place")
         found.append((first, others, len(before), len(widths)))
         before = widths
     pairs = list(product(before, choices.head))
-    first, _, _ = part_costs(pairs, lambda inputs, outputs: unfold_head(network, inputs, outputs or None), side, kept)
+    head = partial(unfold_head, network)
+    first, _, _ = part_costs(pairs, lambda inputs, width: head(inputs, width or None), side, kept, device)
     found.append((first, None, len(before), len(choices.head)))
     return [[_at(place, *each) for each in found] for place in range(len(choices.sides))]
 
@@ -141,12 +146,20 @@ def chain(rows: Sequence[Part], choices: Choices, gains: Gains, budget: Budget, 
             else:
                 costs[name] = first_AB[:, :, None] + more_N * other_B[None, :, None]
         needs = _needs(budget, costs | {PEAK: np.zeros_like(costs[PEAK])}) - bound.fixed.reshape(-1, 1, 1, 1)
-        steps.append(Step(_exact(needs), costs[PEAK], costs["macs"], np.asarray(gain_BN, np.float64)))
-    most = sum(step.needs.max(axis=(1, 2, 3)) for step in steps)
-    require(bool(np.max(most) < _EXACT), "network", "its costs are too many to count exactly")
-    return Chain(tuple(steps), bound, choices.sides[place], gains.sides[place])
+        steps.append(Step(needs, costs[PEAK], costs["macs"], np.asarray(gain_BN, np.float64)))
+    exact = tuple(replace(step, needs=needs) for step, needs in zip(steps, _exact(steps, bound.names), strict=True))
+    return Chain(exact, bound, choices.sides[place], gains.sides[place])
 
 
-def _exact(needs: Numbers) -> Numbers:
-    """Whole numbers as they are; others rounded, so that every order of adding them gives the same sum."""
-    return needs if bool((needs == np.rint(needs)).all()) else np.rint(needs * _FINE) / _FINE
+def _exact(steps: Sequence[Step], names: Sequence[str]) -> list[Numbers]:
+    """The needs of every step, so that every order of adding them up gives the same sum.
+
+    Counts are as they are. Milliseconds are rounded to a power of two, 2^-51 to 2^-50 of the largest sum: nothing
+    beside the slack of a limit. Raises FieldError for counts beyond 2^53.
+    """
+    most_K = np.sum([step.needs.max(axis=(1, 2, 3)) for step in steps], axis=0)
+    whole = [name not in PREDICTED for name in names]
+    require(bool((most_K[whole] < _EXACT).all()), "network", "its costs are too many to count exactly")
+    grain_K = np.where(whole, 1.0, 2.0 ** (np.ceil(np.log2(np.maximum(most_K, 1e-300))) - _DIGITS))
+    grain_K111 = grain_K.reshape(-1, 1, 1, 1)
+    return [np.rint(step.needs / grain_K111) * grain_K111 for step in steps]

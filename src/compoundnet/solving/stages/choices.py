@@ -64,6 +64,17 @@ class Choices:
         least = network.total_stride
         require(self.sides[0] >= least, "sides", f"{self.sides[0]} is below the total stride {least}")
 
+    def rounded(self, network: Network, rounding: Rounding) -> bool:
+        """Whether these are the widths and repeats that a rounding gives between the least and most of each stage.
+
+        So are those of ``stage_choices`` for the same rounding; own ones need not be.
+        """
+        stages = zip(network.stages, self.widths, self.repeats, strict=True)
+        return all(
+            repeats == tuple(range(repeats[0], repeats[-1] + 1)) and _are_rounded(stage.channels, widths, rounding)
+            for stage, widths, repeats in stages
+        )
+
     def network(self, base: Network, stem: int, stages: tuple[tuple[int, int], ...], head: int, side: int) -> Network:
         """``base`` with these channels and (channels, repeats), at this side."""
         pairs = zip(base.stages, stages, strict=True)
@@ -111,20 +122,33 @@ def stage_choices(
         for value in (low, high):
             require_number(value, name, f"a positive number up to {MOST_FACTOR:g}", above=0, most=MOST_FACTOR)
         require(low <= high, name, f"from {low:g} to {high:g} is an empty range")
-    steps = (STEP * k for k in range(1, int(MOST_FACTOR / STEP)))
-    factors = (width[0], *(factor for factor in steps if width[0] < factor < width[1]), width[1])
     deep = [
         (rounding.repeats(stage.layers, depth[0]), rounding.repeats(stage.layers, depth[1])) for stage in network.stages
     ]
     return Choices(
         stem=(network.stem.channels,),
-        widths=tuple(
-            _distinct(rounding.channels(stage.channels, factor) for factor in factors) for stage in network.stages
-        ),
+        widths=tuple(_widths(stage.channels, *width, rounding) for stage in network.stages),
         repeats=tuple(tuple(range(low, high + 1)) for low, high in deep),
         head=(network.head.channels or 0,),
         sides=_sides(network) if sides is None else _distinct(sides),
     )
+
+
+def _widths(channels: int, low: float, high: float, rounding: Rounding) -> tuple[int, ...]:
+    """A stage's channels by factors of 1/8 within two others, and at both, rounded."""
+    steps = (STEP * k for k in range(1, int(MOST_FACTOR / STEP)))
+    factors = (low, *(factor for factor in steps if low < factor < high), high)
+    return _distinct(rounding.channels(channels, factor) for factor in factors)
+
+
+def _are_rounded(channels: int, widths: tuple[int, ...], rounding: Rounding) -> bool:
+    """Whether some least and most factor give these widths: those that round to the first and last one do, if any.
+
+    The stage's own channels stay as they are at factor 1, also where the rounding would give others beside it.
+    """
+    others = [width for width in widths if width != channels]
+    found = _widths(channels, others[0] / channels, others[-1] / channels, rounding) if others else ()
+    return _distinct([*found, *(width for width in widths if width == channels)]) == widths
 
 
 def _distinct(values: Iterable[int]) -> tuple[int, ...]:

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from compoundnet.budget import figure
+
 from .chain import Chain
 
 
@@ -12,10 +14,10 @@ def none_fits(chains: Sequence[Chain], networks: int) -> str:
     limits = chains[0].limits
     least_K = np.min([[least(each, place) for place in range(len(limits.names))] for each in chains], axis=0)
     rows = list(zip(limits.names, least_K + limits.fixed, limits.most + limits.fixed, strict=True))
-    failed = [f"{need:,.0f} {name}, the limit is {most:,.0f}" for name, need, most in rows if need > most]
+    failed = [f"{_plain(need)} {name}, the limit is {_plain(most)}" for name, need, most in rows if need > most]
     if failed:
         return f"none of {networks:,} networks fits; the least that any needs is {' and '.join(failed)}"
-    alone = " and ".join(f"{need:,.0f} of {most:,.0f} {name}" for name, need, most in rows)
+    alone = " and ".join(f"{_plain(need)} of {_plain(most)} {name}" for name, need, most in rows)
     return f"none of {networks:,} networks fits; each limit can be kept alone, but not all: the least needs are {alone}"
 
 
@@ -31,3 +33,7 @@ def least(chain: Chain, place: int) -> float:
             after_B = (needs_ABN + after_B[:, None]).min(axis=(1, 2))
         found = min(found, float(after_B[0]) + (weight * top if weight else 0.0))
     return found
+
+
+def _plain(need: float) -> str:
+    return figure(int(need)) if need == int(need) else figure(need)

@@ -2,17 +2,19 @@
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from compoundnet.budget import Budget
-from compoundnet.cost import Cost, cost
+from compoundnet.cost import Cost
+from compoundnet.devices import Device, counted
 from compoundnet.network import Network, require_network
 from compoundnet.rules import Rule
 from compoundnet.rules import rule as rule_named
 from compoundnet.scaling import RELEASED, Rounding
 from compoundnet.schema import FieldError, require, require_kind
+from compoundnet.solving.forecast import Forecast, Predicted
 from compoundnet.solving.ray import MOST_PHI, largest_phi
 from compoundnet.solving.solver import USE, active
 
@@ -52,6 +54,21 @@ class StageSolution:
     budget: Budget
     gains: Gains
     prices: tuple[tuple[float, ...], ...]
+    device: Device | None = None
+    forecast: Forecast | None = None
+
+    @property
+    def predicted(self) -> Predicted | None:
+        """The top-1 that the forecast predicts from the whole network; see ``foreseen``."""
+        return foreseen(self.forecast, self.network, self.cost)
+
+
+def foreseen(forecast: Forecast | None, network: Network, cost: Cost) -> Predicted | None:
+    """Predicted top-1 by the network's mean depth and width, None without a forecast.
+
+    Always outside the data: no published network has stages that were scaled by themselves.
+    """
+    return None if forecast is None else replace(forecast.one(network, cost), outside=True)
 
 
 def solve_stages(
@@ -61,6 +78,8 @@ def solve_stages(
     chosen: Choices | None = None,
     rounding: Rounding = RELEASED,
     most_labels: int = MOST_LABELS,
+    device: Device | None = None,
+    forecast: Forecast | None = None,
 ) -> StageSolution:
     """The network with the highest score among all that ``chosen`` hold and ``budget`` admits.
 
@@ -68,7 +87,8 @@ def solve_stages(
     ``Nearest`` whose phi is the least, by steps of 1/8 from the largest within the budget on, at which the best
     network takes 98 % of the tightest limit, or, where none does, for the one that takes most. Equal scores go to
     fewer multiply-adds, then to smaller numbers: side, stem, then width and repeats stage by stage. ``chosen`` are
-    ``stage_choices`` with ``rounding`` unless given. Raises FieldError when nothing fits, with the least that any
+    ``stage_choices`` with ``rounding`` unless given. ``device`` predicts the latency, if that is limited, and
+    ``forecast`` the accuracy of what was found. Raises FieldError when nothing fits, with the least that any
     network needs; for gains that are no numbers; for a limit or an operator whose costs do not add up over stages;
     and when more than ``most_labels`` partial networks may become the best.
 
@@ -81,10 +101,10 @@ def solve_stages(
     require_kind(budget, Budget, "budget")
     chosen = stage_choices(network, rounding) if chosen is None else chosen
     chosen.require_fit(network)
-    problem = _Problem(network, budget, chosen, rounding, parts(network, chosen), most_labels)
-    if not isinstance(objective, Rule):
-        return problem.solved(tabulated(objective, network, chosen))
-    return _along(problem, objective)
+    problem = _Problem(network, budget, chosen, rounding, parts(network, chosen, device), most_labels, device)
+    if isinstance(objective, Rule):
+        return replace(_along(problem, objective), forecast=forecast)
+    return replace(problem.solved(tabulated(objective, network, chosen)), forecast=forecast)
 
 
 def _along(problem: "_Problem", rule: Rule) -> StageSolution:
@@ -108,7 +128,7 @@ def _phis(problem: "_Problem", rule: Rule) -> Iterator[float]:
     """From the largest that the rule's own ray keeps within the budget to the largest there is."""
     most = min(float(MOST_PHI), rule.pieces[-1].high)
     try:
-        first = round(largest_phi(problem.base, rule, problem.budget, problem.rounding).phi, 3)
+        first = round(largest_phi(problem.base, rule, problem.budget, problem.rounding, problem.device).phi, 3)
     except FieldError:  # the ray leaves the budget everywhere, what lies beside it may not
         first = _LEAST_PHI
     fine = [first + step * _PHI_STEP for step in range(_PHI_STEPS)]
@@ -138,6 +158,7 @@ class _Problem:
     rounding: Rounding
     parts: list[list[Part]]
     most_labels: int
+    device: Device | None
 
     def solved(self, gains: Gains) -> StageSolution:
         """The best network by these gains."""
@@ -170,15 +191,15 @@ class _Problem:
     def _solution(
         self, gains: Gains, network: Network, labels: int, prices: tuple[tuple[float, ...], ...]
     ) -> StageSolution:
-        counted = cost(network)
-        require(self.budget.admits(counted), "budget", "a limit does not add up over stages; leave it out")
+        found = counted(network, self.device)
+        require(self.budget.admits(found), "budget", "a limit does not add up over stages; leave it out")
         score = gains.score(self.choices, network)
         return StageSolution(
             network=network,
-            cost=counted,
+            cost=found,
             score=score,
-            use=float(self.budget.use(counted)),
-            active=active(self.budget, counted) if score < gains.most else (),
+            use=float(self.budget.use(found)),
+            active=active(self.budget, found) if score < gains.most else (),
             enumerated=self.choices.networks,
             labels=labels,
             base=self.base,
@@ -187,6 +208,7 @@ class _Problem:
             budget=self.budget,
             gains=gains,
             prices=prices,
+            device=self.device,
         )
 
 
