@@ -1,0 +1,306 @@
+"""transfer(): from labelled pictures and pretrained weights to a classifier, within a budget of time."""
+
+import copy
+import json
+import math
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from compoundnet.building import reset_classifier
+from compoundnet.data.examples import Examples, Labels
+from compoundnet.engines.pytorch import using_threads
+from compoundnet.modules import ConvNet
+from compoundnet.schema import decode, encode
+from compoundnet.weights import Pretrained, Weights, load
+from compoundnet.weights.hashing import json_sha256, tensors_sha256
+
+from . import features, linear
+from .choosing import Reason, Settings, choose
+from .clock import REPORT_SHARE, Clock
+from .keeping import Best, keep
+from .looking import Look, Pixels, look, read
+from .objective import Objective, objective_of
+from .place import Place, opened, write
+from .scoring import MAIN, NAMES, Score, score, temperature
+from .splitting import Split, folds, split
+from .tail import Tail, merged
+from .training import Epoch, Kept, Training, trained
+from .unfreezing import Load, opening
+from .views import Symmetry, views
+
+Watch: TypeAlias = Callable[[str], AbstractContextManager[Callable[[int, int], None]]]
+Say: TypeAlias = Callable[[str], None]
+LEAST_SECONDS = 10.0
+_MARGIN = 1.1
+_AUTO_VIEWS, _AUTO_SECONDS = 1000, 120.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Transferred:
+    """What a transfer made: the folder's files, the scores of the head alone and of what was kept, and every choice."""
+
+    place: Place
+    look: Look
+    settings: Settings
+    reasons: tuple[Reason, ...]
+    objective: Objective
+    head: Score
+    best: Best
+    heat: float
+    epochs: tuple[Epoch, ...]
+    pixels: Pixels
+    split: Split
+    labels: Labels = field(repr=False)
+    parent: Pretrained = field(repr=False)
+    engine: str
+    seconds: float
+
+
+def transfer(
+    examples: Examples,
+    model: str | Path | Pretrained,
+    out: str | Path,
+    *,
+    budget: float = 1200.0,
+    symmetry: Symmetry = "mirror",
+    threads: int = 1,
+    seed: int = 0,
+    watch: Watch = lambda things: nullcontext(lambda done, total: None),
+    say: Say = lambda line: None,
+) -> Transferred:
+    """Fit a pretrained network to labelled pictures in ``budget`` seconds, and write model and report to ``out``.
+
+    The head is fitted on pooled features first; then as many of the last stages as the budget allows are trained. What
+    is kept is never worse on the validation pictures than the head alone. An unfinished folder of the same work goes
+    on. Raises ValueError, one line, for data that nothing can be learnt from, a budget that is too small, and as
+    ``load`` does.
+    """
+    clock = Clock(budget)
+    if budget < LEAST_SECONDS:
+        raise ValueError(f"a budget of {budget:g} s is too small; starting alone takes more, give at least 10 s")
+    pretrained = model if isinstance(model, Pretrained) else load(model)
+    seen = look(examples)
+    settings = choose(seen, pretrained.weights.preprocess, symmetry, seed)
+    place = opened(out, _identity(examples, pretrained, settings))
+    clock.spent = place.spent()
+    for reason in settings.reasons:
+        say(f"{reason.setting}: {reason.value} ({reason.why})")
+    with using_threads(threads):
+        return _Run(examples, pretrained, place, clock, seen, settings, threads, watch, say).run()
+
+
+def _identity(examples: Examples, pretrained: Pretrained, settings: Settings) -> dict[str, Any]:
+    return {
+        "pictures": len(examples),
+        "labels": json_sha256([np.asarray(examples.labels).tolist(), list(examples.classes)]),
+        "names": json_sha256([examples.name(i) for i in range(len(examples))]),
+        "weights": tensors_sha256(pretrained.model),
+        "settings": json_sha256(encode(replace(settings, reasons=()))),
+    }
+
+
+@dataclass(frozen=True)
+class _Run:
+    """One transfer on its way."""
+
+    examples: Examples
+    parent: Pretrained
+    place: Place
+    clock: Clock
+    seen: Look
+    settings: Settings
+    threads: int
+    watch: Watch
+    say: Say
+
+    def run(self) -> Transferred:
+        pixels = self._pixels()
+        labels = np.asarray(self.examples.labels)[pixels.kept]
+        parts = split(self.seen.task, labels, pixels.same, self.settings.validation, self.settings.seed)
+        objective = objective_of(self.seen.task, labels[parts.train], len(self.seen.classes), self.settings.weigh)
+        engine = self._engine(len(pixels.kept))
+        start = time.monotonic()
+        pooled = self._pooled(pixels.pixels, engine)
+        pass_seconds = time.monotonic() - start
+        best = self._head(objective, pooled, labels, pixels, parts)
+        head = best.score
+        self._keep(best, objective, labels[parts.validation])
+        load_ = Load(len(parts.train), len(parts.validation), len(pooled), self.settings.recipe.batch, pass_seconds)
+        left = self.clock.left(self.clock.reserve)
+        size, dropout = self.settings.preprocess.size, self.settings.recipe.dropout
+        opened_ = opening(best.model, objective, load_, size, left, dropout)
+        self.say(f"{opened_.reason.setting}: {opened_.reason.value} ({opened_.reason.why})")
+        epochs: list[Epoch] = []
+        if opened_.first is not None:
+            best = self._tail(best, objective, opened_.first, pixels.pixels, labels, parts, engine, epochs)
+        targets = objective.targets(labels[parts.validation])
+        return Transferred(
+            place=self.place,
+            look=self.seen,
+            settings=self.settings,
+            reasons=(*self.settings.reasons, opened_.reason),
+            objective=objective,
+            head=head,
+            best=best,
+            heat=temperature(objective, best.logits, targets),
+            epochs=tuple(epochs),
+            pixels=pixels,
+            split=parts,
+            labels=labels,
+            parent=self.parent,
+            engine=engine,
+            seconds=self.clock.elapsed,
+        )
+
+    def _pixels(self) -> Pixels:
+        about = self.place.work / "pixels.json"
+
+        def make(path: Path) -> None:
+            with self.watch("pictures read") as on_done:
+                made = read(self.examples, self.settings.preprocess, path, self.threads, on_done)
+            known = {"kept": made.kept.tolist(), "corrupt": list(made.corrupt), "same": made.same.tolist()}
+            write(about, json.dumps(known))
+
+        array = self.place.once("pixels", make)
+        known = json.loads(about.read_text(encoding="utf-8"))
+        kept, same = np.array(known["kept"], np.int64), np.array(known["same"], np.int64)
+        self._spend()
+        return Pixels(array[: len(kept)], kept, tuple(known["corrupt"]), same)
+
+    def _engine(self, pictures: int) -> str:
+        """The fastest engine, where finding it out takes less than it saves."""
+        if pictures * len(views(self.settings.symmetry)) < _AUTO_VIEWS or self.clock.budget < _AUTO_SECONDS:
+            return "torch"
+        return features.engine_for(self.parent.model, self.settings.preprocess.size, self.threads)
+
+    def _pooled(self, pixels_NHWC: NDArray[np.uint8], engine: str) -> torch.Tensor:
+        """The pooled features of every view, float32 (V, N, D)."""
+        network = features.pooled(self.parent.model)
+        self._require_enough(network, pixels_NHWC, engine)
+        return torch.from_numpy(self._passed("pooled", network, pixels_NHWC, engine).astype(np.float32))
+
+    def _passed(self, name: str, network: ConvNet, pixels_NHWC: NDArray[np.uint8], engine: str) -> NDArray[np.float16]:
+        preprocess, seen = self.settings.preprocess, views(self.settings.symmetry)
+
+        def make(path: Path) -> None:
+            with self.watch(f"views through the frozen network on {engine}") as on_done:
+                features.passed(network, pixels_NHWC, seen, preprocess, engine, path, self.threads, on_done)
+
+        made = self.place.once(name, make)
+        self._spend()
+        return made
+
+    def _require_enough(self, network: ConvNet, pixels_NHWC: NDArray[np.uint8], engine: str) -> None:
+        """Raise ValueError for a budget that the pass alone would use up."""
+        count = len(pixels_NHWC) * len(views(self.settings.symmetry))
+        if (self.place.work / "pooled.npy").exists():
+            return
+        seconds = count * features.seconds_each(network, pixels_NHWC, self.settings.preprocess, engine, self.threads)
+        needed = (self.clock.elapsed + seconds) * _MARGIN / (1 - REPORT_SHARE)
+        if needed > self.clock.budget:
+            problem = f"a budget of {self.clock.budget:.0f} s is too small"
+            why = f"{count:,} views take about {seconds:.0f} s to pass through the network once"
+            raise ValueError(f"{problem}: {why}; give at least {math.ceil(needed)} s")
+
+    def _head(
+        self, objective: Objective, pooled_VND: torch.Tensor, labels: Labels, pixels: Pixels, parts: Split
+    ) -> Best:
+        """The head alone, on frozen features."""
+        train, held = torch.from_numpy(parts.train), torch.from_numpy(parts.validation)
+        places = {place: index for index, place in enumerate(parts.train.tolist())}
+        same = np.array([places.get(int(pixels.same[p]), places[p]) for p in parts.train.tolist()], np.int64)
+        out = folds(self.seen.task, labels[parts.train], same, linear.FOLDS, self.settings.seed)
+        with self.watch("strengths of L2 tried") as on_done:
+            targets = objective.targets(labels[parts.train])
+            found, losses = linear.chosen(objective, pooled_VND[:, train], targets, out, on_done)
+        model = copy.deepcopy(self.parent.model).eval()
+        reset_classifier(model, objective.outputs)
+        assert isinstance(model.classifier, torch.nn.Linear)
+        model.classifier.load_state_dict({"weight": found.weight, "bias": found.bias})
+        logits = found(pooled_VND[0, held])
+        best = Best(model, logits, score(objective, logits, labels[parts.validation]), "head only")
+        self.say(f"head only: {shown_score(best.score)} (L2 {found.strength:g} of {len(losses)} tried)")
+        self._spend()
+        return best
+
+    def _tail(
+        self,
+        best: Best,
+        objective: Objective,
+        first: int,
+        pixels_NHWC: NDArray[np.uint8],
+        labels: Labels,
+        parts: Split,
+        engine: str,
+        epochs: list[Epoch],
+    ) -> Best:
+        """The last stages, on the maps that the frozen ones give; ``epochs`` grows with each epoch."""
+        maps = self._passed(f"maps{first}", features.front(self.parent.model, first), pixels_NHWC, engine)
+        kept = Kept(maps, labels, parts.train, parts.validation)
+        training = Training(Tail(best.model, first, self.settings.recipe.dropout), objective, self.settings.recipe)
+        found = [best]
+        if (before := self.place.state()) is not None and before["first"] == first:
+            self._restore(before, training, best, found, epochs)
+
+        def on_epoch(epoch: Epoch, average: torch.nn.Module) -> None:
+            assert isinstance(average, Tail)
+            epochs.append(epoch)
+            self.say(f"epoch {epoch.number}: loss {epoch.loss:.3f}; {shown_score(epoch.score)}")
+            if epoch.score.beats(found[0].score, MAIN[objective.task]):
+                logits = training.judged(kept)
+                found[0] = Best(merged(best.model, average), logits, epoch.score, f"epoch {epoch.number}")
+                self._keep(found[0], objective, labels[parts.validation])
+            self.place.keep_state(
+                {
+                    "first": first,
+                    "training": training.state(),
+                    "epochs": [encode(each) for each in epochs],
+                    "best": {"model": found[0].model.state_dict(), "logits": found[0].logits, "how": found[0].how},
+                    "score": encode(found[0].score),
+                }
+            )
+            self._spend()
+
+        with self.watch("epochs") as on_done:
+            for epoch in trained(training, kept, self.clock, int(self.settings.recipe.epochs), on_epoch):
+                on_done(epoch.number, int(self.settings.recipe.epochs))
+        return found[0]
+
+    def _restore(
+        self, state: dict[str, Any], training: Training, head: Best, found: list[Best], epochs: list[Epoch]
+    ) -> None:
+        """Go on where an earlier process ended."""
+        training.restore(state["training"])
+        epochs += [decode(Epoch, each) for each in state["epochs"]]
+        model = copy.deepcopy(head.model)
+        model.load_state_dict(state["best"]["model"])
+        kept = decode(Score, state["score"])
+        found[0] = Best(model, state["best"]["logits"], kept, state["best"]["how"])
+        self.say(f"going on after epoch {len(epochs)}")
+
+    def _keep(self, best: Best, objective: Objective, labels: Labels) -> None:
+        """The best so far is in the folder whatever happens next."""
+        heat = temperature(objective, best.logits, objective.targets(labels))
+        keep(self.place.model, best, self.weights, objective, heat, self.seen.classes)
+
+    @property
+    def weights(self) -> Weights:
+        """The parent's record, with the pictures prepared as here."""
+        return replace(self.parent.weights, preprocess=self.settings.preprocess)
+
+    def _spend(self) -> None:
+        self.place.spend(self.clock.elapsed)
+
+
+def shown_score(found: Score) -> str:
+    """A score on one line."""
+    figures = ", ".join(f"{NAMES[name]} {value:.3f}" for name, value in found.figures.items())
+    return f"validation: {figures}, loss {found.loss:.3f}"
