@@ -4,10 +4,12 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .finishing import Finished as Finished
+    from .finishing import finish as finish
     from .running import Transferred as Transferred
     from .running import transfer as transfer
 
-_LAZY = {"Transferred": "running", "transfer": "running"}
+_LAZY = {"Finished": "finishing", "Transferred": "running", "finish": "finishing", "transfer": "running"}
 
 
 def __getattr__(name: str) -> Any:

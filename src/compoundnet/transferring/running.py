@@ -60,8 +60,10 @@ class Transferred:
     split: Split
     labels: Labels = field(repr=False)
     parent: Pretrained = field(repr=False)
+    names: tuple[str, ...] = field(repr=False)
     engine: str
     seconds: float
+    budget: float
 
 
 def transfer(
@@ -156,8 +158,10 @@ class _Run:
             split=parts,
             labels=labels,
             parent=self.parent,
+            names=tuple(self.examples.name(int(index)) for index in pixels.kept),
             engine=engine,
             seconds=self.clock.elapsed,
+            budget=self.clock.budget,
         )
 
     def _pixels(self) -> Pixels:

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -29,7 +28,7 @@ _STEPS = 60
 
 @dataclass(frozen=True)
 class Score:
-    """The mean loss over the validation pictures after calibration, and figures by name (shares and R^2 as they are, not in percent)."""
+    """The mean loss over the validation pictures after calibration, and figures by name (shares, not percent)."""
 
     loss: float
     figures: Mapping[str, float]
@@ -59,6 +58,7 @@ def score(objective: Objective, logits_NK: Tensor, labels: Labels) -> Score:
 def temperature(objective: Objective, logits_NK: Tensor, targets_NK: Tensor) -> float:
     """What the logits are divided by for the least loss (Guo et al. 2017), by golden section; 1 for numbers.
 
+    >>> import torch
     >>> objective = Objective(task="multiclass", outputs=2)
     >>> logits = torch.tensor([[4.0, 0.0]]).repeat(4, 1)
     >>> targets = torch.tensor([[1.0, 0.0]] * 3 + [[0.0, 1.0]])  # right in 3 of 4, so odds of 3
