@@ -1,6 +1,7 @@
 """Examples: labelled pictures, wherever they come from."""
 
-from typing import Any, Literal, Protocol, TypeAlias
+from pathlib import Path
+from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
 
 from numpy.typing import NDArray
 from PIL import Image
@@ -37,3 +38,17 @@ class Examples(Protocol):
         Raises ImageError, one line, when it cannot be read.
         """
         ...
+
+
+@runtime_checkable
+class Encoded(Protocol):
+    """Examples whose pictures are files, or bytes of files: what is cut from a large JPEG is decoded smaller."""
+
+    def source(self, index: int) -> Path | bytes | None:
+        """The picture's path, or its bytes, or None where it has neither. Raises ImageError, one line."""
+        ...
+
+
+def source_of(examples: Examples, index: int) -> Path | bytes | None:
+    """A picture's file, where there is one."""
+    return examples.source(index) if isinstance(examples, Encoded) else None

@@ -62,13 +62,23 @@ def prepared(picture: Decoded, preprocess: Preprocess) -> "NDArray[np.float32]":
     """The second half of ``read``: cropped, resized, normalised; float32 of shape (3, height, width)."""
     import numpy as np
 
-    mean, std = (np.array(triple, np.float32)[:, None, None] for triple in (preprocess.mean, preprocess.std))
-    pixels = np.asarray(window(picture, preprocess)).transpose(2, 0, 1).astype(np.float32, order="C")
-    # In place, four times as fast as with a new array at every step: this runs once for every picture.
-    pixels /= np.float32(255)
-    pixels -= mean
-    pixels /= std
-    return pixels
+    pixels = normalised(np.asarray(window(picture, preprocess)), preprocess)
+    return np.ascontiguousarray(pixels.transpose(2, 0, 1))
+
+
+def normalised(pixels: "NDArray[np.uint8]", preprocess: Preprocess) -> "NDArray[np.float32]":
+    """Pixels of shape (height, width, 3) as float32 of that shape: over 255, less the mean, over the deviation."""
+    import numpy as np
+
+    height, width, _ = pixels.shape
+    mean, std = (np.tile(np.array(triple, np.float32), width) for triple in (preprocess.mean, preprocess.std))
+    # In place and a whole row at a time, many times as fast as with new arrays of three channels: it runs for every
+    # picture, and changes no bit.
+    rows = pixels.reshape(height, width * 3).astype(np.float32)
+    rows /= np.float32(255)
+    rows -= mean
+    rows /= std
+    return rows.reshape(height, width, 3)
 
 
 def window(picture: Decoded, preprocess: Preprocess) -> "Image.Image":
@@ -78,19 +88,19 @@ def window(picture: Decoded, preprocess: Preprocess) -> "Image.Image":
     resample = {"bicubic": Image.Resampling.BICUBIC, "bilinear": Image.Resampling.BILINEAR}[preprocess.interpolation]
     if preprocess.order == "resize_then_crop":
         return _resize_then_crop(picture, preprocess.size, preprocess.crop, resample)
-    box = _centre(*picture.size, preprocess.size, preprocess.crop)
+    box = centre(*picture.size, preprocess.size, preprocess.crop)
     return _crop_then_resize(picture, box, preprocess.size, resample)
 
 
 def _crop_then_resize(picture: Decoded, box: Box, size: tuple[int, int], resample: "Image.Resampling") -> "Image.Image":
     """Cropped first, so that the filter does not reach beyond the crop as it does with box= alone."""
-    left, top, right, bottom = _within(picture, box)
+    left, top, right, bottom = within(picture, box)
     x, y = math.floor(left), math.floor(top)
     cropped = picture.image.crop((x, y, math.ceil(right), math.ceil(bottom)))
     return cropped.resize((size[1], size[0]), resample, box=(left - x, top - y, right - x, bottom - y))
 
 
-def _centre(width: int, height: int, size: tuple[int, int], crop: float) -> Box:
+def centre(width: int, height: int, size: tuple[int, int], crop: float) -> Box:
     """The window in pixels of the whole picture: preprocessing.py, _decode_and_center_crop."""
     tall, wide = size
     # The largest rectangle of the wanted aspect; for a square both sides are min(height, width).
@@ -113,14 +123,14 @@ def _resize_then_crop(
         rows = int(columns * height / width)
     top, left = round((rows - tall) / 2), round((columns - wide) / 2)
     if rows * columns <= _LONG * tall * wide:
-        resized = picture.image.resize((columns, rows), resample, box=_within(picture, (0, 0, width, height)))
+        resized = picture.image.resize((columns, rows), resample, box=within(picture, (0, 0, width, height)))
         return resized.crop((left, top, left + wide, top + tall))
     x, y = width / columns, height / rows
-    box = _within(picture, (left * x, top * y, (left + wide) * x, (top + tall) * y))
+    box = within(picture, (left * x, top * y, (left + wide) * x, (top + tall) * y))
     return picture.image.resize((wide, tall), resample, box=box)
 
 
-def _within(picture: Decoded, box: Box) -> Box:
+def within(picture: Decoded, box: Box) -> Box:
     """A window of the whole picture in the coordinates of the decoded image."""
     (x, y), scale, (width, height) = picture.corner, picture.scale, picture.image.size
     left, top, right, bottom = box

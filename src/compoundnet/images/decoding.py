@@ -6,7 +6,8 @@ when a picture is read.
 
 import io
 import stat
-from contextlib import nullcontext
+from collections.abc import Generator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, TypeAlias
@@ -68,22 +69,63 @@ def decode(source: Source, *, at_least: int | None = None, max_pixels: int = MAX
 
 def decoded(source: Source, at_least: int | None = None, max_pixels: int = MAX_PIXELS) -> Decoded:
     """As ``decode``, with what is needed to find a place of the whole picture in a scaled one."""
+    with opened(source, max_pixels) as picture:
+        return picture.decoded(None if at_least is None else (at_least, at_least))
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A picture whose header was read, before any of its pixels are.
+
+    Where ``scales`` holds, ``decoded`` can give it smaller and faster, and ``size`` is its (width, height), upright.
+    """
+
+    image: "Image.Image"
+    name: str
+
+    @property
+    def scales(self) -> bool:
+        return self.image.format in ("JPEG", "MPO")
+
+    @property
+    def size(self) -> tuple[int, int]:
+        width, height = self.image.size
+        return (width, height) if _orientation(self.image) < 5 else (height, width)
+
+    def decoded(self, at_least: tuple[int, int] | None = None) -> Decoded:
+        """Its pixels, once. ``at_least`` is the smallest width and height, upright, that a scaled decode may have."""
+        with _told(self.name):
+            stored = self.image.size
+            turned = at_least is not None and _orientation(self.image) >= 5
+            scale = _draft(self.image, at_least[::-1] if at_least and turned else at_least)
+            self.image.load()
+            # Other formats than JPEG may have their orientation behind the pixels.
+            return _upright(to_rgb(self.image, self.name), _orientation(self.image), stored, scale)
+
+
+@contextmanager
+def opened(source: Source, max_pixels: int = MAX_PIXELS) -> Generator[Opened]:
+    """A picture's header, in a ``with`` statement that holds its file open. Raises as ``decode`` does."""
     name = _name(source)
     with _opened(source, name) as file:
-        try:
+        with _told(name):
             image = _header(file, name)
             _check_pixels(image, name, max_pixels)
-            size = image.size
-            scale = _draft(image, at_least)
-            image.load()
-            return _upright(to_rgb(image, name), _orientation(image), size, scale)
-        except ImageError:
-            raise
-        except MemoryError:
-            raise ImageError(f"{name}: no memory to decode it; scale the picture down") from None
-        except Exception as error:  # Pillow's readers raise whatever a damaged file leads them to
-            detail = " ".join(str(error).split()) or type(error).__name__
-            raise ImageError(f"{name}: damaged or cut off ({detail}); save or copy the picture again") from None
+        yield Opened(image, name)
+
+
+@contextmanager
+def _told(name: str) -> Generator[None]:
+    """Whatever Pillow raises, as an ImageError of one line."""
+    try:
+        yield
+    except ImageError:
+        raise
+    except MemoryError:
+        raise ImageError(f"{name}: no memory to decode it; scale the picture down") from None
+    except Exception as error:  # Pillow's readers raise whatever a damaged file leads them to
+        detail = " ".join(str(error).split()) or type(error).__name__
+        raise ImageError(f"{name}: damaged or cut off ({detail}); save or copy the picture again") from None
 
 
 def _name(source: Source) -> str:
@@ -141,12 +183,12 @@ def _check_pixels(image: "Image.Image", name: str, max_pixels: int) -> None:
         raise ImageError(f"{name}: {problem}; scale the picture down")
 
 
-def _draft(image: "Image.Image", at_least: int | None) -> int:
+def _draft(image: "Image.Image", at_least: tuple[int, int] | None) -> int:
     """Ask for a scaled decode where the format has one; returns the factor."""
     if at_least is None:
         return 1
     width = image.size[0]
-    drafted = image.draft("", (at_least, at_least))
+    drafted = image.draft("", at_least)
     return 1 if drafted is None else round(width / drafted[1][2])
 
 

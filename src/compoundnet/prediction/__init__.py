@@ -8,7 +8,6 @@ from .answers import Label as Label
 from .answers import Prediction as Prediction
 from .answers import best as best
 from .answers import probabilities as probabilities
-from .entries import SUFFIXES as SUFFIXES
 from .entries import Entry as Entry
 from .entries import Shard as Shard
 from .entries import expand as expand

@@ -2,17 +2,15 @@
 
 import glob
 import os
-import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+from compoundnet.images import natural, pictures_below
 from compoundnet.schema import require
 
 T = TypeVar("T")
-
-SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".ppm", ".pgm", ".avif"})
 
 
 @dataclass(frozen=True)
@@ -62,31 +60,16 @@ def _expand(path: str) -> list[Entry]:
             return _folder(path)
         if not os.path.lexists(path) and glob.has_magic(path):
             found = [name for name in glob.glob(path, recursive=True) if Path(name).is_file()]  # noqa: PTH207 (Path.glob takes no absolute pattern)
-            return [Entry(name) for name in _sorted(found)] or [Entry(path, f"{path}: no file matches; check the glob")]
+            return [Entry(name) for name in sorted(found, key=natural)] or [
+                Entry(path, f"{path}: no file matches; check the glob")
+            ]
     except (OSError, ValueError):
         pass  # what is wrong with it is said when it is read
     return [Entry(path)]
 
 
 def _folder(path: str) -> list[Entry]:
-    found: list[str] = []
     failed: list[OSError] = []
-    for folder, folders, names in os.walk(path, onerror=failed.append):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        pictures = (name for name in names if not name.startswith(".") and Path(name).suffix.lower() in SUFFIXES)
-        found += [str(Path(folder, name)) for name in pictures]
-    entries = [Entry(name) for name in _sorted(found)]
+    entries = [Entry(name) for name in pictures_below(path, failed.append)]
     entries += [Entry(str(e.filename), f"{e.filename}: cannot be listed ({e.strerror}); skipped") for e in failed]
     return entries or [Entry(path, f"{path}: no picture in this folder; it needs files such as .jpg or .png")]
-
-
-def _sorted(names: Sequence[str]) -> list[str]:
-    """Numbers inside names count as numbers; folders stay together."""
-    # The name itself decides between img1 and img01, so that every machine has the same order.
-    return sorted(names, key=lambda name: ([_natural(part) for part in Path(name).parts], name))
-
-
-def _natural(text: str) -> list[tuple[int, str]]:
-    # re.split with a group: text, digits, text, ...; pairs keep numbers and text comparable.
-    parts = re.split(r"([0-9]+)", text.lower())
-    return [(int(part), "") if index % 2 else (-1, part) for index, part in enumerate(parts)]

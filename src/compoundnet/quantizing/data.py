@@ -1,7 +1,6 @@
 """Labelled pictures: one folder a class, read once, then split into those that calibrate and those that judge."""
 
 import hashlib
-import random
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -9,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from compoundnet.data.spreading import spread
 from compoundnet.preprocess import Preprocess
 from compoundnet.schema import near, shown
 
@@ -112,29 +112,9 @@ def _is_index(name: str, classes: int) -> bool:
 
 
 def _pictures(folder: Path) -> list[Path]:
-    from compoundnet.prediction import expand
+    from compoundnet.data.folders import pictures_of
 
-    return [Path(entry.path) for entry in expand(folder) if entry.error is None]
-
-
-def spread(labels: Sequence[int], seed: int) -> list[int]:
-    """An order of the indexes in which every beginning has each class in about its share; the same for one seed.
-
-    >>> order = spread([0] * 6 + [1] * 3, seed=0)
-    >>> sorted(order[:3])[-1] >= 6, len(order)
-    (True, 9)
-    """
-    generator = random.Random(seed)  # noqa: S311 (it hides nothing)
-    classes: dict[int, list[int]] = {}
-    for index, label in enumerate(labels):
-        classes.setdefault(label, []).append(index)
-    keys: list[tuple[float, int]] = []
-    for label in sorted(classes):
-        members = classes[label]
-        generator.shuffle(members)
-        start = generator.random()
-        keys += [((rank + start) / len(members), index) for rank, index in enumerate(members)]
-    return [index for _, index in sorted(keys)]
+    return [Path(name) for name in pictures_of(folder)]
 
 
 def read(
