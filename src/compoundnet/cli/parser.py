@@ -23,6 +23,7 @@ from .serving import serve
 from .sharding import merge
 from .solving import solve_budget, verify_solution
 from .timing import time
+from .transferring import transfer
 
 Command: TypeAlias = Callable[..., int]
 
@@ -44,6 +45,7 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
         "export": export,
         "verify": verify,
         "quantize": quantize,
+        "transfer": transfer,
     }
 )
 _POSITIONAL: Mapping[str, tuple[str, str | None]] = MappingProxyType(

@@ -56,7 +56,7 @@ def transfer(
     if json:
         write_json({**finished.figures, "files": [str(path) for path in finished.files]})
         return 0
-    write(f"kept: {done.best.how}; {done.seconds:.0f} s of {seconds:.0f} s")
+    write(f"kept: {done.best.how}; {done.clock.elapsed:.0f} s of {seconds:.0f} s")
     for note in finished.notes:
         write(f"Note: {note}.")
     write("Written: " + ", ".join(str(path) for path in finished.files))

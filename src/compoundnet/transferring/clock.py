@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 REPORT_SHARE, REPORT_MOST = 0.1, 60.0
+EXPORT_SECONDS = 40.0  # the export is left out where less is left
 
 
 @dataclass

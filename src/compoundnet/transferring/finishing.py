@@ -15,6 +15,7 @@ from compoundnet.engines.table import installed
 from compoundnet.modules import ConvNet
 from compoundnet.weights import load
 
+from .clock import EXPORT_SECONDS
 from .features import BATCH, normalised
 from .place import write
 from .report import figures, page
@@ -25,7 +26,6 @@ from .views import PLAIN
 
 WORST = 12
 TOLERANCE = 0.02  # of the largest logit: the frozen part's maps were kept as float16
-_EXPORT_SECONDS = 20.0
 
 
 @dataclass(frozen=True)
@@ -94,8 +94,8 @@ def _exported(done: Transferred) -> tuple[str, ...]:
     again = f"compoundnet export {done.place.model} --out {done.place.onnx}"
     if not installed("onnxruntime"):
         return (f"no ONNX: needs pip install 'compoundnet[export]', then: {again}",)
-    if done.budget - done.seconds < min(_EXPORT_SECONDS, 0.1 * done.budget):
-        return (f"no ONNX: the budget is spent; make it with: {again}",)
+    if done.clock.left() < EXPORT_SECONDS:
+        return (f"no ONNX: not enough of the budget is left; make it with: {again}",)
     from compoundnet.export import ArtefactError, export
 
     try:

@@ -13,6 +13,8 @@ from .objective import Objective
 # Times the mean square of a standardised feature, from so strong that little but the mean is left to nearly none.
 STRENGTHS = (3.0, 1.0, 0.3, 0.1, 0.03, 0.01, 0.003, 0.001)
 FOLDS = 3
+FLOOR = 1.0  # of the features' mean spread: what hardly varies here must not be blown up elsewhere
+_TINY = 1e-12
 _ITERATIONS = 200
 _WORSE = 2  # strengths in a row that do worse end the search
 
@@ -40,7 +42,7 @@ def fit(objective: Objective, features_ND: Tensor, targets_NK: Tensor, strength:
     [0, 1]
     """
     spread, mean = torch.std_mean(features_ND.double(), 0, correction=0)
-    spread = torch.where(spread > 1e-8, spread, torch.ones_like(spread))
+    spread = spread.clamp_min(max(FLOOR * spread.square().mean().sqrt().item(), _TINY))
     x = ((features_ND.double() - mean) / spread).to(_type(features_ND))
     targets = targets_NK.to(x.dtype)
     weight = torch.zeros(targets.shape[1], x.shape[1], dtype=x.dtype, requires_grad=True)

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from compoundnet.building import reset_classifier
 from compoundnet.data.examples import Examples, Labels
+from compoundnet.data.splitting import strata
 from compoundnet.engines.pytorch import using_threads
 from compoundnet.modules import ConvNet
 from compoundnet.schema import decode, encode
@@ -62,8 +63,7 @@ class Transferred:
     parent: Pretrained = field(repr=False)
     names: tuple[str, ...] = field(repr=False)
     engine: str
-    seconds: float
-    budget: float
+    clock: Clock
 
 
 def transfer(
@@ -126,13 +126,14 @@ class _Run:
     def run(self) -> Transferred:
         pixels = self._pixels()
         labels = np.asarray(self.examples.labels)[pixels.kept]
-        parts = split(self.seen.task, labels, pixels.same, self.settings.validation, self.settings.seed)
+        groups = np.array(strata(self.examples))[pixels.kept].tolist()
+        parts = split(groups, pixels.same, self.settings.validation, self.settings.seed)
         objective = objective_of(self.seen.task, labels[parts.train], len(self.seen.classes), self.settings.weigh)
         engine = self._engine(len(pixels.kept))
         start = time.monotonic()
         pooled = self._pooled(pixels.pixels, engine)
         pass_seconds = time.monotonic() - start
-        best = self._head(objective, pooled, labels, pixels, parts)
+        best = self._head(objective, pooled, labels, _folds(groups, pixels, parts, self.settings.seed), parts)
         head = best.score
         self._keep(best, objective, labels[parts.validation])
         load_ = Load(len(parts.train), len(parts.validation), len(pooled), self.settings.recipe.batch, pass_seconds)
@@ -160,8 +161,7 @@ class _Run:
             parent=self.parent,
             names=tuple(self.examples.name(int(index)) for index in pixels.kept),
             engine=engine,
-            seconds=self.clock.elapsed,
-            budget=self.clock.budget,
+            clock=self.clock,
         )
 
     def _pixels(self) -> Pixels:
@@ -215,13 +215,15 @@ class _Run:
             raise ValueError(f"{problem}: {why}; give at least {math.ceil(needed)} s")
 
     def _head(
-        self, objective: Objective, pooled_VND: torch.Tensor, labels: Labels, pixels: Pixels, parts: Split
+        self,
+        objective: Objective,
+        pooled_VND: torch.Tensor,
+        labels: Labels,
+        out: list[NDArray[np.int64]],
+        parts: Split,
     ) -> Best:
-        """The head alone, on frozen features."""
+        """The head alone, on frozen features; ``out`` are the places held out in turn among those that train."""
         train, held = torch.from_numpy(parts.train), torch.from_numpy(parts.validation)
-        places = {place: index for index, place in enumerate(parts.train.tolist())}
-        same = np.array([places.get(int(pixels.same[p]), places[p]) for p in parts.train.tolist()], np.int64)
-        out = folds(self.seen.task, labels[parts.train], same, linear.FOLDS, self.settings.seed)
         with self.watch("strengths of L2 tried") as on_done:
             targets = objective.targets(labels[parts.train])
             found, losses = linear.chosen(objective, pooled_VND[:, train], targets, out, on_done)
@@ -302,6 +304,12 @@ class _Run:
 
     def _spend(self) -> None:
         self.place.spend(self.clock.elapsed)
+
+
+def _folds(groups: list[int], pixels: Pixels, parts: Split, seed: int) -> list[NDArray[np.int64]]:
+    """The training pictures in parts, by their places among themselves; copies together."""
+    _, firsts, same = np.unique(pixels.same[parts.train], return_index=True, return_inverse=True)
+    return folds(np.array(groups)[parts.train].tolist(), firsts[same], linear.FOLDS, seed)
 
 
 def shown_score(found: Score) -> str:

@@ -25,8 +25,8 @@ def figures(done: Transferred, answers_NK: NDArray[np.float64]) -> dict[str, Any
         "model": done.parent.weights.name,
         "parent": {"source": done.parent.weights.source, "sha256": done.parent.weights.sha256},
         "licence": done.parent.weights.licence,
-        "seconds": round(done.seconds, 1),
-        "budget": done.budget,
+        "seconds": round(done.clock.elapsed, 1),
+        "budget": done.clock.budget,
         "engine": done.engine,
         "seed": done.settings.seed,
         "pictures": {
