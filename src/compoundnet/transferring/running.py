@@ -2,10 +2,9 @@
 
 import copy
 import json
-import math
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -25,23 +24,21 @@ from compoundnet.weights.hashing import json_sha256, tensors_sha256
 
 from . import features, linear
 from .choosing import Reason, Settings, choose
-from .clock import REPORT_SHARE, Clock
+from .clock import Clock
 from .keeping import Best, keep
-from .looking import Look, Pixels, look, read
+from .looking import Look, Pixels, look
 from .objective import Objective, objective_of
+from .passing import Passing, Watch
 from .place import Place, opened, write
 from .scoring import MAIN, NAMES, Score, score, temperature
 from .splitting import Split, folds, split
 from .tail import Tail, merged
 from .training import Epoch, Kept, Training, trained
-from .unfreezing import Load, opening
+from .unfreezing import Load, Opening, opening
 from .views import Symmetry, views
 
-Watch: TypeAlias = Callable[[str], AbstractContextManager[Callable[[int, int], None]]]
 Say: TypeAlias = Callable[[str], None]
 LEAST_SECONDS = 10.0
-_MARGIN = 1.1
-_AUTO_VIEWS, _AUTO_SECONDS = 1000, 120.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,26 +121,29 @@ class _Run:
     say: Say
 
     def run(self) -> Transferred:
-        pixels = self._pixels()
+        passing = Passing(
+            self.examples, self.parent.model, self.place, self.clock, self.settings, self.threads, self.watch
+        )
+        pixels = passing.pictures()
         labels = np.asarray(self.examples.labels)[pixels.kept]
         groups = np.array(strata(self.examples))[pixels.kept].tolist()
         parts = split(groups, pixels.same, self.settings.validation, self.settings.seed)
         objective = objective_of(self.seen.task, labels[parts.train], len(self.seen.classes), self.settings.weigh)
-        engine = self._engine(len(pixels.kept))
+        engine = passing.engine(len(pixels.kept))
         start = time.monotonic()
-        pooled = self._pooled(pixels.pixels, engine)
-        pass_seconds = time.monotonic() - start
+        pooled = passing.pooled(pixels.pixels, engine)
+        each = (time.monotonic() - start) / len(pooled)
         best = self._head(objective, pooled, labels, _folds(groups, pixels, parts, self.settings.seed), parts)
         head = best.score
         self._keep(best, objective, labels[parts.validation])
-        load_ = Load(len(parts.train), len(parts.validation), len(pooled), self.settings.recipe.batch, pass_seconds)
-        left = self.clock.left(self.clock.reserve)
-        size, dropout = self.settings.preprocess.size, self.settings.recipe.dropout
-        opened_ = opening(best.model, objective, load_, size, left, dropout)
+        opened_ = self._opening(best.model, objective, parts, each)
         self.say(f"{opened_.reason.setting}: {opened_.reason.value} ({opened_.reason.why})")
         epochs: list[Epoch] = []
         if opened_.first is not None:
-            best = self._tail(best, objective, opened_.first, pixels.pixels, labels, parts, engine, epochs)
+            seen, network = views(self.settings.symmetry)[: opened_.views], features.front(best.model, opened_.first)
+            maps = passing.passed(f"maps{opened_.first}", network, pixels.pixels, seen, engine)
+            kept = Kept(maps, labels, parts.train, parts.validation)
+            best = self._tail(best, objective, opened_.first, kept, epochs)
         targets = objective.targets(labels[parts.validation])
         return Transferred(
             place=self.place,
@@ -163,56 +163,6 @@ class _Run:
             engine=engine,
             clock=self.clock,
         )
-
-    def _pixels(self) -> Pixels:
-        about = self.place.work / "pixels.json"
-
-        def make(path: Path) -> None:
-            with self.watch("pictures read") as on_done:
-                made = read(self.examples, self.settings.preprocess, path, self.threads, on_done)
-            known = {"kept": made.kept.tolist(), "corrupt": list(made.corrupt), "same": made.same.tolist()}
-            write(about, json.dumps(known))
-
-        array = self.place.once("pixels", make)
-        known = json.loads(about.read_text(encoding="utf-8"))
-        kept, same = np.array(known["kept"], np.int64), np.array(known["same"], np.int64)
-        self._spend()
-        return Pixels(array[: len(kept)], kept, tuple(known["corrupt"]), same)
-
-    def _engine(self, pictures: int) -> str:
-        """The fastest engine, where finding it out takes less than it saves."""
-        if pictures * len(views(self.settings.symmetry)) < _AUTO_VIEWS or self.clock.budget < _AUTO_SECONDS:
-            return "torch"
-        return features.engine_for(self.parent.model, self.settings.preprocess.size, self.threads)
-
-    def _pooled(self, pixels_NHWC: NDArray[np.uint8], engine: str) -> torch.Tensor:
-        """The pooled features of every view, float32 (V, N, D)."""
-        network = features.pooled(self.parent.model)
-        self._require_enough(network, pixels_NHWC, engine)
-        return torch.from_numpy(self._passed("pooled", network, pixels_NHWC, engine).astype(np.float32))
-
-    def _passed(self, name: str, network: ConvNet, pixels_NHWC: NDArray[np.uint8], engine: str) -> NDArray[np.float16]:
-        preprocess, seen = self.settings.preprocess, views(self.settings.symmetry)
-
-        def make(path: Path) -> None:
-            with self.watch(f"views through the frozen network on {engine}") as on_done:
-                features.passed(network, pixels_NHWC, seen, preprocess, engine, path, self.threads, on_done)
-
-        made = self.place.once(name, make)
-        self._spend()
-        return made
-
-    def _require_enough(self, network: ConvNet, pixels_NHWC: NDArray[np.uint8], engine: str) -> None:
-        """Raise ValueError for a budget that the pass alone would use up."""
-        count = len(pixels_NHWC) * len(views(self.settings.symmetry))
-        if (self.place.work / "pooled.npy").exists():
-            return
-        seconds = count * features.seconds_each(network, pixels_NHWC, self.settings.preprocess, engine, self.threads)
-        needed = (self.clock.elapsed + seconds) * _MARGIN / (1 - REPORT_SHARE)
-        if needed > self.clock.budget:
-            problem = f"a budget of {self.clock.budget:.0f} s is too small"
-            why = f"{count:,} views take about {seconds:.0f} s to pass through the network once"
-            raise ValueError(f"{problem}: {why}; give at least {math.ceil(needed)} s")
 
     def _head(
         self,
@@ -237,23 +187,24 @@ class _Run:
         self._spend()
         return best
 
-    def _tail(
-        self,
-        best: Best,
-        objective: Objective,
-        first: int,
-        pixels_NHWC: NDArray[np.uint8],
-        labels: Labels,
-        parts: Split,
-        engine: str,
-        epochs: list[Epoch],
-    ) -> Best:
+    def _opening(self, model: ConvNet, objective: Objective, parts: Split, each: float) -> Opening:
+        """How many stages are trained; an unfinished transfer goes on with what it chose."""
+        about = self.place.work / "opening.json"
+        if about.exists():
+            return decode(Opening, json.loads(about.read_text(encoding="utf-8")))
+        most, recipe = len(views(self.settings.symmetry)), self.settings.recipe
+        load_ = Load(len(parts.train), len(parts.validation), most, recipe.batch, each)
+        left = self.clock.left(self.clock.reserve)
+        found = opening(model, objective, load_, self.settings.preprocess.size, left, recipe.dropout)
+        write(about, json.dumps(encode(found)))
+        return found
+
+    def _tail(self, best: Best, objective: Objective, first: int, kept: Kept, epochs: list[Epoch]) -> Best:
         """The last stages, on the maps that the frozen ones give; ``epochs`` grows with each epoch."""
-        maps = self._passed(f"maps{first}", features.front(self.parent.model, first), pixels_NHWC, engine)
-        kept = Kept(maps, labels, parts.train, parts.validation)
+        labels = kept.labels[kept.validation]
         training = Training(Tail(best.model, first, self.settings.recipe.dropout), objective, self.settings.recipe)
         found = [best]
-        if (before := self.place.state()) is not None and before["first"] == first:
+        if (before := self.place.state()) is not None:
             self._restore(before, training, best, found, epochs)
 
         def on_epoch(epoch: Epoch, average: torch.nn.Module) -> None:
@@ -263,10 +214,9 @@ class _Run:
             if epoch.score.beats(found[0].score, MAIN[objective.task]):
                 logits = training.judged(kept)
                 found[0] = Best(merged(best.model, average), logits, epoch.score, f"epoch {epoch.number}")
-                self._keep(found[0], objective, labels[parts.validation])
+                self._keep(found[0], objective, labels)
             self.place.keep_state(
                 {
-                    "first": first,
                     "training": training.state(),
                     "epochs": [encode(each) for each in epochs],
                     "best": {"model": found[0].model.state_dict(), "logits": found[0].logits, "how": found[0].how},
