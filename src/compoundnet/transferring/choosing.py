@@ -42,16 +42,22 @@ class Settings:
     reasons: tuple[Reason, ...] = ()
 
 
-def choose(seen: Look, parent: Preprocess, symmetry: Symmetry, seed: int) -> Settings:
+def choose(seen: Look, parent: Preprocess, symmetry: Symmetry, seed: int, epochs: int) -> Settings:
     """Settings for this data and these parent weights, each with its reason."""
     weigh = seen.task == "multiclass" and seen.imbalance >= WEIGH_FROM
     batch = max(_LEAST_BATCH, min(_MOST_BATCH, 2 ** math.floor(math.log2(max(1, seen.pictures / _STEPS)))))
     preprocess = replace(parent, crop=1.0)
     recipe = Recipe(
-        epochs=MOST_EPOCHS,
+        epochs=epochs,
         batch=batch,
         optimizer=Optimizer(
-            name="adamw", rate=2e-4, per=batch, weight_decay=0.02, decay_kind="cosine", warmup_epochs=1, clip_norm=1.0
+            name="adamw",
+            rate=2e-4,
+            per=batch,
+            weight_decay=0.02,
+            decay_kind="cosine",
+            warmup_epochs=0.05 * epochs,
+            clip_norm=1.0,
         ),
         augment=Augment(least_area=1.0, flip=0.5 if symmetry != "none" else 0.0),
         ema_decay=0.99,
@@ -101,6 +107,8 @@ def _of_training(seen: Look, weigh: bool, recipe: Recipe) -> tuple[Reason, ...]:
         *found,
         Reason("batch", str(recipe.batch), f"about {seen.pictures // recipe.batch} steps for one pass"),
         Reason("learning rate", rate, "AdamW; a stage learns 0.8 times as fast as the one after it"),
-        Reason("epochs", f"at most {MOST_EPOCHS}", f"as the budget allows; {PATIENCE} without a better loss end it"),
+        Reason(
+            "epochs", f"at most {recipe.epochs:g}", f"as the budget allows; {PATIENCE} without a better loss end it"
+        ),
         Reason("batch norms", "frozen", "batches are small; the parent's statistics are of a million pictures"),
     )

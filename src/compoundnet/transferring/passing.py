@@ -64,7 +64,7 @@ class Passing:
         return features.engine_for(self.model, self.settings.preprocess.size, self.threads)
 
     def pooled(self, pixels_NHWC: NDArray[np.uint8], engine: str) -> Tensor:
-        """Pooled features of the first HEAD_VIEWS views, float32 (V, N, D). Raises ValueError for too small a budget."""
+        """Pooled features of at most HEAD_VIEWS views, float32 (V, N, D). Raises ValueError for too small a budget."""
         network = features.pooled(self.model)
         self._require_enough(network, pixels_NHWC, engine)
         made = self.passed("pooled", network, pixels_NHWC, views(self.settings.symmetry)[:HEAD_VIEWS], engine)

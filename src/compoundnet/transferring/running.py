@@ -23,7 +23,7 @@ from compoundnet.weights import Pretrained, Weights, load
 from compoundnet.weights.hashing import json_sha256, tensors_sha256
 
 from . import features, linear
-from .choosing import Reason, Settings, choose
+from .choosing import MOST_EPOCHS, Reason, Settings, choose
 from .clock import Clock
 from .keeping import Best, keep
 from .looking import Look, Pixels, look
@@ -72,13 +72,15 @@ def transfer(
     symmetry: Symmetry = "mirror",
     threads: int = 1,
     seed: int = 0,
+    epochs: int = MOST_EPOCHS,
     watch: Watch = lambda things: nullcontext(lambda done, total: None),
     say: Say = lambda line: None,
 ) -> Transferred:
     """Fit a pretrained network to labelled pictures in ``budget`` seconds, and write model and report to ``out``.
 
     The head is fitted on pooled features first; then as many of the last stages as the budget allows are trained. What
-    is kept is never worse on the validation pictures than the head alone. An unfinished folder of the same work goes
+    is kept is never worse on the validation pictures than the head alone. At most
+    ``epochs`` are trained. An unfinished folder of the same work goes
     on. Raises ValueError, one line, for data that nothing can be learnt from, a budget that is too small, and as
     ``load`` does.
     """
@@ -87,7 +89,7 @@ def transfer(
         raise ValueError(f"a budget of {budget:g} s is too small; starting alone takes more, give at least 10 s")
     pretrained = model if isinstance(model, Pretrained) else load(model)
     seen = look(examples)
-    settings = choose(seen, pretrained.weights.preprocess, symmetry, seed)
+    settings = choose(seen, pretrained.weights.preprocess, symmetry, seed, epochs)
     place = opened(out, _identity(examples, pretrained, settings))
     clock.spent = place.spent()
     for reason in settings.reasons:

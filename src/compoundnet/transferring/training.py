@@ -25,6 +25,7 @@ from .scoring import Score, score
 from .tail import Tail, unfrozen
 
 _JUDGED = 64
+_FIRST = 1e-3  # of the schedule: the first step moves a little already
 
 
 @dataclass(frozen=True)
@@ -146,7 +147,8 @@ class Training:
         return tuple(part.name for part in self.parts if part.parameters[0].requires_grad)
 
     def _set_rates(self) -> None:
-        warm = min(1.0, (self.progress + 1e-3) / 0.05)
+        begun = self.recipe.optimizer.warmup_epochs / self.recipe.epochs
+        warm = min(1.0, (self.progress + _FIRST) / begun) if begun else 1.0
         share = warm * (1 + math.cos(math.pi * self.progress)) / 2
         for part, group in zip(self.parts, self.optimizer.param_groups, strict=True):
             group["lr"] = self.recipe.optimizer.rate * part.share * share

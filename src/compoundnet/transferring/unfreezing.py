@@ -14,7 +14,7 @@ from .objective import Objective
 from .tail import Tail
 
 PASS_SHARE = 0.25
-_PROBES = 2
+_PROBES = 4
 
 
 @dataclass(frozen=True)
