@@ -108,6 +108,9 @@ SURFACE = {
         *["weights", "--data", "--engine", "--json", "--max-drop", "--min-speedup", "--out", "--report", "--seed"],
         *["--threads"],
     ],
+    "transfer": [
+        *["--budget", "--data", "--json", "--model", "--out", "--seed", "--symmetry", "--task", "--threads"],
+    ],
 }
 Run = Callable[..., tuple[int, str, str]]
 
