@@ -54,25 +54,26 @@ def cells() -> tuple[Memory, NDArray[np.int64]]:
     return Memory(pixels, labels, ("functional", "defective")), kinds
 
 
-class Views(Dataset[tuple[torch.Tensor, int]]):
+class Views(Dataset[tuple[Any, int]]):
     """Pictures as timm's transforms give them."""
 
     def __init__(self, held: Memory, train: bool) -> None:
         mean = load(MODEL).weights.preprocess
         options = {"mean": mean.mean, "std": mean.std, "interpolation": "bicubic", "crop_pct": 1.0}
-        self.held, self.transform = held, create_transform(SIDE, is_training=train, no_aug=False, **options)
+        self.held = held
+        self.transform: Any = create_transform(SIDE, is_training=train, no_aug=False, **options)
 
     def __len__(self) -> int:
         return len(self.held)
 
-    def __getitem__(self, index: int) -> tuple[torch.Tensor, int]:
+    def __getitem__(self, index: int) -> tuple[Any, int]:
         return self.transform(self.held.image(index)), int(self.held.labels[index])
 
 
 def fitted(train: Memory, test: Memory, seconds: float, pretrained: bool, seed: int) -> NDArray[np.float64]:
     """timm's loop for ``seconds``; the margins of the test pictures."""
     torch.manual_seed(seed)
-    model = timm.create_model(f"tf_{MODEL}", num_classes=1000, drop_rate=0.2)
+    model: Any = timm.create_model(f"tf_{MODEL}", num_classes=1000, drop_rate=0.2)
     if pretrained:
         ours = load(MODEL).model
         model.load_state_dict(from_ours(ours.state_dict(), ours.network, "timm"))
@@ -81,13 +82,15 @@ def fitted(train: Memory, test: Memory, seconds: float, pretrained: bool, seed: 
     loader = DataLoader(Views(train, True), BATCH, shuffle=True, drop_last=True)
     rate = 0.1 * BATCH / 256  # train.py: --lr-base 0.1 for 256 pictures, linear for SGD
     optimizer = create_optimizer_v2(model, opt="sgd", lr=rate, weight_decay=2e-5, momentum=0.9)
-    loss_of, epochs, epoch, scheduler = LabelSmoothingCrossEntropy(0.1), 0, 0, None
+    loss_of: Any = LabelSmoothingCrossEntropy(0.1)
+    epochs, epoch, scheduler = 0, 0, None
     while scheduler is None or epoch < epochs:
         model.train()
         for x, labels in loader:
             if scheduler is not None and time.monotonic() - start > seconds:
                 break
-            loss_of(model(x), labels).backward()
+            loss: torch.Tensor = loss_of(model(x), labels)
+            loss.backward()
             optimizer.step()
             optimizer.zero_grad()
         epoch += 1
@@ -122,11 +125,12 @@ def figures(margin: NDArray[np.float64], truth: NDArray[np.int64], seed: int = 0
     """AUROC and balanced accuracy (margin above 0), with the middle 95 % of bootstrap resamples."""
     from sklearn.metrics import balanced_accuracy_score, roc_auc_score
 
-    measures: dict[str, Callable[..., Any]] = {
-        "auroc": roc_auc_score,
-        "balanced_accuracy": lambda y, m: balanced_accuracy_score(y, m > 0),
-    }
-    chance, found = np.random.default_rng(seed), {}
+    def balanced(labels: NDArray[np.int64], values: NDArray[np.float64]) -> float:
+        return float(balanced_accuracy_score(labels, values > 0))
+
+    measures: dict[str, Callable[..., Any]] = {"auroc": roc_auc_score, "balanced_accuracy": balanced}
+    chance = np.random.default_rng(seed)
+    found: dict[str, Any] = {}
     draws = [chance.integers(len(truth), size=len(truth)) for _ in range(RESAMPLES)]
     for name, measure in measures.items():
         spread = [measure(truth[draw], margin[draw]) for draw in draws if 0 < truth[draw].mean() < 1]
@@ -141,7 +145,7 @@ def figures(margin: NDArray[np.float64], truth: NDArray[np.int64], seed: int = 0
 def transferred(train: Memory, test: Memory, budget: float, threads: int, seed: int) -> tuple[Any, dict[str, Any]]:
     """The transfer's margins, and what it says of itself."""
     with tempfile.TemporaryDirectory() as folder:
-        options = {"budget": budget, "symmetry": "all", "threads": threads, "seed": seed}
+        options: dict[str, Any] = {"budget": budget, "symmetry": "all", "threads": threads, "seed": seed}
         say = partial(print, flush=True)
         start = time.monotonic()
         done = transfer(train, MODEL, Path(folder) / "out", **options, say=say)
@@ -170,8 +174,8 @@ def records(
                 margin, about = transferred(train, test, budget, threads, fold)
                 seconds = about["seconds"]
             else:
-                margin, about = fitted(train, test, seconds, name == "timm", fold), {}
-                about["seconds"] = round(time.monotonic() - start, 1)
+                margin = fitted(train, test, seconds, name == "timm", fold)
+                about = {"seconds": round(time.monotonic() - start, 1)}
             found = figures(margin, test.labels)
             kept[name].append(found)
             yield {"what": "elpv", "method": name, "fold": fold, "threads": threads, **found, **about}

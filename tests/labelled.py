@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -14,7 +15,8 @@ from compoundnet.images import ImageError
 
 def digits(count: int = 200, classes: int = 3) -> Memory:
     """Handwritten digits of 8 x 8 pixels, four times as large."""
-    images, labels = load_digits(n_class=classes, return_X_y=True)
+    found: Any = load_digits(n_class=classes)
+    images, labels = found.data, found.target
     grey = np.rint(images.reshape(-1, 8, 8)[:count] * 15.9375).astype(np.uint8)
     large = grey.repeat(4, axis=1).repeat(4, axis=2)
     names = tuple(f"digit {k}" for k in range(classes))

@@ -9,7 +9,7 @@ from .progress import progress
 from .units import span
 
 if TYPE_CHECKING:
-    from compoundnet.data.examples import Examples
+    from compoundnet.data.examples import Examples, Task
 
 
 def transfer(
@@ -65,7 +65,11 @@ def transfer(
     return 0
 
 
-def _examples(data: str, task: str) -> "Examples":
+def _examples(data: str, task: "Task") -> "Examples":
     from compoundnet.data import folder, listed
 
-    return listed(data, task=task) if data.endswith(".csv") else folder(data)
+    if data.endswith(".csv"):
+        return listed(data, task=task)
+    if task != "multiclass":
+        raise ValueError(f"--task {task} needs a CSV file with the columns path and label, not the folder {data}")
+    return folder(data)

@@ -11,7 +11,7 @@ from .looking import Look
 from .views import Symmetry, views
 
 WEIGH_FROM = 3.0  # the imbalance from which classes are weighed
-SHARE = 0.2
+SHARE, LARGE_SHARE, LARGE = 0.2, 0.15, 1000  # of LARGE sets a smaller share says as much
 _LEAST_BATCH, _MOST_BATCH, _STEPS = 8, 32, 20
 MOST_EPOCHS = 30
 PATIENCE = 6
@@ -70,12 +70,16 @@ def choose(seen: Look, parent: Preprocess, symmetry: Symmetry, seed: int, epochs
     return Settings(
         preprocess=preprocess,
         symmetry=symmetry,
-        validation=SHARE,
+        validation=_share(seen),
         weigh=weigh,
         recipe=recipe,
         seed=seed,
         reasons=(*_of_pictures(seen, preprocess, symmetry), *_of_training(seen, weigh, recipe)),
     )
+
+
+def _share(seen: Look) -> float:
+    return SHARE if seen.pictures < LARGE else LARGE_SHARE
 
 
 def _of_pictures(seen: Look, preprocess: Preprocess, symmetry: Symmetry) -> tuple[Reason, ...]:
@@ -96,7 +100,7 @@ def _of_pictures(seen: Look, preprocess: Preprocess, symmetry: Symmetry) -> tupl
 
 
 def _of_training(seen: Look, weigh: bool, recipe: Recipe) -> tuple[Reason, ...]:
-    share = f"{100 * SHARE:.0f} % of the pictures, of every class alike"
+    share = f"{100 * _share(seen):.0f} % of the pictures, of every class alike"
     found = [Reason("validation", share, "they judge and never train; copies of a picture stay on its side")]
     if seen.task == "multiclass":
         times = f"the most frequent class has {seen.imbalance:.1f} times as many pictures as the rarest"

@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -118,12 +119,12 @@ def read(
     places: list[int] = []
     hashes: list[bytes] = []
     with ThreadPoolExecutor(threads) as pool:
-        for index, seen in enumerate(pool.map(lambda i: _window(examples, i, preprocess), range(count))):
+        for index, seen in enumerate(pool.map(partial(_window, examples, preprocess), range(count))):
             if isinstance(seen, str):
                 problems.append(seen)
             else:
                 pixels[len(places)] = seen
-                hashes.append(hashlib.sha256(seen).digest())
+                hashes.append(hashlib.sha256(seen.tobytes()).digest())
                 places.append(index)
             on_done(index + 1, count)
     if len(problems) > CORRUPT * count:
@@ -135,7 +136,7 @@ def read(
     return Pixels(pixels[: len(places)], np.array(places, np.int64), tuple(problems), np.array(same, np.int64))
 
 
-def _window(examples: Examples, index: int, preprocess: Preprocess) -> "NDArray[np.uint8] | str":
+def _window(examples: Examples, preprocess: Preprocess, index: int) -> "NDArray[np.uint8] | str":
     """What the network sees of a picture, or the line that says why not."""
     side = int(np.ceil(DRAFT_MARGIN * max(preprocess.size) / preprocess.crop))
     try:

@@ -9,6 +9,7 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import torch
@@ -68,7 +69,7 @@ class Training:
         self.progress = 0.0  # of the schedule, 0 to 1
         self.epoch = 0
 
-    def state(self) -> dict[str, object]:
+    def state(self) -> dict[str, Any]:
         """What a later process needs to go on."""
         return {
             "tail": self.tail.state_dict(),
@@ -78,7 +79,7 @@ class Training:
             "epoch": self.epoch,
         }
 
-    def restore(self, state: dict[str, object]) -> None:
+    def restore(self, state: dict[str, Any]) -> None:
         """Go on from ``state()``."""
         self.tail.load_state_dict(state["tail"])
         self.average.load_state_dict(state["average"])

@@ -92,7 +92,8 @@ def per_class(
             {"name": name, "pictures": int(yes.sum()), **finite({"average_precision": average_precision(a, yes)})}
             for name, yes, a in found
         ]
-    table, rows = confusion(answers_NK, truth), []
+    table = confusion(answers_NK, truth)
+    rows: list[dict[str, Any]] = []
     for k, name in enumerate(classes):
         right, shown, given = int(table[k, k]), int(table[k].sum()), int(table[:, k].sum())
         shares = {"recall": right / shown if shown else np.nan, "precision": right / given if given else np.nan}
