@@ -122,6 +122,9 @@ SURFACE = {
         *["net", "--batch", "--check", "--checkpointing", "--json", "--limit", "--no-average", "--optimizer"],
         *["--precision", "--resolution"],
     ],
+    "transfer": [
+        *["--budget", "--data", "--json", "--model", "--out", "--seed", "--symmetry", "--task", "--threads"],
+    ],
 }
 Run = Callable[..., tuple[int, str, str]]
 

@@ -29,6 +29,7 @@ from .sharding import merge
 from .solving import solve_budget, verify_solution
 from .timing import time
 from .training import train
+from .transferring import transfer
 
 Command: TypeAlias = Callable[..., int]
 
@@ -56,6 +57,7 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
         "quantize": quantize,
         "recipe": recipe,
         "memory": memory,
+        "transfer": transfer,
     }
 )
 _POSITIONAL: Mapping[str, tuple[str, str | None]] = MappingProxyType(

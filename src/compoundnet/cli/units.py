@@ -21,6 +21,7 @@ _BYTES: Mapping[str, int] = MappingProxyType(
 )
 
 _MILLISECONDS: Mapping[str, Decimal] = MappingProxyType({"us": Decimal("0.001"), "ms": Decimal(1), "s": Decimal(1000)})
+_SECONDS: Mapping[str, Decimal] = MappingProxyType({"s": Decimal(1), "m": Decimal(60), "h": Decimal(3600)})
 
 
 def count(text: str, option: str) -> int:
@@ -48,6 +49,18 @@ def duration(text: str, option: str) -> float:
     (30.0, 1500.0, 0.25)
     """
     value = _value(text, option, _MILLISECONDS, "a time such as 30ms or 1.5s")
+    if value <= 0:
+        raise ValueError(f"{option}: {text!r} is not more than no time")
+    return float(value)
+
+
+def span(text: str, option: str) -> float:
+    """Seconds; the unit must be said.
+
+    >>> span("20m", "--budget"), span("1.5h", "--budget"), span("90s", "--budget")
+    (1200.0, 5400.0, 90.0)
+    """
+    value = _value(text, option, _SECONDS, "a time such as 90s, 20m or 2h")
     if value <= 0:
         raise ValueError(f"{option}: {text!r} is not more than no time")
     return float(value)

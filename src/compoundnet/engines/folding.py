@@ -24,8 +24,8 @@ def folded(model: ConvNet) -> ConvNet:
     """
     twin = copy.deepcopy(model).eval().requires_grad_(False)
     twin.checkpointing = False
-    pairs = [pair for module in twin.modules() if isinstance(module, nn.Sequential) for pair in _pairs(module)]
-    for container, name, conv, norm in pairs:
+    found = [pair for module in twin.modules() if isinstance(module, nn.Sequential) for pair in pairs(module)]
+    for container, name, conv, norm in found:
         _fold(conv, norm)
         delattr(container, name)
     smallest = torch.finfo(torch.float32).tiny
@@ -34,7 +34,7 @@ def folded(model: ConvNet) -> ConvNet:
     return twin
 
 
-def _pairs(container: nn.Sequential) -> Iterator[tuple[nn.Sequential, str, nn.Conv2d, nn.BatchNorm2d]]:
+def pairs(container: nn.Sequential) -> Iterator[tuple[nn.Sequential, str, nn.Conv2d, nn.BatchNorm2d]]:
     """Norms with the convolution that runs right before them."""
     for (_, before), (name, norm) in itertools.pairwise(container.named_children()):
         if isinstance(before, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):

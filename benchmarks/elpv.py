@@ -1,0 +1,222 @@
+"""Defects of solar cells from ImageNet weights: `python -m benchmarks.elpv --folds 5 --budget 20m`.
+
+The ELPV data set (pip install elpv-dataset; CC BY-NC-SA, so it is not shipped): 2,624 electroluminescence pictures of
+300 x 300 pixels; a cell counts as defective from a probability of 0.5. Stratified folds, by defect and kind of cell. In
+every fold the same network (EfficientNet-Lite0) is
+
+- transferred: `compoundnet.transferring.transfer` within the budget, from the ImageNet weights; its head alone too;
+- fine-tuned by timm's parts (model, loader, SGD with Nesterov momentum, cosine with warm-up, label smoothing) with the
+  defaults of its train.py but for the batch, from the same weights, for as long as the transfer took;
+- trained from scratch by the same loop, for as long.
+
+timm's wheel has no train.py; the loop here is its order of calls. All see whole pictures at 224 pixels.
+"""
+
+import argparse
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import timm
+import torch
+from numpy.typing import NDArray
+from timm.data import create_transform
+from timm.loss import LabelSmoothingCrossEntropy
+from timm.optim import create_optimizer_v2
+from timm.scheduler import create_scheduler_v2
+from torch.utils.data import DataLoader, Dataset
+
+from compoundnet.cli.units import span
+from compoundnet.data import Memory
+from compoundnet.transferring import finish, transfer
+from compoundnet.weights import from_ours, load
+
+from .recording import write
+
+MODEL, SIDE, BATCH = "efficientnet_lite0", 224, 32
+RESAMPLES = 2000
+
+
+def cells() -> tuple[Memory, NDArray[np.int64]]:
+    """All pictures with their labels (0 functional, 1 defective), and what the folds are stratified by."""
+    import elpv_dataset
+    from PIL import Image
+
+    root = Path(elpv_dataset.__file__).parent / "data"
+    rows = [line.split() for line in (root / "labels.csv").read_text().splitlines() if line.strip()]
+    pixels = np.stack([np.asarray(Image.open(root / row[0]).convert("RGB")) for row in rows])
+    labels = np.array([int(float(row[1]) >= 0.5) for row in rows], np.int64)
+    kinds = 2 * labels + np.array([row[2] == "mono" for row in rows])
+    return Memory(pixels, labels, ("functional", "defective")), kinds
+
+
+class Views(Dataset[tuple[Any, int]]):
+    """Pictures as timm's transforms give them."""
+
+    def __init__(self, held: Memory, train: bool) -> None:
+        mean = load(MODEL).weights.preprocess
+        options = {"mean": mean.mean, "std": mean.std, "interpolation": "bicubic", "crop_pct": 1.0}
+        self.held = held
+        self.transform: Any = create_transform(SIDE, is_training=train, no_aug=False, **options)
+
+    def __len__(self) -> int:
+        return len(self.held)
+
+    def __getitem__(self, index: int) -> tuple[Any, int]:
+        return self.transform(self.held.image(index)), int(self.held.labels[index])
+
+
+def fitted(train: Memory, test: Memory, seconds: float, pretrained: bool, seed: int) -> NDArray[np.float64]:
+    """timm's loop for ``seconds``; the margins of the test pictures."""
+    torch.manual_seed(seed)
+    model: Any = timm.create_model(f"tf_{MODEL}", num_classes=1000, drop_rate=0.2)
+    if pretrained:
+        ours = load(MODEL).model
+        model.load_state_dict(from_ours(ours.state_dict(), ours.network, "timm"))
+    model.reset_classifier(2)
+    start = time.monotonic()
+    loader = DataLoader(Views(train, True), BATCH, shuffle=True, drop_last=True)
+    rate = 0.1 * BATCH / 256  # train.py: --lr-base 0.1 for 256 pictures, linear for SGD
+    optimizer = create_optimizer_v2(model, opt="sgd", lr=rate, weight_decay=2e-5, momentum=0.9)
+    loss_of: Any = LabelSmoothingCrossEntropy(0.1)
+    epochs, epoch, scheduler = 0, 0, None
+    while scheduler is None or epoch < epochs:
+        model.train()
+        for x, labels in loader:
+            if scheduler is not None and time.monotonic() - start > seconds:
+                break
+            loss: torch.Tensor = loss_of(model(x), labels)
+            loss.backward()
+            optimizer.step()
+            optimizer.zero_grad()
+        epoch += 1
+        taken = time.monotonic() - start
+        if scheduler is None:  # the first epoch says how many there will be; it runs at the warm-up's rate
+            epochs = max(2, int(seconds / taken))
+            warm = min(5, epochs // 5)
+            scheduler, _ = create_scheduler_v2(
+                optimizer, sched="cosine", num_epochs=epochs, warmup_epochs=warm, warmup_lr=1e-5, updates_per_epoch=0
+            )
+        scheduler.step(epoch)
+        if taken > seconds:
+            break
+    model.eval()
+    with torch.inference_mode():
+        logits = torch.cat([model(x) for x, _ in DataLoader(Views(test, False), BATCH)])
+    return (logits[:, 1] - logits[:, 0]).double().numpy()
+
+
+def margins(path: Path, test: Memory) -> NDArray[np.float64]:
+    """The saved model's margins of the test pictures, one view each."""
+    from compoundnet.images import to_array
+
+    saved = load(path)
+    with torch.inference_mode():
+        rows = [np.stack([to_array(test.image(i), saved.weights.preprocess)]) for i in range(len(test))]
+        logits = torch.cat([saved.model(torch.from_numpy(row)) for row in rows])
+    return (logits[:, 1] - logits[:, 0]).double().numpy()
+
+
+def figures(margin: NDArray[np.float64], truth: NDArray[np.int64], seed: int = 0) -> dict[str, Any]:
+    """AUROC and balanced accuracy (margin above 0), with the middle 95 % of bootstrap resamples."""
+    from sklearn.metrics import balanced_accuracy_score, roc_auc_score
+
+    def balanced(labels: NDArray[np.int64], values: NDArray[np.float64]) -> float:
+        return float(balanced_accuracy_score(labels, values > 0))
+
+    measures: dict[str, Callable[..., Any]] = {"auroc": roc_auc_score, "balanced_accuracy": balanced}
+    chance = np.random.default_rng(seed)
+    found: dict[str, Any] = {}
+    draws = [chance.integers(len(truth), size=len(truth)) for _ in range(RESAMPLES)]
+    for name, measure in measures.items():
+        spread = [measure(truth[draw], margin[draw]) for draw in draws if 0 < truth[draw].mean() < 1]
+        low, high = np.quantile(spread, (0.025, 0.975))
+        found[name] = {
+            "value": round(float(measure(truth, margin)), 4),
+            "interval": [round(float(low), 4), round(float(high), 4)],
+        }
+    return found
+
+
+def transferred(train: Memory, test: Memory, budget: float, threads: int, seed: int) -> tuple[Any, dict[str, Any]]:
+    """The transfer's margins, and what it says of itself."""
+    with tempfile.TemporaryDirectory() as folder:
+        options: dict[str, Any] = {"budget": budget, "symmetry": "all", "threads": threads, "seed": seed}
+        say = partial(print, flush=True)
+        start = time.monotonic()
+        done = transfer(train, MODEL, Path(folder) / "out", **options, say=say)
+        finish(done)
+        seconds = time.monotonic() - start
+        margin = margins(done.place.model, test)
+    reasons = {reason.setting: reason.value for reason in done.reasons}
+    about = {"kept": done.best.how, "epochs": len(done.epochs), "unfrozen": reasons["unfrozen"]}
+    return margin, {"seconds": round(seconds, 1), **about, "validation_head_only": dict(done.head.figures)}
+
+
+def records(
+    count: int, only: Sequence[int], budget: float, threads: int, methods: Sequence[str]
+) -> Iterator[dict[str, Any]]:
+    """One record a fold and method, then one of all folds together for each method."""
+    torch.set_num_threads(threads)
+    held, kinds = cells()
+    parts = parts_of(held, kinds, count)
+    kept: dict[str, list[dict[str, Any]]] = {name: [] for name in methods}
+    for fold in only:
+        train, test = parts[fold]
+        seconds = budget
+        for name in methods:
+            start = time.monotonic()
+            if name == "transfer":
+                margin, about = transferred(train, test, budget, threads, fold)
+                seconds = about["seconds"]
+            else:
+                margin = fitted(train, test, seconds, name == "timm", fold)
+                about = {"seconds": round(time.monotonic() - start, 1)}
+            found = figures(margin, test.labels)
+            kept[name].append(found)
+            yield {"what": "elpv", "method": name, "fold": fold, "threads": threads, **found, **about}
+    for name, rows in kept.items():
+        means = {
+            key: {"mean": float(np.mean(values)), "spread": float(np.std(values, ddof=1)) if len(values) > 1 else 0.0}
+            for key in ("auroc", "balanced_accuracy")
+            for values in [[row[key]["value"] for row in rows]]
+        }
+        yield {"what": "elpv", "method": name, "folds": len(rows), "threads": threads, "budget": budget, **means}
+
+
+def parts_of(held: Memory, kinds: NDArray[np.int64], count: int) -> list[tuple[Memory, Memory]]:
+    """Train and test of each fold, stratified by defect and kind of cell."""
+    from sklearn.model_selection import StratifiedKFold
+
+    found = StratifiedKFold(count, shuffle=True, random_state=0).split(kinds, kinds)
+    return [(_of(held, train), _of(held, test)) for train, test in found]
+
+
+def _of(held: Memory, places: NDArray[np.int64]) -> Memory:
+    return Memory(held.pixels[places], held.labels[places], held.classes)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.elpv", description=__doc__)
+    parser.add_argument("--folds", type=int, default=5)
+    parser.add_argument("--only", type=int, nargs="*", help="these folds only; nothing is recorded")
+    parser.add_argument("--budget", default="20m", help="for each fold's transfer, and for each of the others")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--methods", nargs="*", default=["transfer", "timm", "scratch"])
+    given = parser.parse_args()
+    only = range(given.folds) if given.only is None else given.only
+    found = records(given.folds, only, span(given.budget, "--budget"), given.threads, given.methods)
+    if given.only is not None:
+        for record in found:
+            print(record, flush=True)
+        return
+    command = f"python -m benchmarks.elpv --folds {given.folds} --budget {given.budget} --threads {given.threads}"
+    write("elpv_", command, found, "timm", "elpv-dataset")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,75 @@
+"""The command that fits a network to a folder of pictures: transfer."""
+
+import sys
+from functools import partial
+from typing import TYPE_CHECKING, Literal
+
+from .output import write, write_json
+from .progress import progress
+from .units import span
+
+if TYPE_CHECKING:
+    from compoundnet.data.examples import Examples, Task
+
+
+def transfer(
+    data: str,
+    model: str = "efficientnet_lite0",
+    budget: str = "20m",
+    task: Literal["multiclass", "multilabel", "regression"] = "multiclass",
+    out: str = "transferred",
+    symmetry: Literal["none", "mirror", "all"] = "mirror",
+    threads: int | None = None,
+    seed: int = 0,
+    json: bool = False,
+) -> int:
+    """Fit a pretrained network to a folder of labelled pictures within a budget of time, and report on it.
+
+    Args:
+        data: a folder with one sub-folder of pictures a class, or a CSV file of pictures and labels
+        model: a name with weights (see models) or a weights file; default: efficientnet_lite0
+        budget: how long it may take in all, such as 90s, 20m or 2h; default: 20m
+        task: one class a picture, any number of labels, or numbers; default: multiclass
+        out: the new folder for model and report; an unfinished one goes on; default: transferred
+        symmetry: what leaves the label as it is: nothing, a mirror, or also turns by 90 degrees; default: mirror
+        threads: how many threads compute; default: one for each core
+        seed: which pictures judge, and the order of training; default: 0
+    """
+    from compoundnet.prediction.pipeline import usable_cores
+    from compoundnet.schema import require_count
+    from compoundnet.transferring import finish
+    from compoundnet.transferring import transfer as transfer_to
+
+    seconds = span(budget, "--budget")
+    threads = usable_cores() if threads is None else threads
+    require_count(threads, "threads")
+    options = {"budget": seconds, "symmetry": symmetry, "threads": threads, "seed": seed}
+    say = partial(print, file=sys.stderr) if json else write
+    try:
+        done = transfer_to(_examples(data, task), model, out, **options, watch=progress, say=say)
+    except KeyboardInterrupt:
+        sys.stderr.write(f"compoundnet: {out}: the best so far is there; the same command goes on with it\n")
+        raise
+    for line in done.pixels.corrupt:
+        sys.stderr.write(f"compoundnet: warning: left out: {line}\n")
+    finished = finish(done)
+    if json:
+        write_json({**finished.figures, "files": [str(path) for path in finished.files]})
+        return 0
+    write(f"kept: {done.best.how}; {done.clock.elapsed:.0f} s of {seconds:.0f} s")
+    for note in finished.notes:
+        write(f"Note: {note}.")
+    write("Written: " + ", ".join(str(path) for path in finished.files))
+    write(f"Use it: compoundnet predict PICTURE ... --model {done.place.model}")
+    write(f"        compoundnet serve {done.place.model}")
+    return 0
+
+
+def _examples(data: str, task: "Task") -> "Examples":
+    from compoundnet.data import folder, listed
+
+    if data.endswith(".csv"):
+        return listed(data, task=task)
+    if task != "multiclass":
+        raise ValueError(f"--task {task} needs a CSV file with the columns path and label, not the folder {data}")
+    return folder(data)

@@ -1,0 +1,118 @@
+"""Choosing: every setting of a transfer with its reason."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from compoundnet.preprocess import Preprocess
+from compoundnet.recipes.recipe import Augment, Optimizer, Recipe
+
+from .looking import Look
+from .views import Symmetry, views
+
+WEIGH_FROM = 3.0  # the imbalance from which classes are weighed
+SHARE, LARGE_SHARE, LARGE = 0.2, 0.15, 1000  # of LARGE sets a smaller share says as much
+_LEAST_BATCH, _MOST_BATCH, _STEPS = 8, 32, 20
+MOST_EPOCHS = 30
+PATIENCE = 6
+ENOUGH_EPOCHS = 10  # fewer are not worth opening one more stage
+LEAST_EPOCHS = 2  # fewer are not begun
+MAP_BYTES = 4 * 10**9
+
+
+@dataclass(frozen=True)
+class Reason:
+    """One setting, what it was set to, and why."""
+
+    setting: str
+    value: str
+    why: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What was chosen before the first pass; ``recipe`` is for the tail, ``weigh`` lets classes weigh the same."""
+
+    preprocess: Preprocess
+    symmetry: Symmetry
+    validation: float
+    weigh: bool
+    recipe: Recipe
+    seed: int
+    reasons: tuple[Reason, ...] = ()
+
+
+def choose(seen: Look, parent: Preprocess, symmetry: Symmetry, seed: int, epochs: int) -> Settings:
+    """Settings for this data and these parent weights, each with its reason."""
+    weigh = seen.task == "multiclass" and seen.imbalance >= WEIGH_FROM
+    batch = max(_LEAST_BATCH, min(_MOST_BATCH, 2 ** math.floor(math.log2(max(1, seen.pictures / _STEPS)))))
+    preprocess = replace(parent, crop=1.0)
+    recipe = Recipe(
+        epochs=epochs,
+        batch=batch,
+        optimizer=Optimizer(
+            name="adamw",
+            rate=2e-4,
+            per=batch,
+            weight_decay=0.02,
+            decay_kind="cosine",
+            warmup_epochs=0.05 * epochs,
+            clip_norm=1.0,
+        ),
+        augment=Augment(least_area=1.0, flip=0.5 if symmetry != "none" else 0.0),
+        ema_decay=0.99,
+        label_smoothing=0.0,
+        dropout=0.2,
+        drop_connect=0.0,
+        patience=PATIENCE,
+        seed=seed,
+    )
+    return Settings(
+        preprocess=preprocess,
+        symmetry=symmetry,
+        validation=_share(seen),
+        weigh=weigh,
+        recipe=recipe,
+        seed=seed,
+        reasons=(*_of_pictures(seen, preprocess, symmetry), *_of_training(seen, weigh, recipe)),
+    )
+
+
+def _share(seen: Look) -> float:
+    return SHARE if seen.pictures < LARGE else LARGE_SHARE
+
+
+def _of_pictures(seen: Look, preprocess: Preprocess, symmetry: Symmetry) -> tuple[Reason, ...]:
+    height, width = preprocess.size
+    kinds: Mapping[str, str] = {
+        "none": "as asked: a mirrored picture may have another label",
+        "mirror": "a mirrored picture nearly always keeps its label, but nobody can see that in the data: "
+        "--symmetry none where it does not (letters, left and right), all where up and down are alike too",
+        "all": "as asked: turned and mirrored pictures keep their label",
+    }
+    small = "smaller than that, so they are enlarged" if seen.side < min(height, width) else "large enough"
+    count = len(views(symmetry))
+    return (
+        Reason("resolution", f"{height} x {width}", f"the weights were trained at it; half the pictures are {small}"),
+        Reason("crop", "none", "the largest square is seen whole: what matters may lie at the border"),
+        Reason("symmetry", f"{symmetry}, {count} view{'s' if count > 1 else ''} of each picture", kinds[symmetry]),
+    )
+
+
+def _of_training(seen: Look, weigh: bool, recipe: Recipe) -> tuple[Reason, ...]:
+    share = f"{100 * _share(seen):.0f} % of the pictures, of every class alike"
+    found = [Reason("validation", share, "they judge and never train; copies of a picture stay on its side")]
+    if seen.task == "multiclass":
+        times = f"the most frequent class has {seen.imbalance:.1f} times as many pictures as the rarest"
+        why = f"{times}; from {WEIGH_FROM:g} on classes weigh the same, and probabilities are for equal classes"
+        found.append(Reason("class weights", "yes" if weigh else "no", why))
+    rate = f"{recipe.optimizer.rate:g}, falling as a cosine"
+    return (
+        *found,
+        Reason("batch", str(recipe.batch), f"about {seen.pictures // recipe.batch} steps for one pass"),
+        Reason("learning rate", rate, "AdamW; a stage learns 0.8 times as fast as the one after it"),
+        Reason(
+            "epochs", f"at most {recipe.epochs:g}", f"as the budget allows; {PATIENCE} without a better loss end it"
+        ),
+        Reason("batch norms", "frozen", "batches are small; the parent's statistics are of a million pictures"),
+    )

@@ -1,0 +1,67 @@
+"""Keeping: the best model so far as one file, with calibrated answers."""
+
+import copy
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from compoundnet.modules import ConvNet
+from compoundnet.preprocess import Preprocess
+from compoundnet.weights import Weights, save
+
+from .objective import Objective
+from .scoring import Score
+
+
+@dataclass(frozen=True)
+class Best:
+    """A model before calibration, its validation logits and score, and how it came about ("head" or "epoch 5")."""
+
+    model: ConvNet
+    logits: Tensor
+    score: Score
+    how: str
+
+
+def calibrated(model: ConvNet, objective: Objective, heat: float) -> ConvNet:
+    """A copy whose classifier divides by the temperature, or answers in the targets' own units: nothing else is needed.
+
+    The division is in the weights, so that every engine and every export gives calibrated answers.
+    """
+    made = copy.deepcopy(model).eval()
+    classifier = made.classifier
+    assert isinstance(classifier, torch.nn.Linear)
+    scale = torch.tensor(objective.spread or 1.0 / heat, dtype=classifier.weight.dtype)
+    with torch.no_grad():
+        classifier.weight.mul_(scale[:, None] if scale.dim() else scale)
+        classifier.bias.mul_(scale).add_(torch.tensor(objective.mean or 0.0, dtype=classifier.weight.dtype))
+    return made
+
+
+def keep(path: Path, best: Best, parent: Weights, objective: Objective, heat: float, classes: tuple[str, ...]) -> None:
+    """Write the best model, calibrated, with its record."""
+    model = calibrated(best.model, objective, heat)
+    save(path, model, record(best, parent, model, classes))
+
+
+def record(best: Best, parent: Weights, model: ConvNet, classes: tuple[str, ...]) -> Weights:
+    """What travels with the new weights: where they come from and their validation figures (shares in percent)."""
+    figures = {name: value for name, value in best.score.figures.items() if np.isfinite(value)}
+    in_percent = {name: 100 * value for name, value in figures.items() if name in ("accuracy", "per_class")}
+    return replace(
+        parent,
+        name=f"{parent.name}_transfer",
+        network=model.network,
+        classes=classes,
+        ecosystem="compoundnet",
+        source=f"transfer ({best.how}) from {parent.name}, {parent.source}",
+        metrics={f"validation_{name}": value for name, value in (figures | in_percent).items()},
+    )
+
+
+def with_preprocess(weights: Weights, preprocess: Preprocess) -> Weights:
+    """The parent's record with the pictures prepared as the transfer does."""
+    return replace(weights, preprocess=preprocess)

@@ -1,0 +1,146 @@
+"""Looking at the data: how many pictures, of what classes and sizes, which are damaged and which are the same."""
+
+import hashlib
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from compoundnet.data.examples import Examples, Labels, Task
+from compoundnet.images import DRAFT_MARGIN, Decoded, ImageError, window
+from compoundnet.preprocess import Preprocess
+from compoundnet.schema import shown
+
+CORRUPT = 0.05  # the share of pictures that may be damaged
+LEAST = 2  # pictures of each class: one to train on, one to judge by
+_SAMPLE = 64
+_SHOWN = 3
+
+
+@dataclass(frozen=True)
+class Look:
+    """What was found in the data, before anything is decided.
+
+    ``sides`` are the shorter sides in pixels of a sample, sorted; ``counts`` the pictures of each class (of each label
+    for "multilabel", empty for "regression").
+    """
+
+    task: Task
+    classes: tuple[str, ...]
+    pictures: int
+    counts: tuple[int, ...]
+    sides: tuple[int, ...]
+
+    @property
+    def imbalance(self) -> float:
+        """How many times as many pictures the most frequent class has as the rarest."""
+        return max(self.counts) / max(1, min(self.counts)) if self.counts else 1.0
+
+    @property
+    def side(self) -> int:
+        """The median shorter side."""
+        return self.sides[len(self.sides) // 2]
+
+
+@dataclass(frozen=True)
+class Pixels:
+    """Pictures as the network sees them before normalisation: uint8 (N, height, width, 3), and who they are.
+
+    ``kept`` are their numbers among the examples; ``corrupt`` one line for each that could not be read; ``same`` the
+    place of the first picture with the same pixels (its own, where it is the first).
+    """
+
+    pixels: NDArray[np.uint8] = field(repr=False)
+    kept: NDArray[np.int64] = field(repr=False)
+    corrupt: tuple[str, ...]
+    same: NDArray[np.int64] = field(repr=False)
+
+    @property
+    def copies(self) -> int:
+        """How many pictures repeat an earlier one."""
+        return int((self.same != np.arange(len(self.same))).sum())
+
+
+def look(examples: Examples) -> Look:
+    """Count and measure, without reading more than a sample. Raises ValueError for what nothing can be learnt from."""
+    task, classes, labels = examples.task, tuple(examples.classes), examples.labels
+    if task == "multiclass" and len(classes) < 2:
+        raise ValueError(f"one class only ({shown(', '.join(classes))}); a classifier needs at least two")
+    counts = counted(task, labels, len(classes))
+    if task == "multiclass" and len(examples) < len(classes):
+        raise ValueError(f"{len(examples)} pictures of {len(classes)} classes; every class needs at least {LEAST}")
+    few = [f"{shown(name)} has {count}" for name, count in zip(classes, counts, strict=False) if count < LEAST]
+    if few:
+        names = ", ".join(few[:_SHOWN]) + (", ..." if len(few) > _SHOWN else "")
+        raise ValueError(f"{names}; every class needs at least {LEAST} pictures: one to train on and one to judge by")
+    if len(examples) < 2 * LEAST:
+        raise ValueError(f"{len(examples)} pictures; at least {2 * LEAST} are needed")
+    return Look(task, classes, len(examples), counts, _sides(examples))
+
+
+def counted(task: Task, labels: Labels, classes: int) -> tuple[int, ...]:
+    """The pictures of each class or label; none for numbers."""
+    if task == "regression":
+        return ()
+    counts = np.bincount(labels, minlength=classes) if task == "multiclass" else np.asarray(labels).sum(axis=0)
+    return tuple(int(count) for count in counts)
+
+
+def _sides(examples: Examples) -> tuple[int, ...]:
+    sides: list[int] = []
+    for index in np.linspace(0, len(examples) - 1, min(_SAMPLE, len(examples))).astype(int):
+        try:
+            sides.append(min(examples.image(int(index)).size))
+        except ImageError:
+            continue
+    if not sides:
+        raise ValueError(f"none of {min(_SAMPLE, len(examples))} pictures can be read; see that they are pictures")
+    return tuple(sorted(sides))
+
+
+def read(
+    examples: Examples,
+    preprocess: Preprocess,
+    path: Path,
+    threads: int,
+    on_done: Callable[[int, int], None] = lambda done, total: None,
+) -> Pixels:
+    """Decode every picture once, into an array that lies in the file ``path``.
+
+    Raises ValueError when more than the share CORRUPT of the pictures cannot be read.
+    """
+    count, (height, width) = len(examples), preprocess.size
+    pixels = np.lib.format.open_memmap(path, "w+", np.uint8, (count, height, width, 3))
+    problems: list[str] = []
+    places: list[int] = []
+    hashes: list[bytes] = []
+    with ThreadPoolExecutor(threads) as pool:
+        for index, seen in enumerate(pool.map(partial(_window, examples, preprocess), range(count))):
+            if isinstance(seen, str):
+                problems.append(seen)
+            else:
+                pixels[len(places)] = seen
+                hashes.append(hashlib.sha256(seen.tobytes()).digest())
+                places.append(index)
+            on_done(index + 1, count)
+    if len(problems) > CORRUPT * count:
+        limit = f"at most {100 * CORRUPT:g} % may be"
+        raise ValueError(f"{len(problems)} of {count} pictures cannot be read, {limit}; the first: {problems[0]}")
+    pixels.flush()
+    first: dict[bytes, int] = {}
+    same = [first.setdefault(digest, place) for place, digest in enumerate(hashes)]
+    return Pixels(pixels[: len(places)], np.array(places, np.int64), tuple(problems), np.array(same, np.int64))
+
+
+def _window(examples: Examples, preprocess: Preprocess, index: int) -> "NDArray[np.uint8] | str":
+    """What the network sees of a picture, or the line that says why not."""
+    side = int(np.ceil(DRAFT_MARGIN * max(preprocess.size) / preprocess.crop))
+    try:
+        image = examples.image(index, side)
+    except ImageError as error:
+        return str(error)
+    return np.asarray(window(Decoded(image, image.size), preprocess), np.uint8)

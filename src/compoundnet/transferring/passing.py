@@ -1,0 +1,97 @@
+"""Passing: what is done once with every picture, and kept: decoding, and the frozen part of the network."""
+
+import json
+import math
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from compoundnet.data.examples import Examples
+from compoundnet.modules import ConvNet
+
+from . import features
+from .choosing import Settings
+from .clock import REPORT_SHARE, Clock
+from .looking import Pixels, read
+from .place import Place, write
+from .views import View, views
+
+Watch: TypeAlias = Callable[[str], AbstractContextManager[Callable[[int, int], None]]]
+HEAD_VIEWS = 2
+_MARGIN = 1.1
+_AUTO_VIEWS, _AUTO_SECONDS = 1000, 120.0
+
+
+@dataclass(frozen=True)
+class Passing:
+    """The pictures and the network, and where what they give is kept."""
+
+    examples: Examples
+    model: ConvNet
+    place: Place
+    clock: Clock
+    settings: Settings
+    threads: int
+    watch: Watch
+
+    def pictures(self) -> Pixels:
+        """Every picture, decoded once."""
+        about = self.place.work / "pixels.json"
+
+        def make(path: Path) -> None:
+            with self.watch("pictures read") as on_done:
+                made = read(self.examples, self.settings.preprocess, path, self.threads, on_done)
+            known = {"kept": made.kept.tolist(), "corrupt": list(made.corrupt), "same": made.same.tolist()}
+            write(about, json.dumps(known))
+
+        array = self.place.once("pixels", make)
+        known = json.loads(about.read_text(encoding="utf-8"))
+        kept, same = np.array(known["kept"], np.int64), np.array(known["same"], np.int64)
+        self.place.spend(self.clock.elapsed)
+        return Pixels(array[: len(kept)], kept, tuple(known["corrupt"]), same)
+
+    def engine(self, pictures: int) -> str:
+        """The fastest engine, where finding it out takes less than it saves."""
+        if pictures * len(views(self.settings.symmetry)) < _AUTO_VIEWS or self.clock.budget < _AUTO_SECONDS:
+            return "torch"
+        return features.engine_for(self.model, self.settings.preprocess.size, self.threads)
+
+    def pooled(self, pixels_NHWC: NDArray[np.uint8], engine: str) -> Tensor:
+        """Pooled features of at most HEAD_VIEWS views, float32 (V, N, D). Raises ValueError for too small a budget."""
+        network = features.pooled(self.model)
+        self._require_enough(network, pixels_NHWC, engine)
+        made = self.passed("pooled", network, pixels_NHWC, views(self.settings.symmetry)[:HEAD_VIEWS], engine)
+        return torch.from_numpy(made.astype(np.float32))
+
+    def passed(
+        self, name: str, network: ConvNet, pixels_NHWC: NDArray[np.uint8], seen: tuple[View, ...], engine: str
+    ) -> NDArray[np.float16]:
+        """What a network gives for the views of every picture, made once under this name."""
+
+        def make(path: Path) -> None:
+            with self.watch(f"views through the frozen network on {engine}") as on_done:
+                preprocess, threads = self.settings.preprocess, self.threads
+                features.passed(network, pixels_NHWC, seen, preprocess, engine, path, threads, on_done)
+
+        made = self.place.once(name, make)
+        self.place.spend(self.clock.elapsed)
+        return made
+
+    def _require_enough(self, network: ConvNet, pixels_NHWC: NDArray[np.uint8], engine: str) -> None:
+        """Raise ValueError for a budget that the pass alone would use up."""
+        count = len(pixels_NHWC) * len(views(self.settings.symmetry)[:HEAD_VIEWS])
+        if (self.place.work / "pooled.npy").exists():
+            return
+        seconds = count * features.seconds_each(network, pixels_NHWC, self.settings.preprocess, engine, self.threads)
+        needed = (self.clock.elapsed + seconds) * _MARGIN / (1 - REPORT_SHARE)
+        if needed > self.clock.budget:
+            problem = f"a budget of {self.clock.budget:.0f} s is too small"
+            why = f"{count:,} views take about {seconds:.0f} s to pass through the network once"
+            raise ValueError(f"{problem}: {why}; give at least {math.ceil(needed)} s")

@@ -1,0 +1,194 @@
+"""Training the tail on kept maps, within what is left of the budget.
+
+A loop of its own, since nothing is loaded or decoded: a step is an index into the kept maps and the tail's forward and
+backward pass, and the number of epochs follows from the clock.
+"""
+
+import copy
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from compoundnet.data.examples import Labels
+from compoundnet.recipes.recipe import Recipe
+from compoundnet.training import averaged
+
+from .clock import Clock
+from .objective import Objective
+from .scoring import Score, score
+from .tail import Tail, unfrozen
+
+_JUDGED = 64
+_FIRST = 1e-3  # of the schedule: the first step moves a little already
+
+
+@dataclass(frozen=True)
+class Kept:
+    """The front's maps float16 (V, N, C, H, W), labels of all N pictures, and which train and judge."""
+
+    maps: NDArray[np.float16] = field(repr=False)
+    labels: Labels = field(repr=False)
+    train: NDArray[np.int64] = field(repr=False)
+    validation: NDArray[np.int64] = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """One epoch: the mean training loss, the validation score of the average, and the seconds it took."""
+
+    number: int
+    loss: float
+    score: Score
+    seconds: float
+    unfrozen: tuple[str, ...]
+
+
+class NotFiniteError(ValueError):
+    """The loss is no number any more."""
+
+
+class Training:
+    """A tail on its way: the weights, their moving average, the optimizer, and how far the plan is done."""
+
+    def __init__(self, tail: Tail, objective: Objective, recipe: Recipe) -> None:
+        self.tail = tail.to(memory_format=torch.channels_last)
+        self.objective = objective
+        self.recipe = recipe
+        self.parts = unfrozen(tail)
+        rate, decay = recipe.optimizer.rate, recipe.optimizer.weight_decay
+        groups = [{"params": part.parameters, "lr": rate * part.share} for part in self.parts]
+        self.optimizer = torch.optim.AdamW(groups, lr=rate, weight_decay=decay)
+        self.average = averaged(self.tail, recipe.ema_decay or 0.0)
+        self.progress = 0.0  # of the schedule, 0 to 1
+        self.epoch = 0
+
+    def state(self) -> dict[str, Any]:
+        """What a later process needs to go on."""
+        return {
+            "tail": self.tail.state_dict(),
+            "average": self.average.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "progress": self.progress,
+            "epoch": self.epoch,
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from ``state()``."""
+        self.tail.load_state_dict(state["tail"])
+        self.average.load_state_dict(state["average"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.progress, self.epoch = float(state["progress"]), int(state["epoch"])
+
+    def run_epoch(self, kept: Kept, until: float, epochs_left: float) -> float:
+        """One pass over the training pictures; returns the mean loss. Ends early when ``until`` (monotonic) is reached.
+
+        The order, views and mixtures depend on the seed and the epoch's number only.
+        """
+        recipe, chance = self.recipe, np.random.default_rng([self.recipe.seed, self.epoch])
+        order = kept.train[chance.permutation(len(kept.train))]
+        count = max(1, len(order) // recipe.batch)
+        stride = (1 - self.progress) / max(count * epochs_left, 1)
+        self._unfreeze()
+        self.tail.train()
+        losses: list[float] = []
+        for batch in np.array_split(order, count):
+            if time.monotonic() > until:
+                break
+            self._set_rates()
+            losses.append(self._step(kept, batch, chance))
+            self.progress = min(1.0, self.progress + stride)
+        self.epoch += 1
+        return float(np.mean(losses)) if losses else math.nan
+
+    def judged(self, kept: Kept) -> Tensor:
+        """The average's logits of the validation pictures, as they are."""
+        tail = self.average.module.eval()
+        with torch.inference_mode():
+            parts = [tail(_maps(kept, np.zeros(len(part), np.int64), part)) for part in _batches(kept.validation)]
+            return torch.cat(parts).float()
+
+    def _step(self, kept: Kept, batch: NDArray[np.int64], chance: np.random.Generator) -> float:
+        views = chance.integers(len(kept.maps), size=len(batch))
+        x, targets = _maps(kept, views, batch), self.objective.targets(kept.labels[batch])
+        if self.recipe.augment.mixup:
+            share = float(chance.beta(self.recipe.augment.mixup, self.recipe.augment.mixup))
+            other = torch.from_numpy(chance.permutation(len(batch)))
+            x, targets = torch.lerp(x[other], x, share), torch.lerp(targets[other], targets, share)
+        loss = self.objective.loss(self.tail(x), targets)
+        value = loss.item()
+        if not math.isfinite(value):
+            problem = f"the loss is {value} in epoch {self.epoch + 1}"
+            raise NotFiniteError(f"{problem}; what was best before is kept; check the pictures, or use a smaller model")
+        self.optimizer.zero_grad()
+        loss.backward()
+        if self.recipe.optimizer.clip_norm is not None:
+            nn.utils.clip_grad_norm_(self.tail.parameters(), self.recipe.optimizer.clip_norm)
+        self.optimizer.step()
+        self.average.update_parameters(self.tail)
+        return value
+
+    def _unfreeze(self) -> None:
+        """One more stage in every epoch, from the last: what lies deeper waits until those after it have settled."""
+        for place, part in enumerate(self.parts):
+            for parameter in part.parameters:
+                parameter.requires_grad_(place <= self.epoch + 2)
+                if not parameter.requires_grad:
+                    parameter.grad = None
+
+    @property
+    def open(self) -> tuple[str, ...]:
+        """The names of what is trained now."""
+        return tuple(part.name for part in self.parts if part.parameters[0].requires_grad)
+
+    def _set_rates(self) -> None:
+        begun = self.recipe.optimizer.warmup_epochs / self.recipe.epochs
+        warm = min(1.0, (self.progress + _FIRST) / begun) if begun else 1.0
+        share = warm * (1 + math.cos(math.pi * self.progress)) / 2
+        for part, group in zip(self.parts, self.optimizer.param_groups, strict=True):
+            group["lr"] = self.recipe.optimizer.rate * part.share * share
+
+
+def trained(
+    training: Training,
+    kept: Kept,
+    clock: Clock,
+    most: int,
+    on_epoch: Callable[[Epoch, nn.Module], None],
+) -> Iterator[Epoch]:
+    """Epochs until the clock, ``most`` or the recipe's patience ends them; plans anew after each from its time.
+
+    ``on_epoch`` gets each and the average's weights at once.
+    """
+    best, since, slowest = math.inf, 0, 0.0
+    while training.epoch < most and since <= (training.recipe.patience or most):
+        left = clock.left(clock.reserve)
+        if slowest > left:
+            return
+        begin = time.monotonic()
+        fits = most - training.epoch if not slowest else min(most - training.epoch, left / slowest)
+        loss = training.run_epoch(kept, begin + left, max(1.0, math.floor(fits)))
+        if math.isnan(loss):
+            return
+        found = score(training.objective, training.judged(kept), kept.labels[kept.validation])
+        seconds = time.monotonic() - begin
+        slowest = max(0.5 * slowest, seconds)
+        epoch = Epoch(training.epoch, loss, found, seconds, training.open)
+        best, since = (found.loss, 0) if found.loss < best else (best, since + 1)
+        on_epoch(epoch, copy.deepcopy(training.average.module))
+        yield epoch
+
+
+def _maps(kept: Kept, views: NDArray[np.int64], places: NDArray[np.int64]) -> Tensor:
+    chosen = kept.maps[views, places].astype(np.float32)
+    return torch.from_numpy(chosen).contiguous(memory_format=torch.channels_last)
+
+
+def _batches(places: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+    return np.array_split(places, max(1, -(-len(places) // _JUDGED)))
