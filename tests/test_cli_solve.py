@@ -94,6 +94,13 @@ def test_the_table_shows_what_was_asked_and_what_was_got(run: Run) -> None:
     assert "limited by memory." in text
 
 
+def test_where_nothing_limits_the_side_of_the_input_that_is_said(run: Run) -> None:
+    """By accuracy it is as large as the law's data, by a rule whatever its ray has; neither is what was limited."""
+    note = "The side of the input costs no parameters; limit the multiply-adds too, or hold it: --sides 224."
+    assert note in run("solve", "mobilenet_v2", "--max-params", "3M", *SMALL)[1].splitlines()
+    assert note not in run("solve", "mobilenet_v2", "--max-params", "3M", "--max-macs", "60M", *SMALL)[1]
+
+
 def test_a_file_can_be_limited_and_its_limit_proved(run: Run, tmp_path: Path) -> None:
     out = tmp_path / "net.json"
     data = answer(run, "solve", "mobilenet_v2", "--max-file-size", "8MB", "--dtype", "float16", *SMALL, "--out", out)

@@ -10,7 +10,17 @@ from types import MappingProxyType
 from typing import Any
 
 import compoundnet as c
-from tools.accuracy_block import accuracy_grids, accuracy_released, accuracy_surface, accuracy_unseen
+from tools.accuracy_block import (
+    accuracy_goals,
+    accuracy_grids,
+    accuracy_groups,
+    accuracy_points,
+    accuracy_recipes,
+    accuracy_released,
+    accuracy_surface,
+    accuracy_unseen,
+)
+from tools.calibration_block import calibration
 from tools.files import newest_benchmarks, published, records
 from tools.int8_block import int8
 from tools.latency_block import latency
@@ -218,7 +228,11 @@ BLOCKS: Mapping[str, Callable[[], str]] = MappingProxyType(
         "serving": serving,
         "solver_speed": solver_speed,
         "solver_table": solver_table,
+        "accuracy_goals": accuracy_goals,
         "accuracy_grids": accuracy_grids,
+        "accuracy_groups": accuracy_groups,
+        "accuracy_points": accuracy_points,
+        "accuracy_recipes": accuracy_recipes,
         "accuracy_released": accuracy_released,
         "accuracy_unseen": accuracy_unseen,
         "accuracy_surface": accuracy_surface,
@@ -228,6 +242,7 @@ BLOCKS: Mapping[str, Callable[[], str]] = MappingProxyType(
         "stages_sizes": stages_sizes,
         "stages_enumerated": stages_enumerated,
         "int8": int8,
+        "calibration": calibration,
         "latency": latency,
     }
 )

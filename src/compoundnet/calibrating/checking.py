@@ -14,7 +14,7 @@ from .clocking import clocked
 from .starting import require_engine, started
 
 MOST_SINCE_CALIBRATED = 0.25
-_SAMPLES, _ROUNDS = 5, 9
+RECHECKED, _ROUNDS = 5, 9
 
 
 def require_here(device: Device) -> None:
@@ -40,7 +40,7 @@ def recheck(device: Device, clock: Callable[[], float] = time.perf_counter) -> f
     require(device.reference_ms > 0, "reference_ms", "missing; calibrate again")
     ordered = sorted(device.samples, key=lambda sample: statistics.median(sample.ms))
     # From the shorter half, at equal distances: enough to see drift, and soon done.
-    chosen = ordered[: max(1, len(ordered) // 2)][:: max(1, len(ordered) // 2 // _SAMPLES)][:_SAMPLES]
+    chosen = ordered[: max(1, len(ordered) // 2)][:: max(1, len(ordered) // 2 // RECHECKED)][:RECHECKED]
     reference = started(REFERENCE, device.engine, device.threads, device.batch)
     calls = [started(sample.network, device.engine, device.threads, device.batch) for sample in chosen]
     found = clocked(reference, calls or [reference], _ROUNDS, clock)

@@ -205,6 +205,8 @@ def _print(name: str, solution: "Solution", budget: "Budget") -> None:
     write(f"\nThe best by {solution.objective} of {counts}; {active}.")
     for line in _foreseen(solution):
         write(line)
+    if budget.limits.keys() <= {"params", "file_size"}:
+        write("The side of the input costs no parameters; limit the multiply-adds too, or hold it: --sides 224.")
     if solution.device is not None:
         write(latency_note(solution.device))
     write(f"{COUNTED}\n\n{best.network}")
