@@ -72,11 +72,11 @@ def allocated(
     state = [value for each in optimize.state.values() for value in each.values() if torch.is_tensor(value)]
     copies = () if twin is None else (*twin.parameters(), *twin.buffers())
     before = sum(tensor.nbytes for tensor in (*model.parameters(), *model.buffers(), *state, *copies, images, labels))
-    return before + _peak(step)
+    return before + most_held(step)
 
 
-def _peak(step: Callable[[], None]) -> int:
-    """The highest running sum of allocations and releases while ``step`` runs."""
+def most_held(step: Callable[[], object]) -> int:
+    """The most bytes that a call holds beside what stood before it, as torch's profiler records it on the CPU."""
     with _quiet(), profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiled:
         step()
     assert profiled.profiler is not None
