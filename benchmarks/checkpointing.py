@@ -52,17 +52,21 @@ class Run:
         self.losses.append(loss.item())
 
 
+def stepped(network: c.Network, batch: int) -> tuple[list[list[float]], list[list[float]]]:
+    """The losses and the seconds of the same steps, without and with recomputing, taken in turn."""
+    runs = (Run(network, batch, False), Run(network, batch, True))
+    for step in range(STEPS):
+        for run in runs:
+            run.step(step)
+    return [run.losses for run in runs], [run.seconds for run in runs]
+
+
 def records(side: int | None) -> Iterator[dict[str, Any]]:
     """One record for each network."""
     for name, batch in RUNS:
         network = c.named(name)
         network = network if side is None else replace(network, resolution=side)
-        runs = (Run(network, batch, False), Run(network, batch, True))
-        for step in range(STEPS):
-            for run in runs:
-                run.step(step)
-        losses, seconds = ([run.losses for run in runs], [run.seconds for run in runs])
-        del runs, run  # a second pair of models need not lie in memory
+        losses, seconds = stepped(network, batch)
         plain, less = (allocated(network, batch, checkpointing=each) for each in (False, True))
         recipe = Recipe(batch=batch, checkpointing=True, ema_decay=None)
         first, second = (median(taken[1:]) for taken in seconds)

@@ -22,27 +22,17 @@ def memory() -> str:
 
 
 def checkpointing() -> str:
-    """Every run of ``benchmarks.checkpointing``: memory and time with recomputed activations, of those without."""
+    """Every run of ``benchmarks.checkpointing``: memory with recomputed activations, beside that without."""
     lines = newest_benchmarks("checkpointing_")
     rows = [
         [
             *(f"`{line['network']}`", str(line["side"]), str(line["batch"])),
             *(f"{line[key] / 1e6:,.1f}" for key in ("bytes", "bytes_recomputed")),
-            *(f"{line[key]:.3f}" for key in ("memory", "estimate", "time")),
+            *(f"{line[key]:.3f}" for key in ("memory", "estimate")),
             "equal" if line["equal_losses"] else "differ",
         ]
         for line in lines
     ]
-    head = [
-        "Network",
-        "Side",
-        "Batch",
-        "Kept (MB)",
-        "Recomputed (MB)",
-        "Memory",
-        "Estimate",
-        "Time of a step",
-        "Losses",
-    ]
-    note = "Memory and time: recomputed by kept. Estimate: of what torch allocates. RMSProp, no average."
+    head = ["Network", "Side", "Batch", "Kept (MB)", "Recomputed (MB)", "Memory", "Estimate", "Losses"]
+    note = "Memory: recomputed by kept. Estimate: of what torch allocates. RMSProp, no average."
     return f"{table(head, rows)}\n\n{note}\n\n{taken(lines, 'python', 'torch')}"

@@ -76,7 +76,7 @@ def allocated(
 
 
 def most_held(step: Callable[[], object]) -> int:
-    """The most bytes that a call holds beside what stood before it: the highest running sum of what it allocates."""
+    """The most bytes that a call holds beside what stood before it, as torch's profiler records it on the CPU."""
     with _quiet(), profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiled:
         step()
     assert profiled.profiler is not None
