@@ -12,6 +12,7 @@ from typing import Any
 import compoundnet as c
 from tools.accuracy_block import accuracy_grids, accuracy_released, accuracy_surface, accuracy_unseen
 from tools.files import newest_benchmarks, published, records
+from tools.input_block import input_pipeline
 from tools.int8_block import int8
 from tools.latency_block import latency
 from tools.memory_block import memory
@@ -226,6 +227,7 @@ BLOCKS: Mapping[str, Callable[[], str]] = MappingProxyType(
         "stages_budgets": stages_budgets,
         "stages_sizes": stages_sizes,
         "stages_enumerated": stages_enumerated,
+        "input": input_pipeline,
         "int8": int8,
         "latency": latency,
     }

@@ -1,17 +1,14 @@
 """The table of docs/data.md on the input pipeline, from the newest record."""
 
-from tools.files import RESULTS
+from tools.files import newest_benchmarks
 from tools.tables import table, taken
 
 
 def input_pipeline() -> str:
     """Pictures a second of each way, and how many times faster ours is."""
-    import json
-
-    newest = max((RESULTS / "benchmarks").glob("input_*.jsonl"), key=lambda path: path.name.rsplit("_", 1)[1])
-    lines = [json.loads(line) for line in newest.read_text().splitlines()]
+    lines = newest_benchmarks("input_")
     faster = {(line["pixels"], line["other"]): line for line in lines if line["what"] == "faster"}
-    rows = []
+    rows: list[list[str]] = []
     for line in lines:
         if line["what"] == "input":
             ratio = faster.get((line["pixels"], line["way"]))
