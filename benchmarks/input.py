@@ -1,11 +1,11 @@
 """Input for training on one thread: ``python -m benchmarks.input [--rounds N] [--small N] [--large N]``.
 
 Read, decode, random crop at 224, flip, AutoAugment, normalise: pictures a second of ours, of torchvision's reference
-pipeline (references/classification/presets.py, its PIL backend), and of timm's create_transform as its train.py sets it up
-for EfficientNet-B0. In turn in each round, in one process, over JPEGs made from photographs; every way makes a float32
-tensor of every picture. Ours has the released policy v0; torchvision's is "imagenet" of the AutoAugment paper; timm's
-"v0r", since "v0" asks Pillow to keep 0 bits in sub-policy 23, which it refuses. Ours resizes by bicubic, as the paper's code;
-torchvision's by bilinear, its default.
+pipeline (references/classification/presets.py, its PIL backend), and of timm's create_transform as its train.py sets
+it up for EfficientNet-B0. In turn in each round, in one process, over JPEGs made from photographs; every way makes a
+float32 tensor of every picture. Ours has the released policy v0; torchvision's is "imagenet" of the AutoAugment paper;
+timm's "v0r", since "v0" asks Pillow to keep 0 bits in sub-policy 23, which it refuses. Ours resizes by bicubic, as the
+paper's code, torchvision's by bilinear, its default.
 """
 
 import argparse
@@ -70,8 +70,8 @@ def theirs(transform: Callable[[Image.Image], torch.Tensor]) -> Way:
 
 def ways() -> dict[str, Way]:
     """Each with its policy."""
-    config = resolve_data_config({}, model=timm.create_model("tf_efficientnet_b0"))
-    timms = create_transform(
+    config: dict[str, Any] = resolve_data_config({}, model=timm.create_model("tf_efficientnet_b0"))
+    timms: Any = create_transform(
         SIDE,
         is_training=True,
         auto_augment="v0r",

@@ -22,6 +22,7 @@ from tools.accuracy_block import (
 )
 from tools.calibration_block import calibration
 from tools.files import newest_benchmarks, published, records
+from tools.input_block import input_pipeline
 from tools.int8_block import int8
 from tools.latency_block import latency
 from tools.memory_block import checkpointing, memory
@@ -241,6 +242,7 @@ BLOCKS: Mapping[str, Callable[[], str]] = MappingProxyType(
         "stages_budgets": stages_budgets,
         "stages_sizes": stages_sizes,
         "stages_enumerated": stages_enumerated,
+        "input": input_pipeline,
         "int8": int8,
         "calibration": calibration,
         "latency": latency,

@@ -10,7 +10,7 @@ from PIL import Image
 
 from compoundnet.schema import near, require, require_count, require_number
 
-from .operations import MOST, OPERATIONS
+from .operations import MOST, OPERATIONS, Picture, as_image
 
 Row: TypeAlias = tuple[str, float, int, str, float, int]
 
@@ -31,12 +31,16 @@ class Step:
 
     def __call__(self, image: Image.Image, rng: np.random.Generator) -> Image.Image:
         """The picture after this step, perhaps unchanged. Draws twice whatever happens."""
+        return as_image(self.changed(image, rng))
+
+    def changed(self, picture: Picture, rng: np.random.Generator) -> Picture:
+        """The same, of a picture in whichever form it is, and perhaps in the other one then."""
         happens, negated = rng.random() < self.probability, rng.random() < 0.5
         if not happens:
-            return image
+            return picture
         operation = OPERATIONS[self.operation]
         argument = operation.argument(self.magnitude)
-        return operation.apply(image, -argument if operation.signed and negated else argument)
+        return operation(picture, -argument if operation.signed and negated else argument)
 
 
 @dataclass(frozen=True)
@@ -58,9 +62,13 @@ class Policy:
     def __call__(self, image: Image.Image, rng: np.random.Generator) -> Image.Image:
         """An 8-bit RGB picture, augmented, of the same size. Raises FieldError for another mode."""
         _require_rgb(image)
+        return as_image(self.changed(image, rng))
+
+    def changed(self, picture: Picture, rng: np.random.Generator) -> Picture:
+        """The same, without a check, of a picture in whichever form it is, and perhaps in the other one then."""
         for step in self.choices[int(rng.integers(len(self.choices)))]:
-            image = step(image, rng)
-        return image
+            picture = step.changed(picture, rng)
+        return picture
 
 
 @dataclass(frozen=True)
@@ -87,9 +95,13 @@ class RandAugment:
     def __call__(self, image: Image.Image, rng: np.random.Generator) -> Image.Image:
         """An 8-bit RGB picture, augmented, of the same size. Raises FieldError for another mode."""
         _require_rgb(image)
+        return as_image(self.changed(image, rng))
+
+    def changed(self, picture: Picture, rng: np.random.Generator) -> Picture:
+        """The same, without a check, of a picture in whichever form it is, and perhaps in the other one then."""
         for place in rng.integers(len(self.operations), size=self.layers):
-            image = Step(self.operations[int(place)], 1.0, self.magnitude)(image, rng)
-        return image
+            picture = Step(self.operations[int(place)], 1.0, self.magnitude).changed(picture, rng)
+        return picture
 
 
 def _require_rgb(image: Image.Image) -> None:

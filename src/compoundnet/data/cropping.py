@@ -4,6 +4,7 @@ TensorFlow's sample_distorted_bounding_box with the whole picture as the box (pr
 efficientnet): the height is uniform between what the least and the largest area give, not the area itself.
 """
 
+import math
 from typing import TypeAlias
 
 import numpy as np
@@ -40,12 +41,12 @@ def random_crop(size: tuple[int, int], least_area: float, rng: np.random.Generat
 
 def _sides(width: int, height: int, least_area: float, rng: np.random.Generator) -> tuple[int, int] | None:
     """Width and height of one attempt, if they fit."""
-    aspect = float(rng.uniform(*ASPECT))
+    aspect = ASPECT[0] + (ASPECT[1] - ASPECT[0]) * rng.random()
     least, most = least_area * width * height, width * height
-    largest = min(round(float(np.sqrt(most / aspect))), int((width + 0.5 - 1e-7) / aspect), height)
+    largest = min(round(math.sqrt(most / aspect)), int((width + 0.5 - 1e-7) / aspect), height)
     while round(largest * aspect) > width:
         largest -= 1
-    tall = min(round(float(np.sqrt(least / aspect))), largest)
+    tall = min(round(math.sqrt(least / aspect)), largest)
     if tall < largest:
         tall += int(rng.integers(largest - tall + 1))
     if tall * round(tall * aspect) < least:  # by rounding

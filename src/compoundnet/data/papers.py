@@ -125,7 +125,7 @@ def published(name: str, path: str | Path, split: Split) -> Files | Memory:
 
     >>> published("food102", ".", "train")
     Traceback (most recent call last):
-    ValueError: unknown data set 'food102'; did you mean food101?
+    ValueError: unknown data set 'food102'; did you mean food101 or flowers102?
     """
     if name not in DATASETS:
         raise ValueError(f"unknown data set {name!r}; {near(name, DATASETS)}")

@@ -13,7 +13,7 @@ from PIL import Image
 from torch.nn import functional as F
 from torch.utils.data import Dataset
 
-from compoundnet.augmentation import POLICIES, RandAugment
+from compoundnet.augmentation import POLICIES, Picture, RandAugment, as_pixels
 from compoundnet.images import DRAFT_MARGIN, Decoded, centre, normalised, opened, window, within
 from compoundnet.preprocess import Interpolation, Preprocess
 from compoundnet.recipes import Augment
@@ -23,7 +23,7 @@ from .cropping import Window, random_crop
 from .examples import Examples, source_of
 
 Item: TypeAlias = tuple[torch.Tensor, torch.Tensor]
-Change: TypeAlias = Callable[[Image.Image, np.random.Generator], Image.Image]
+Change: TypeAlias = Callable[[Picture, np.random.Generator], Picture]
 
 _PICTURE = 1  # sets the random numbers of pictures apart from those of an order
 
@@ -97,10 +97,11 @@ class Pictures(Dataset[Item]):
         assert self.augment is not None
         rng = np.random.default_rng((_PICTURE, self.seed, self.epoch, index))
         picture, crop = self._cropped(index, view, self.augment.least_area, rng)
-        pixels = resized(np.asarray(picture.image.crop(_whole(within(picture, crop)))), view.size, view.interpolation)
-        if rng.random() < self.augment.flip:
-            pixels = np.ascontiguousarray(pixels[:, ::-1])
-        return pixels if self._change is None else np.asarray(self._change(Image.fromarray(pixels), rng))
+        part = picture.image.crop(_whole(within(picture, crop)))
+        if rng.random() < self.augment.flip:  # here, where it costs least; resizing is the same on both sides
+            part = part.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+        pixels = resized(np.asarray(part), view.size, view.interpolation)
+        return pixels if self._change is None else as_pixels(self._change(pixels, rng))
 
     def _cropped(
         self, index: int, view: Preprocess, least_area: float, rng: np.random.Generator
@@ -140,15 +141,16 @@ def resized(pixels: NDArray[np.uint8], size: tuple[int, int], interpolation: Int
     """
     if pixels.shape[:2] == size:
         return pixels
-    tensor = torch.from_numpy(pixels if pixels.flags.writeable else pixels.copy()).permute(2, 0, 1).unsqueeze(0)
+    # In this order torch sees that channels lie last, and leaves them there.
+    tensor = torch.from_numpy(pixels if pixels.flags.writeable else pixels.copy()).unsqueeze(0).permute(0, 3, 1, 2)
     result = F.interpolate(tensor, size, mode=interpolation, antialias=True, align_corners=False)
-    return result.squeeze(0).permute(1, 2, 0).numpy()
+    return result.permute(0, 2, 3, 1).squeeze(0).numpy()
 
 
 def changing(augment: Augment) -> Change | None:
-    """What a recipe's policy does to an 8-bit RGB picture; None for the policy "none"."""
+    """What a recipe's policy does to a picture; None for the policy "none"."""
     if augment.policy == "none":
         return None
     if augment.policy == "randaugment":
-        return RandAugment(augment.layers, augment.magnitude)
-    return POLICIES[augment.policy.removeprefix("autoaugment_")]
+        return RandAugment(augment.layers, augment.magnitude).changed
+    return POLICIES[augment.policy.removeprefix("autoaugment_")].changed

@@ -114,12 +114,15 @@ def _shares(counts: dict[int, int], wanted: int, share: float) -> dict[int, int]
     return sizes
 
 
-def folds(examples: Examples, count: int, seed: int = 0) -> list[tuple[Examples, Examples]]:
+def folds(
+    examples: Examples, count: int, seed: int = 0, groups: Sequence[int] | None = None
+) -> list[tuple[Examples, Examples]]:
     """``count`` pairs of train and validation; every picture validates once, every class in its share in each fold.
 
-    Raises FieldError for fewer than 2 folds, and for more folds than pictures.
+    ``groups`` are numbers to share out evenly instead of the classes. Raises FieldError for fewer than 2 folds, and for
+    more folds than pictures.
     """
-    groups = strata(examples)
+    groups = strata(examples) if groups is None else groups
     require_count(count, "count")
     require(
         2 <= count <= len(examples),

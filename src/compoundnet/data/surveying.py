@@ -1,7 +1,7 @@
 """Surveying: what a data set has, and what is wrong with it, before anybody trains on it."""
 
 import statistics
-from collections.abc import Mapping
+from collections.abc import Mapping, Sized
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -97,12 +97,12 @@ def _problems(
     lines: list[str] = []
     for name, part in described.items():
         if part.unreadable:
-            lines.append(f"{name}: {len(part.unreadable)} pictures cannot be read; mend or remove them")
+            lines.append(f"{name}: {_count(part.unreadable)} cannot be read; mend or remove what is listed")
         if within[name].exact:
-            lines.append(f"{name}: {len(within[name].exact)} pictures are there twice; remove one of each pair")
+            lines.append(f"{name}: {_count(within[name].exact)} twice; remove one of each pair")
         lines += getattr(parts[name], "warnings", ())
     if leaks:
-        lines.append(f"{len(leaks)} pictures of training are in validation or test too; scores will be too high")
+        lines.append(f"{_count(leaks)} of training also in validation or test; scores will be too high")
     few = [name for name, count in described["train"].by_class.items() if count < FEW]
     if few:
         lines.append(f"{len(few)} classes have fewer than {FEW} pictures, such as {few[0]}; more would help most there")
@@ -111,3 +111,7 @@ def _problems(
             f"the largest class has {balance:.0f} times the pictures of the smallest; look at each class's score"
         )
     return lines
+
+
+def _count(found: Sized) -> str:
+    return "1 picture" if len(found) == 1 else f"{len(found):,} pictures"

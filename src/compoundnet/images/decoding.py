@@ -31,6 +31,7 @@ _TURNS = {
     8: ("ROTATE_90", False, True),
 }
 _ORIENTATION = 0x0112
+_SCALING = ("JPEG", "MPO")  # formats that can be decoded at a fraction of their size
 
 
 class ImageError(ValueError):
@@ -82,25 +83,26 @@ class Opened:
 
     image: "Image.Image"
     name: str
+    turn: int | None  # its orientation, where the header has it
 
     @property
     def scales(self) -> bool:
-        return self.image.format in ("JPEG", "MPO")
+        return self.image.format in _SCALING
 
     @property
     def size(self) -> tuple[int, int]:
         width, height = self.image.size
-        return (width, height) if _orientation(self.image) < 5 else (height, width)
+        return (width, height) if (self.turn or 1) < 5 else (height, width)
 
     def decoded(self, at_least: tuple[int, int] | None = None) -> Decoded:
         """Its pixels, once. ``at_least`` is the smallest width and height, upright, that a scaled decode may have."""
         with _told(self.name):
             stored = self.image.size
-            turned = at_least is not None and _orientation(self.image) >= 5
-            scale = _draft(self.image, at_least[::-1] if at_least and turned else at_least)
+            swapped = self.turn is not None and self.turn >= 5
+            scale = _draft(self.image, at_least[::-1] if at_least and swapped else at_least)
             self.image.load()
-            # Other formats than JPEG may have their orientation behind the pixels.
-            return _upright(to_rgb(self.image, self.name), _orientation(self.image), stored, scale)
+            turn = _orientation(self.image) if self.turn is None else self.turn
+            return _upright(to_rgb(self.image, self.name), turn, stored, scale)
 
 
 @contextmanager
@@ -111,7 +113,9 @@ def opened(source: Source, max_pixels: int = MAX_PIXELS) -> Generator[Opened]:
         with _told(name):
             image = _header(file, name)
             _check_pixels(image, name, max_pixels)
-        yield Opened(image, name)
+            # Other formats than JPEG may have their orientation behind the pixels.
+            turn = _orientation(image) if image.format in _SCALING else None
+        yield Opened(image, name, turn)
 
 
 @contextmanager
@@ -203,7 +207,7 @@ def to_rgb(image: "Image.Image", name: str) -> "Image.Image":
     if image.mode == "F":
         raise ImageError(f"{name}: floating-point pixels have no known range; save it with 8 or 16 bits")
     if not image.has_transparency_data:
-        return image.convert("RGB")
+        return image if image.mode == "RGB" else image.convert("RGB")  # which would copy
     rgba = (image.convert("LA") if image.mode == "La" else image).convert("RGBA")
     white = Image.new("RGB", image.size, "white")
     white.paste(rgba, mask=rgba.getchannel("A"))
