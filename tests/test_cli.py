@@ -95,7 +95,9 @@ SURFACE = {
         *["paths", "--batch", "--engine", "--exact", "--files-from", "--json", "--labels", "--model", "--network"],
         *["--out", "--shard", "--top", "--workers"],
     ],
-    "evaluate": ["weights", "--batch", "--data", "--engine", "--json", "--network", "--workers", "--worst"],
+    "evaluate": [
+        *["weights", "--batch", "--data", "--engine", "--json", "--map", "--network", "--out", "--workers", "--worst"]
+    ],
     "cam": ["paths", "--json", "--label", "--method", "--model", "--out", "--side"],
     "merge": ["parts", "--json", "--out"],
     "time": [

@@ -140,6 +140,15 @@ def test_a_list_of_paths_and_labels_does_too(run: Run, weights: Path, pictures: 
     assert json.dumps({**found, "data": ""}) == json.dumps({**plain, "data": ""})
 
 
+def test_a_checkpoint_of_another_network_is_said_in_one_line(run: Run, pictures: Path, tmp_path: Path) -> None:
+    bare = tmp_path / "bare.pth"
+    torch.save(build(named("tiny"), generator=torch.Generator().manual_seed(0)).state_dict(), bare)
+    code, out, err = run("evaluate", str(bare), "--data", str(pictures), "--network", "mobilenet_v1")
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert "bare.pth: mobilenet_v1 cannot take it" in err
+    assert "it looks like tiny" in err
+
+
 def test_wrong_usage_is_one_line_and_code_2(run: Run, weights: Path, pictures: Path, tmp_path: Path) -> None:
     other = tmp_path / "other"
     for name in ("bat", "cot"):

@@ -12,7 +12,7 @@ from PIL import Image
 from compoundnet.cli import main
 
 MODELS = "efficientnet_lite0,efficientnet_lite1,efficientnet_lite2"
-SIDE = 220
+SIDE = 200
 _NEAR = 3  # of 255: arithmetic of another processor may round otherwise
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from compoundnet.schema import near, require_choice, require_count
 
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
     from compoundnet.cam import Activation
     from compoundnet.weights import Pretrained, Weights
+
+    Row: TypeAlias = tuple[Image.Image, list[Activation]]
 
 _MOST_PICTURES = 64
 _LEAST, _MOST = 64, 1024  # pixels a side of one picture
@@ -38,8 +40,6 @@ def cam(
         method: cam, exact where the head pools and has one layer, or grad (Grad-CAM); default: cam
         side: pixels of the longer side of each picture; default: 320
     """
-    from compoundnet.images import decode
-
     require_choice(method, ("cam", "grad"), "method")
     require_count(side, "side")
     if not _LEAST <= side <= _MOST:
@@ -51,14 +51,10 @@ def cam(
     if len(files) * len(models) > _MOST_PICTURES:
         raise ValueError(f"{len(files)} photos of {len(models)} models; at most {_MOST_PICTURES} pictures are drawn")
     labels = [None if label is None else _place(label, each.weights) for each in models.values()]
-    photos = [decode(path) for path in files]
-    found = [
-        [_found(each, photo, at, method, side) for each, at in zip(models.values(), labels, strict=True)]
-        for photo in photos
-    ]
     with whole(out) as file:
-        _drawn(photos, list(models), found).save(file.buffer, "PNG")
-    _say(out, files, list(models), found, json)
+        rows = [_row(path, list(models.values()), labels, method, side) for path in files]
+        _drawn(list(models), rows).save(file.buffer, "PNG")
+    _say(out, files, list(models), [found for _, found in rows], json)
     return 0
 
 
@@ -85,10 +81,17 @@ def _place(label: str, weights: "Weights") -> int:
     raise ValueError(f"--label: {weights.name} has no class {safe(label)!r}; {hint}")
 
 
-def _found(pretrained: "Pretrained", photo: "Image.Image", label: int | None, method: Any, side: int) -> "Activation":
-    from compoundnet.cam import activation
+def _row(path: str, models: "Sequence[Pretrained]", labels: Sequence[int | None], method: Any, side: int) -> "Row":
+    """A photo, small, and its maps; of many photos only one is in memory at its full size."""
+    from PIL import Image
 
-    return activation(pretrained, photo, label, method=method, out=_size(photo.size, side))
+    from compoundnet.cam import activation
+    from compoundnet.images import decode
+
+    photo = decode(path)
+    size = _size(photo.size, side)
+    maps = [activation(each, photo, at, method=method, out=size) for each, at in zip(models, labels, strict=True)]
+    return photo.resize(size, Image.Resampling.LANCZOS), maps
 
 
 def _size(photo: tuple[int, int], side: int) -> tuple[int, int]:
@@ -97,21 +100,17 @@ def _size(photo: tuple[int, int], side: int) -> tuple[int, int]:
     return max(1, round(photo[0] * side / longer)), max(1, round(photo[1] * side / longer))
 
 
-def _drawn(photos: Sequence["Image.Image"], models: Sequence[str], found: Sequence[Sequence["Activation"]]) -> Any:
-    from PIL import Image
-
+def _drawn(models: Sequence[str], rows: "Sequence[Row]") -> "Image.Image":
     from compoundnet.cam import blended, figure
 
-    rows = []
-    for photo, row in zip(photos, found, strict=True):
-        small = photo.resize(row[0].size, Image.Resampling.LANCZOS)
-        first = (small, ["photo", ""])
-        rest = [
+    drawn = []
+    for small, maps in rows:
+        cells = [
             (blended(small, each.over), [safe(Path(model).name), f"{safe(each.name)}, {each.probability:.1%}"])
-            for model, each in zip(models, row, strict=True)
+            for model, each in zip(models, maps, strict=True)
         ]
-        rows.append([first, *rest])
-    return figure(rows)
+        drawn.append([(small, ["photo", ""]), *cells])
+    return figure(drawn)
 
 
 def _say(

@@ -1,20 +1,23 @@
 """The command that measures a model on labelled pictures: evaluate."""
 
 import sys
+from collections.abc import Mapping
+from json import dumps
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from compoundnet.schema import require_count
 
-from .output import safe, write, write_json, write_table
+from .output import safe, whole, write, write_json, write_table
 from .progress import progress
-from .sources import read
+from .sources import json_of, read, text
 
 if TYPE_CHECKING:
     from compoundnet.data import Examples
-    from compoundnet.evaluating import Evaluation, Metrics
+    from compoundnet.evaluating import Artefact, Evaluation, Metrics
     from compoundnet.weights import Pretrained
 
+_EXPORTED = (".onnx", ".xml", ".pt2")
 _PERCENT = {"top1", "top5", "mean_per_class", "auroc", "calibration_error", "mean_average_precision", "exact"}
 _NAMES = {
     "top1": "Top-1",
@@ -39,6 +42,8 @@ def evaluate(
     workers: int | None = None,
     batch: int | None = None,
     worst: int = 5,
+    map: str | None = None,
+    out: str | None = None,
     json: bool = False,
 ) -> int:
     """Measure a model on labelled pictures: accuracy with its interval, every class, calibration.
@@ -50,28 +55,72 @@ def evaluate(
         workers: how many threads decode and compute; default: one for each core
         batch: how many pictures each of them runs at once; default: what is fastest
         worst: how many classes to list, the worst first; default: 5
+        map: a JSON file of an object, from names of the data's classes to the model's names or indexes
+        out: write the figures to this .json file, and go on with them when they were begun before
     """
-    from compoundnet.evaluating import evaluate as run
-
     require_count(worst, "worst")
-    pretrained = loaded(weights, network)
+    mapping = {} if map is None else _mapping(map)
+    model = _model(weights, network)
     examples = labelled(data)
-    with progress("pictures") as on_done:
-        found = run(
-            pretrained,
-            examples,
-            engine=None if engine == "model" else engine,
-            workers=workers,
-            batch=batch,
-            on_done=on_done,
-        )
+    options = {"engine": None if engine == "model" else engine, "workers": workers, "batch": batch, "mapping": mapping}
+    found = _measured(model, examples, options) if out is None else _written(out, data, model, examples, options)
     for line in found.unreadable:
         sys.stderr.write(f"compoundnet: left out: {line}\n")
     if json:
         write_json({"data": data, **found.to_dict()})
     else:
         _print(found, worst)
-    return 0
+    return 1 if found.unreadable else 0
+
+
+def _measured(
+    model: "Pretrained | Artefact", examples: "Examples", options: Mapping[str, Any], keep: str | None = None
+) -> "Evaluation":
+    from compoundnet.evaluating import evaluate as run
+
+    with progress("pictures") as on_done:
+        return run(model, examples, **options, keep=keep, on_done=on_done)
+
+
+def _written(
+    out: str, data: str, model: "Pretrained | Artefact", examples: "Examples", options: Mapping[str, Any]
+) -> "Evaluation":
+    """The figures, in a file too; until they are there, scores lie beside it, for an interrupted command to go on."""
+    if Path(out).suffix != ".json":
+        raise ValueError(f"--out: {safe(out)}; the figures are a .json file")
+    scores = f"{out}.scores"
+    with whole(out) as file:
+        try:
+            found = _measured(model, examples, options, scores)
+        except KeyboardInterrupt:
+            sys.stderr.write(f"compoundnet: {safe(out)}: the same command goes on with it\n")
+            raise
+        file.write(dumps({"data": data, **found.to_dict()}, indent=1, allow_nan=False) + "\n")
+    Path(scores).unlink()
+    return found
+
+
+def _model(name: str, network: str | None) -> "Pretrained | Artefact":
+    """The weights, or an exported file that is no weights file too."""
+    if Path(name).suffix not in _EXPORTED:
+        return loaded(name, network)
+    from compoundnet.evaluating import artefact
+
+    if network is not None:
+        raise ValueError(f"{safe(name)}: an exported file brings its own network; leave --network out")
+    return artefact(name)
+
+
+def _mapping(name: str) -> dict[str, str]:
+    """What classes of the data are called in the model."""
+    read_text = text(Path(name), "a mapping is JSON")
+    found = json_of(name, read_text) if read_text.strip() else None
+    fits = isinstance(found, dict) and all(type(value) in (str, int) for value in found.values())
+    if not fits:
+        raise ValueError(
+            f'{safe(name)}: not an object of names to names or indexes, such as {{"cats": "tabby", "x": 3}}'
+        )
+    return {key: str(value) for key, value in found.items()}
 
 
 def loaded(name: str, network: str | None = None) -> "Pretrained":
@@ -88,7 +137,7 @@ def labelled(data: str) -> "Examples":
     """Labelled pictures from a folder or a list."""
     from compoundnet.data import folder, listed
 
-    return listed(data) if Path(data).suffix == ".csv" else folder(data)
+    return listed(data, trainable=False) if Path(data).suffix == ".csv" else folder(data, trainable=False)
 
 
 def _print(found: "Evaluation", worst: int) -> None:

@@ -21,14 +21,15 @@ _EXPECTED = "expected one sub-folder of pictures for each class, or train/ and v
 _SHOWN = 4
 
 
-def folder(path: str | Path, classes: Sequence[str] | None = None) -> Files:
+def folder(path: str | Path, classes: Sequence[str] | None = None, *, trainable: bool = True) -> Files:
     """The pictures of a folder that has one sub-folder a class, at any depth below it, in natural order.
 
     Hidden files and folders, and files that are no pictures by their suffix, do not count. ``classes`` fixes the
     names and their order, so that a validation folder numbers them as its training folder does; by default they are
     the sub-folders in natural order. Raises ValueError, one line, for another layout (what was found, what is
     expected), for classes without a picture, for one class only, for fewer pictures than classes, and for a sub-folder
-    that is not in ``classes``.
+    that is not in ``classes``. Without ``trainable`` empty classes and a single one are left alone, which a model that
+    has its classes can be measured on.
 
     >>> folder("no/such/folder")
     Traceback (most recent call last):
@@ -43,7 +44,8 @@ def folder(path: str | Path, classes: Sequence[str] | None = None) -> Files:
         raise ValueError(f"{root}: holds {names}, which are parts of a data set, not classes; name one of them")
     found = {child.name: pictures_of(child) for child in below}
     if classes is None:
-        require_trainable(str(root), {name: len(pictures) for name, pictures in found.items()})
+        if trainable:
+            require_trainable(str(root), {name: len(pictures) for name, pictures in found.items()})
         classes = list(found)
     unknown = [name for name in found if name not in classes]
     if unknown:

@@ -27,7 +27,12 @@ class _Row:
 
 
 def listed(
-    file: str | Path, task: Task = "multiclass", classes: Sequence[str] | None = None, root: str | Path | None = None
+    file: str | Path,
+    task: Task = "multiclass",
+    classes: Sequence[str] | None = None,
+    root: str | Path | None = None,
+    *,
+    trainable: bool = True,
 ) -> Files:
     """The pictures of a CSV file with columns path and label; paths are below ``root``, by default the file's folder.
 
@@ -35,7 +40,7 @@ def listed(
     and one or more numbers separated by ";" for "regression". ``classes`` are the names in their order, by default all
     labels, sorted; for "regression" the targets' names. Raises ValueError, one line, with the line's number, for a
     missing column, an empty path or label, one that is not in ``classes`` (with near names), a number that is none,
-    and for what ``folder`` refuses too.
+    and for what ``folder`` refuses too; ``trainable`` is as there.
     """
     path = Path(file)
     rows = list(_rows(path))
@@ -47,7 +52,8 @@ def listed(
         values, names = _numbers(rows, classes)
         return Files(where, paths, values, names, task)
     labels, names = _indices(rows, classes) if task == "multiclass" else _marks(rows, classes)
-    require_trainable(str(path), dict(zip(names, class_counts(labels, len(names)), strict=True)))
+    if trainable:
+        require_trainable(str(path), dict(zip(names, class_counts(labels, len(names)), strict=True)))
     return Files(where, paths, labels, names, task)
 
 

@@ -4,6 +4,8 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .answering import Artefact as Artefact
+    from .answering import artefact as artefact
     from .calibration import Bin as Bin
     from .calibration import calibration_error as calibration_error
     from .calibration import reliability as reliability
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
 
 # NumPy and PyTorch load when first used: name -> the module that holds it.
 _LAZY = {
+    "Artefact": "answering",
+    "artefact": "answering",
     "Bin": "calibration",
     "calibration_error": "calibration",
     "reliability": "calibration",

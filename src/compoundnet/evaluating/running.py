@@ -1,26 +1,29 @@
-"""evaluate(): a model on labelled pictures."""
+"""evaluate(): a model, or an exported file, on labelled pictures."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeAlias
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from compoundnet.data import Examples, Pictures
-from compoundnet.images import ImageError
-from compoundnet.prediction import Plan, plan, worked
+from compoundnet.data import Examples
+from compoundnet.data.examples import source_of
+from compoundnet.prediction import Plan, worked
 from compoundnet.preprocess import Preprocess
-from compoundnet.schema import encode, require, require_number
-from compoundnet.weights import places
+from compoundnet.schema import encode, near, require, require_number, shown
+from compoundnet.weights import Pretrained, Weights, places
+from compoundnet.weights.hashing import json_sha256
 
+from .answering import Artefact, Row, identity, planned, reader, rows
 from .figures import Metrics, metrics
+from .keeping import Source, keeping
 
-if TYPE_CHECKING:
-    from compoundnet.weights import Pretrained
-
-Row: TypeAlias = "NDArray[np.float64] | str"
+OnDone: TypeAlias = Callable[[int, int], None]
+NO_MAPPING: Mapping[str, str] = MappingProxyType({})
 UNREADABLE = 0.05  # the share of pictures that may be damaged
 _SHOWN = 5
 
@@ -47,20 +50,25 @@ class Evaluation:
 
 
 def evaluate(
-    pretrained: "Pretrained",
+    model: Pretrained | Artefact,
     examples: Examples,
     *,
     batch: int | None = None,
     workers: int | None = None,
     engine: str | None = None,
+    mapping: Mapping[str, str] | None = None,
+    keep: str | Path | None = None,
     most_unreadable: float = UNREADABLE,
     seed: int = 0,
-    on_done: Callable[[int, int], None] | None = None,
+    on_done: OnDone | None = None,
 ) -> Evaluation:
     """Run a model on examples as its weights' record says, on all cores, and measure its answers.
 
-    Classes of the data are found among the model's by name or index (``weights.places``), so a folder of some of them
-    does. ``batch``, ``workers`` and ``engine`` are as in ``predict``, ``seed`` as in ``metrics``;
+    ``model`` is what ``load`` returns, or an exported file (``artefact``), which runs on its own engine. Classes of the
+    data are found among the model's by name or index (``weights.places``), so a folder of some of them does;
+    ``mapping`` says what they are called there, several may be one. ``batch``, ``workers`` and ``engine`` are as in
+    ``predict``, ``seed`` as in ``metrics``. ``keep`` is a file for scores as they come; with it an interrupted
+    evaluation goes on.
     ``on_done(done, total)`` is called after every picture. Raises ValueError, one line, for classes that are not the
     model's, as ``predict`` does, and when more than the share ``most_unreadable`` cannot be read.
 
@@ -71,55 +79,83 @@ def evaluate(
     2
     """
     require_number(most_unreadable, "most_unreadable", "a share in [0, 1]", least=0, most=1)
-    weights = pretrained.weights
-    labels = placed(examples, pretrained)
-    planned = plan(pretrained, batch=batch, workers=workers, engine=engine, pictures=len(examples))
-    pictures = Pictures(examples, weights.preprocess)
-    rows: list[NDArray[np.float64]] = []
-    kept: list[int] = []
-    unreadable: list[str] = []
-    for index, row in enumerate(worked(range(len(examples)), planned, partial(_rows, pictures, planned))):
-        if isinstance(row, str):
-            unreadable.append(row)
-        else:
-            rows.append(row)
-            kept.append(index)
-        if on_done is not None:
-            on_done(index + 1, len(examples))
+    weights = model.weights
+    labels = placed(examples, weights, mapping or {})
+    how = planned(model, len(examples), batch, workers, engine)
+    found = _scores(model, examples, how, keep, on_done or _nothing)
+    unreadable = tuple(row for row in found if isinstance(row, str))
     _require_readable(unreadable, len(examples), most_unreadable)
+    good = [row for row in found if not isinstance(row, str)]
+    kept = [index for index, row in enumerate(found) if not isinstance(row, str)]
     names = weights.classes or tuple(map(str, range(weights.network.classes)))
-    found = metrics(np.array(rows), labels[kept], examples.task, names, seed=seed)
-    return Evaluation(weights.name, found, weights.preprocess, weights.metrics, str(planned), tuple(unreadable))
+    figures = metrics(np.array(good), labels[kept], examples.task, names, seed=seed)
+    return Evaluation(weights.name, figures, weights.preprocess, weights.metrics, str(how), unreadable)
 
 
-def placed(examples: Examples, pretrained: "Pretrained") -> NDArray[Any]:
-    """The labels of examples in the model's order of outputs."""
-    outputs = pretrained.weights.network.classes
+def _scores(
+    model: Pretrained | Artefact, examples: Examples, how: Plan, keep: str | Path | None, on_done: OnDone
+) -> list[Row]:
+    """Scores of all pictures in their order, those that a file keeps taken from there."""
+    total = len(examples)
+    work = partial(rows, reader(model, examples), how.run)
+    if keep is None:
+        return list(_told(worked(range(total), how, work), 0, total, on_done))
+    with keeping(keep, source(model, examples)) as kept:
+        before = len(kept.rows)
+        for row in _told(worked(range(before, total), how, work), before, total, on_done):
+            kept.write(row)
+            kept.rows.append(row)
+        return kept.rows
+
+
+def _told(found: Iterator[Row], before: int, total: int, on_done: OnDone) -> Iterator[Row]:
+    for done, row in enumerate(found, before + 1):
+        yield row
+        on_done(done, total)
+
+
+def source(model: Pretrained | Artefact, examples: Examples) -> Source:
+    """What the scores of these examples depend on; of a file its path counts, not what is in it."""
+    indexes = range(len(examples))
+    files = len(examples) > 0 and isinstance(source_of(examples, 0), Path)
+    names = [str(source_of(examples, index)) if files else examples.name(index) for index in indexes]
+    return Source(
+        model=model.weights.name,
+        sha256=identity(model),
+        preprocess=model.weights.preprocess,
+        outputs=model.weights.network.classes,
+        pictures=len(examples),
+        pictures_sha256=json_sha256(names),
+    )
+
+
+def _nothing(done: int, total: int) -> None:
+    """Nobody asked."""
+
+
+def placed(examples: Examples, weights: Weights, mapping: Mapping[str, str] = NO_MAPPING) -> NDArray[Any]:
+    """The labels of examples in the model's order of outputs; ``mapping`` renames classes of the data first."""
+    outputs = weights.network.classes
+    for name in mapping:
+        require(
+            name in examples.classes,
+            "mapping",
+            f"{shown(name)} is no class of the data; {near(name, examples.classes)}",
+        )
     if examples.task == "regression":
         problem = f"{len(examples.classes)} numbers for a model of {outputs} outputs"
         require(len(examples.classes) == outputs, "labels", problem)
         return examples.labels
-    at = np.array(places("the data", examples.classes, pretrained.weights))
+    names = [mapping.get(name, name) for name in examples.classes]
+    once = list(dict.fromkeys(names))  # a mapping may well join classes
+    at_name = dict(zip(once, places("the data", once, weights), strict=True))
+    at = np.array([at_name[name] for name in names])
     if examples.task == "multiclass":
         return at[examples.labels]
     found = np.zeros((len(examples), outputs), examples.labels.dtype)
-    found[:, at] = examples.labels
+    for column, place in enumerate(at):
+        found[:, place] = np.maximum(found[:, place], examples.labels[:, column])
     return found
-
-
-def _rows(pictures: Pictures, planned: Plan, indexes: Sequence[int]) -> list[Row]:
-    """One worker's turn: logits, or what is wrong with the picture."""
-    read = [_pixels(pictures, index) for index in indexes]
-    good = [pixels for pixels in read if not isinstance(pixels, str)]
-    rows = iter(np.asarray(planned.run(good), np.float64) if good else ())
-    return [pixels if isinstance(pixels, str) else next(rows) for pixels in read]
-
-
-def _pixels(pictures: Pictures, index: int) -> "NDArray[np.float32] | str":
-    try:
-        return pictures[index][0].numpy()
-    except ImageError as error:
-        return str(error)
 
 
 def _require_readable(unreadable: Sequence[str], total: int, most: float) -> None:

@@ -16,6 +16,7 @@ from .record import Record as Record
 if TYPE_CHECKING:
     from .exporting import Exported as Exported
     from .exporting import export as export
+    from .exporting import opened as opened
     from .exporting import random_weights as random_weights
     from .exporting import verify as verify
     from .proof import Proof as Proof
@@ -25,6 +26,7 @@ _LAZY = {
     "Exported": "exporting",
     "Proof": "proof",
     "export": "exporting",
+    "opened": "exporting",
     "random_weights": "exporting",
     "verify": "exporting",
 }

@@ -10,7 +10,7 @@ from compoundnet.preprocess import Preprocess, released_crop
 from compoundnet.weights.hashing import tensors_sha256
 
 from . import seal
-from .formats import FORMATS, Format, by_suffix, require_installed, require_possible
+from .formats import FORMATS, by_suffix, require_installed, require_possible
 from .proof import Proof, answered, prove
 from .record import ArtefactError, Case, Dynamic, FormatName, Int8, Options, ProofError, Record
 
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from compoundnet.modules import ConvNet
     from compoundnet.network import Network
     from compoundnet.weights import Pretrained
+
+    from .proof import Run
 
 T = TypeVar("T")
 RANDOM = "random weights"
@@ -74,7 +76,7 @@ def place(target: Path, record: Record, write: Callable[[Path], None]) -> Export
         write(made)
         if chosen.seals:
             seal.close(chosen.files(made))
-        proof = _proof(made, chosen, record, target)
+        proof = _tried(target, lambda: prove(record, chosen.runner(made, record)))
         if not proof.holds:
             raise ProofError(f"{target}: not written, because it does not answer as its model does ({proof})")
         for part, final in reversed(list(zip(chosen.files(made), chosen.files(target), strict=True))):
@@ -90,6 +92,19 @@ def verify(path: str | Path) -> Exported:
     for one whose answers are not the recorded ones.
     """
     path = Path(path)
+    record, run = opened(path)
+    proof = _tried(path, lambda: prove(record, run))
+    if not proof.holds:
+        raise ProofError(f"{path}: it does not answer as its model did ({proof}); export the model again")
+    return Exported(path, record, proof)
+
+
+def opened(path: str | Path) -> "tuple[Record, Run]":
+    """An artefact's record and the call of its own engine, after a check of its seal: images to its outputs.
+
+    Raises ArtefactError, one line, for a file that is absent, damaged or not ours.
+    """
+    path = Path(path)
     chosen = by_suffix(path)
     for part in chosen.files(path):
         if not part.is_file():
@@ -98,10 +113,7 @@ def verify(path: str | Path) -> Exported:
     if problem := seal.problem(_tried(path, lambda: chosen.contents(path))):
         raise ArtefactError(f"{path}: {problem}")
     record = _tried(path, lambda: Record.from_json(chosen.read_record(path)))
-    proof = _proof(path, chosen, record, path)
-    if not proof.holds:
-        raise ProofError(f"{path}: it does not answer as its model did ({proof}); export the model again")
-    return Exported(path, record, proof)
+    return record, _tried(path, lambda: chosen.runner(path, record))
 
 
 def random_weights(network: "Network", name: str = "", seed: int = 0) -> "Pretrained":
@@ -158,10 +170,6 @@ def record_of(
 def is_random(pretrained: "Pretrained") -> bool:
     """Whether nobody trained the weights."""
     return pretrained.weights.source.startswith(RANDOM)
-
-
-def _proof(made: Path, chosen: Format, record: Record, shown: Path) -> Proof:
-    return _tried(shown, lambda: prove(record, chosen.runner(made, record)))
 
 
 def _tried(path: Path, call: Callable[[], T]) -> T:
