@@ -10,8 +10,8 @@ def calibration() -> str:
     """How many samples, passes and networks held out; what is measured again, and how much drift is allowed."""
     plan = {field.name: field.default for field in fields(Plan)}
     return (
-        f"A calibration clocks {plan['count']} samples of a stage or two, {plan['whole']} whole networks that are fitted "
-        f"too, and {plan['held_out']} that are not, in "
+        f"A calibration clocks {plan['count']} samples of a stage or two, {plan['whole']} whole networks that are "
+        f"fitted too, and {plan['held_out']} that are not, in "
         f"{plan['passes']} passes; `--quick` fewer. Before a device is used, {RECHECKED} of its samples are clocked "
         f"again, and a machine that has become more than {100 * MOST_SINCE_CALIBRATED:.0f} % slower or faster is "
         "refused."
