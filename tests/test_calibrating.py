@@ -250,6 +250,7 @@ def test_a_device_for_another_setting_is_refused(asked: dict[str, Any]) -> None:
         (("--engine", "tensorrt"), "unknown engine 'tensorrt'"),
         (("--engine", "aot"), "engine 'aot' compiles every sample"),
         (("--threads", "0"), "threads: 0 is not a whole number of at least 1"),
+        (("--threads", "99999"), "--threads: 99999; this machine has "),
         (("--batch", "two"), "--batch: expected a whole number, got 'two'"),
     ],
 )

@@ -65,6 +65,21 @@ def test_the_table_shows_every_stage_before_and_after(run: Run) -> None:
     assert f"The best of {data['enumerated']:,} networks by elastic:0.3:0.4:0.5:activations (score " in text
 
 
+def test_latency_is_a_limit_too_and_the_accuracy_is_foreseen_but_not_trusted(run: Run, tmp_path: Path) -> None:
+    out = tmp_path / "net.json"
+    given = ("--max-latency", "1ms", "--device", "roofline:40:10", *SMALL, *LAW)
+    data = answer(run, "solve", "tiny", *given, "--out", out)
+    assert data["cost"]["latency_ms"] <= 1
+    assert data["active_limits"] == ["latency_ms"]
+    assert data["predicted_top1"]["outside"] is True
+    text = run("solve", "tiny", *given)[1]
+    assert "(law: efficientnet); the law sees mean depth and width" in text
+    assert "Latency: roofline of 40 GMAC/s and 10 GB/s, batch 1, 1 thread." in text
+    code, text, _ = run("verify-solution", out)
+    assert code == 0
+    assert "Limits: 1 latency ms." in text
+
+
 def test_the_default_is_the_direction_of_the_papers_rule(run: Run) -> None:
     data = answer(run, "solve", "tiny", "--max-macs", "12M", *SMALL)
     assert data["certificate"]["objective"].startswith("rule:efficientnet:")

@@ -1,6 +1,7 @@
 """The command that measures this machine, and devices as options of other commands."""
 
 import json as json_
+import os
 import re
 import sys
 import time
@@ -39,6 +40,8 @@ def calibrate(
     from compoundnet.devices import to_dict
 
     plan = (Plan.quick if quick else Plan)(engine=engine, threads=threads, batch=batch, dtype=dtype)
+    if threads > (cores := os.cpu_count() or 1):
+        raise ValueError(f"--threads: {threads}; this machine has {cores} cores, give at most so many")
     part = Path(f"{out}.part")
     start = time.monotonic()
     with whole(out) as file, progress("groups of networks") as on_done:
