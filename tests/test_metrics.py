@@ -50,6 +50,17 @@ def test_figures_of_classes_are_scikit_learns(seed: int) -> None:
     assert [(each.name, each.n) for each in found.per_class] == list(zip(NAMES, np.bincount(labels), strict=True))
 
 
+def test_the_json_has_the_pairs_of_true_class_and_answer_that_occur() -> None:
+    logits, labels = drawn(1, n=20)
+    found = metrics(logits, labels, "multiclass", NAMES)
+    pairs = found.to_dict()["confusion"]
+    assert sum(count for _, _, count in pairs) == 20
+    assert {(true, answer): count for true, answer, count in pairs} == {
+        (true, answer): found.confusion[true][answer]
+        for true, answer in zip(labels.tolist(), logits.argmax(axis=1).tolist(), strict=True)
+    }
+
+
 @pytest.mark.parametrize("ties", [False, True])
 def test_figures_of_orders_are_scikit_learns_with_ties_too(ties: bool) -> None:
     logits, labels = drawn(7, ties=ties)

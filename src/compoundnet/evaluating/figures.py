@@ -59,9 +59,19 @@ class Metrics:
         return self.values[self.main]
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON values: the figures at the top, then n, interval and the rest; None for what is not a number."""
+        """JSON values: the figures at the top, then n, interval and the rest; None for what is not a number.
+
+        ``confusion`` is a list of [true class, answer, count] of the pairs that occur: of a thousand classes a million
+        are possible.
+        """
         rest = encode(self)
         del rest["values"]
+        rest["confusion"] = [
+            [true, answer, count]
+            for true, row in enumerate(self.confusion)
+            for answer, count in enumerate(row)
+            if count
+        ]
         found: dict[str, Any] = _finite({**self.values, **rest})
         return found
 
