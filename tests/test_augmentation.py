@@ -14,7 +14,11 @@ from torchvision.transforms import AutoAugment, AutoAugmentPolicy
 from compoundnet.augmentation import OPERATIONS, POLICIES, Policy, RandAugment, Step
 from compoundnet.schema import FieldError
 
-NAMES = {"PosterizeLess": "PosterizeOriginal"}  # theirs, where they differ
+NAMES = {
+    "PosterizeLess": "PosterizeOriginal",
+    "TranslateXLess": "TranslateX",
+    "TranslateYLess": "TranslateY",
+}  # theirs, where they differ
 SETTINGS = {"img_mean": (128, 128, 128), "interpolation": Image.Resampling.NEAREST, "translate_const": 250}
 
 
@@ -26,7 +30,8 @@ def noise(width: int = 45, height: int = 37) -> Image.Image:
 @pytest.mark.parametrize("magnitude", range(11))
 def test_every_operation_is_timms_to_the_pixel(name: str, magnitude: int) -> None:
     image, operation = noise(), OPERATIONS[name]
-    theirs = timms.AugmentOp(NAMES.get(name, name), 1.0, magnitude, SETTINGS)
+    settings = {**SETTINGS, "translate_const": 100} if name.endswith("Less") else SETTINGS
+    theirs = timms.AugmentOp(NAMES.get(name, name), 1.0, magnitude, settings)
     argument = operation.argument(magnitude)
     found = [operation.apply(image, sign * argument).tobytes() for sign in ((1, -1) if operation.signed else (1,))]
     if name == "Posterize" and argument == 0:
@@ -100,7 +105,7 @@ def test_rand_augment_takes_as_many_operations_as_it_says() -> None:
     [
         (lambda: Step("Rotat", 0.5, 1), "operation: unknown operation 'Rotat'; did you mean Rotate"),
         (lambda: Step("Rotate", 1.5, 1), "probability: 1.5 is not a probability"),
-        (lambda: Step("Rotate", 0.5, 11), "magnitude: 11 is not a magnitude from 0 to 10"),
+        (lambda: Step("Rotate", 0.5, 31), "magnitude: 31 is not a magnitude from 0 to 30"),
         (lambda: Policy("none", (), ""), "choices: a policy needs at least one sub-policy"),
         (lambda: RandAugment(operations=()), "operations: RandAugment needs at least one operation"),
         (lambda: RandAugment(layers=0), "layers: 0 is not a whole number"),
@@ -110,3 +115,17 @@ def test_rand_augment_takes_as_many_operations_as_it_says() -> None:
 def test_impossible_values_are_refused(make: Any, problem: str) -> None:
     with pytest.raises(FieldError, match=problem):
         make()
+
+
+@pytest.mark.parametrize("magnitude", [17, 28])
+def test_randaugment_beyond_ten_ends_where_a_pixel_does(magnitude: int) -> None:
+    pixels = np.asarray(noise())
+    changed = {
+        name: np.asarray(OPERATIONS[name].apply(noise(), OPERATIONS[name].argument(magnitude))) for name in OPERATIONS
+    }
+    added = np.minimum(pixels.astype(int) + int(magnitude / 10 * 110), 255)
+    assert (changed["SolarizeAdd"] == np.where(pixels < 128, added, pixels)).all()
+    assert (changed["Solarize"] == pixels).all()
+    kept = min(int(magnitude / 10 * 4), 8)
+    assert (changed["Posterize"] == pixels >> (8 - kept) << (8 - kept)).all()
+    assert RandAugment(2, magnitude)(noise(), np.random.default_rng(0)).size == noise().size

@@ -18,8 +18,9 @@ Pixels: TypeAlias = NDArray[np.uint8]
 Picture: TypeAlias = Image.Image | Pixels  # RGB, or uint8 of shape (height, width, 3)
 
 MOST = 10  # the largest magnitude of the tables
+BEYOND = 30  # RandAugment goes on with the same arithmetic: 17 for B5, 28 for B7
 GREY = (128, 128, 128)
-SHIFT = 250  # pixels at the largest magnitude; RandAugment's is 100
+SHIFT, LESS_SHIFT = 250, 100  # pixels at magnitude 10, and in RandAugment
 _DARK = 128  # below it SolarizeAdd makes brighter
 _CUTOUT = 100
 
@@ -64,14 +65,14 @@ def _solarized(pixels: Pixels, threshold: float) -> Pixels:
 
 
 def _brighter_below(pixels: Pixels, amount: float) -> Pixels:
-    # No sum passes 255: what is changed is below 128, and at most 110 are added.
-    brighter = np.minimum(pixels, 255 - int(amount)) + np.uint8(int(amount))
+    by = np.uint8(min(int(amount), 255))
+    brighter = np.minimum(pixels, 255 - by) + by
     return np.where(pixels < _DARK, brighter, pixels)
 
 
 def _posterized(pixels: Pixels, bits: float) -> Pixels:
     # Pillow refuses 0 bits, which the released table has: all of the picture becomes black.
-    return pixels & np.uint8(256 - 2 ** (8 - int(bits)))
+    return pixels & np.uint8(256 - 2 ** (8 - min(int(bits), 8)))
 
 
 @dataclass(frozen=True)
@@ -130,5 +131,8 @@ _TABLE = (
     Operation("ShearY", lambda image, by: _moved(image, 1, 0, 0, by, 1, 0), _share(0.3), signed=True),
     Operation("TranslateX", lambda image, by: _moved(image, 1, 0, by, 0, 1, 0), _share(SHIFT), signed=True),
     Operation("TranslateY", lambda image, by: _moved(image, 1, 0, 0, 0, 1, by), _share(SHIFT), signed=True),
+    # RandAugment's: 100 pixels at magnitude 10.
+    Operation("TranslateXLess", lambda image, by: _moved(image, 1, 0, by, 0, 1, 0), _share(LESS_SHIFT), signed=True),
+    Operation("TranslateYLess", lambda image, by: _moved(image, 1, 0, 0, 0, 1, by), _share(LESS_SHIFT), signed=True),
 )
 OPERATIONS: Mapping[str, Operation] = MappingProxyType({operation.name: operation for operation in _TABLE})

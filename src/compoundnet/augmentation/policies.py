@@ -10,14 +10,15 @@ from PIL import Image
 
 from compoundnet.schema import near, require, require_count, require_number
 
-from .operations import MOST, OPERATIONS, Picture, as_image
+from .operations import BEYOND, OPERATIONS, Picture, as_image
 
+OTHERS = ("PosterizeLess", "TranslateX", "TranslateY")  # not in RandAugment
 Row: TypeAlias = tuple[str, float, int, str, float, int]
 
 
 @dataclass(frozen=True)
 class Step:
-    """An operation that is applied with ``probability``, at a ``magnitude`` from 0 to 10."""
+    """An operation that is applied with ``probability``, at a ``magnitude`` from 0 to 10; RandAugment goes on to 30."""
 
     operation: str
     probability: float
@@ -27,7 +28,7 @@ class Step:
         known = self.operation in OPERATIONS
         require(known, "operation", f"unknown operation {self.operation!r}; {near(self.operation, OPERATIONS)}")
         require_number(self.probability, "probability", "a probability between 0 and 1", least=0, most=1)
-        require_number(self.magnitude, "magnitude", f"a magnitude from 0 to {MOST}", least=0, most=MOST)
+        require_number(self.magnitude, "magnitude", f"a magnitude from 0 to {BEYOND}", least=0, most=BEYOND)
 
     def __call__(self, image: Image.Image, rng: np.random.Generator) -> Image.Image:
         """The picture after this step, perhaps unchanged. Draws twice whatever happens."""
@@ -75,6 +76,8 @@ class Policy:
 class RandAugment:
     """``layers`` operations drawn for each picture, all at one ``magnitude`` (Cubuk et al. 2019).
 
+    Beyond 10 the arithmetic goes on as in the released code: what would pass the range of a pixel ends there. Of its
+    sixteen operations Cutout is left out; a recipe's own ``cutout`` stands in its place.
     Raises FieldError for impossible values and unknown operations.
 
     >>> picture = Image.new("RGB", (32, 32), (200, 20, 20))
@@ -84,7 +87,7 @@ class RandAugment:
 
     layers: int = 2
     magnitude: float = 9
-    operations: tuple[str, ...] = tuple(name for name in OPERATIONS if name != "PosterizeLess")
+    operations: tuple[str, ...] = tuple(name for name in OPERATIONS if name not in OTHERS)
 
     def __post_init__(self) -> None:
         require_count(self.layers, "layers")
