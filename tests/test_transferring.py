@@ -1,5 +1,6 @@
 """Transfer: the parts against independent answers, and the promises of the whole."""
 
+import copy
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -112,6 +113,31 @@ def test_the_merged_model_answers_as_the_trained_tail(parent: Pretrained) -> Non
     with torch.inference_mode():
         wanted = tail.eval()(front(parent.model, 3)(x))
         torch.testing.assert_close(merged(parent.model, tail)(x), wanted, rtol=1e-3, atol=1e-3)
+
+
+def test_the_merged_models_norms_are_its_parents(parent: Pretrained) -> None:
+    """Nothing but kernels and the norms' biases is trained, so that statistics still fit and training can go on."""
+    made = merged(parent.model, Tail(parent.model, 3, 0.0)).state_dict()
+    for name, value in parent.model.state_dict().items():
+        torch.testing.assert_close(made[name], value, rtol=1e-4, atol=1e-5, msg=name)
+
+
+def test_a_channel_that_its_norm_mutes_still_answers_as_trained(parent: Pretrained) -> None:
+    model = copy.deepcopy(parent.model)
+    norm = model.top[1]
+    assert isinstance(norm, torch.nn.BatchNorm2d)
+    with torch.no_grad():
+        norm.weight[:2] = torch.tensor([0.0, 1e-30])
+    tail = Tail(model, 3, 0.0)
+    with torch.no_grad():
+        for parameter in tail.parameters():
+            parameter.add_(0.05)
+    x = front(model, 3)(torch.from_numpy(normalised(digits(4).pixels, PLAIN, parent.weights.preprocess)))
+    made = merged(model, tail)
+    torch.testing.assert_close(Tail(made, 3, 0.0).eval()(x), tail.eval()(x), rtol=1e-3, atol=1e-3)
+    kernels = made.top[0].get_parameter("weight")
+    assert kernels.isfinite().all()
+    assert kernels[:2].abs().max() < 10
 
 
 def test_deeper_stages_learn_more_slowly(parent: Pretrained) -> None:
