@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compoundnet.data import Examples, Pictures
+from compoundnet.data.looking import UNREADABLE, require_readable
 from compoundnet.images import ImageError
 from compoundnet.prediction import Plan, plan, worked
 from compoundnet.preprocess import Preprocess
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
     from compoundnet.weights import Pretrained
 
 Row: TypeAlias = "NDArray[np.float64] | str"
-UNREADABLE = 0.05  # the share of pictures that may be damaged
-_SHOWN = 5
 
 
 @dataclass(frozen=True)
@@ -86,7 +85,7 @@ def evaluate(
             kept.append(index)
         if on_done is not None:
             on_done(index + 1, len(examples))
-    _require_readable(unreadable, len(examples), most_unreadable)
+    require_readable(unreadable, len(examples), most_unreadable)
     names = weights.classes or tuple(map(str, range(weights.network.classes)))
     found = metrics(np.array(rows), labels[kept], examples.task, names, seed=seed)
     return Evaluation(weights.name, found, weights.preprocess, weights.metrics, str(planned), tuple(unreadable))
@@ -120,12 +119,3 @@ def _pixels(pictures: Pictures, index: int) -> "NDArray[np.float32] | str":
         return pictures[index][0].numpy()
     except ImageError as error:
         return str(error)
-
-
-def _require_readable(unreadable: Sequence[str], total: int, most: float) -> None:
-    if len(unreadable) > most * total:
-        listed = "; ".join(unreadable[:_SHOWN]) + ("; ..." if len(unreadable) > _SHOWN else "")
-        limit = f"more than {most:.0%}"
-        raise ValueError(
-            f"{len(unreadable)} of {total} pictures cannot be read, {limit}; mend or remove them: {listed}"
-        )
