@@ -60,8 +60,8 @@ def transfer(
     for note in finished.notes:
         write(f"Note: {note}.")
     write("Written: " + ", ".join(str(path) for path in finished.files))
-    write(f"Use it: compoundnet predict PICTURE ... --model {done.place.model}")
-    write(f"        compoundnet serve {done.place.model}")
+    write(f"Use it: compoundnet predict PICTURE ... --model {done.place.folder}")
+    write(f"        compoundnet serve {done.place.folder}")
     return 0
 
 

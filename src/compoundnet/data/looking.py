@@ -1,7 +1,7 @@
 """Looking: a pass over all pictures that finds the damaged ones, sizes, and what tells pictures apart."""
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -19,6 +19,7 @@ from .splitting import subset
 
 Progress: TypeAlias = Callable[[int, int], None]
 
+UNREADABLE = 0.05  # the share of pictures that may be damaged
 GRID = 32  # pixels per side of the thumbnail that tells near duplicates
 _THREADS, _SHOWN = 4, 5
 _SMALL = 128  # pixels that are enough for the thumbnail
@@ -50,12 +51,16 @@ def looks(examples: Examples, on_done: Progress = lambda done, total: None) -> I
                 on_done(look.index + 1, count)
 
 
+def look_at(index: int, image: Image.Image) -> Look:
+    """A look at decoded pixels."""
+    return Look(index, image.size, _digest(image.tobytes(), *image.size), _thumb(image))
+
+
 def _look(examples: Examples, index: int) -> Look:
     try:
         source = source_of(examples, index)
         if source is None:
-            image = examples.image(index)
-            return Look(index, image.size, _digest(image.tobytes(), *image.size), _thumb(image))
+            return look_at(index, examples.image(index))
         with opened(source) as picture:
             decoded = picture.decoded((_SMALL, _SMALL))
         data = source if isinstance(source, bytes) else source.read_bytes()
@@ -74,7 +79,7 @@ def _thumb(image: Image.Image) -> NDArray[np.uint8]:
 
 
 def checked(
-    examples: Examples, most: float = 0.05, on_done: Progress = lambda done, total: None
+    examples: Examples, most: float = UNREADABLE, on_done: Progress = lambda done, total: None
 ) -> tuple[Examples, tuple[str, ...]]:
     """The examples without the pictures that cannot be read, and one line for each of those.
 
@@ -83,10 +88,7 @@ def checked(
     require_number(most, "most", "a share of 0 to 1", least=0, most=1)
     errors = {look.index: look.error for look in looks(examples, on_done) if look.error is not None}
     lines = tuple(errors.values())
-    if len(errors) > most * len(examples):
-        listed = "; ".join(lines[:_SHOWN]) + ("; ..." if len(lines) > _SHOWN else "")
-        limit = f"{len(errors)} of {len(examples)} pictures cannot be read, more than {most:.0%}"
-        raise ValueError(f"{limit}; mend or remove them: {listed}")
+    require_readable(lines, len(examples), most)
     if not errors:
         return examples, ()
     good = subset(examples, [index for index in range(len(examples)) if index not in errors])
@@ -95,3 +97,16 @@ def checked(
         if lost:
             raise ValueError(f"class {examples.classes[lost[0]]}: none of its pictures can be read; {lines[0]}")
     return good, lines
+
+
+def require_readable(lines: Sequence[str], total: int, most: float = UNREADABLE) -> None:
+    """Raise ValueError, one line, when there are ``lines`` about more than the share ``most`` of ``total`` pictures.
+
+    >>> require_readable(["a.png: damaged"], 10)
+    Traceback (most recent call last):
+    ValueError: 1 of 10 pictures cannot be read, more than 5%; mend or remove them: a.png: damaged
+    """
+    if len(lines) > most * total:
+        listed = "; ".join(lines[:_SHOWN]) + ("; ..." if len(lines) > _SHOWN else "")
+        limit = f"{len(lines)} of {total} pictures cannot be read, more than {most:.0%}"
+        raise ValueError(f"{limit}; mend or remove them: {listed}")

@@ -87,19 +87,27 @@ def split(examples: Examples, share: float, seed: int = 0, stratified: bool = Tr
     Raises FieldError for a share that leaves a part empty.
     """
     require_number(share, "share", "a share in (0, 1)", above=0, below=1)
-    groups = strata(examples) if stratified else [0] * len(examples)
-    members: dict[int, list[int]] = {}
-    for index in spread(groups, seed):
-        members.setdefault(groups[index], []).append(index)
-    wanted = round(share * len(examples))
-    sizes = _shares({group: len(each) for group, each in members.items()}, wanted, share)
-    second = {index for group, each in members.items() for index in each[: sizes[group]]}
+    second = divided(strata(examples) if stratified else [0] * len(examples), share, seed)
     enough = 0 < len(second) < len(examples)
     require(enough, "share", f"{share:g} of {len(examples)} pictures leaves a part empty; choose another share")
     return (
         subset(examples, [index for index in range(len(examples)) if index not in second]),
         subset(examples, sorted(second)),
     )
+
+
+def divided(groups: Sequence[int], share: float, seed: int) -> set[int]:
+    """The places of about ``share`` of all, of every group alike; one of a group of two or more, but not all of it.
+
+    >>> found = divided([0] * 8 + [1] * 4, 0.25, seed=0)
+    >>> len(found), sum(place < 8 for place in found)
+    (3, 2)
+    """
+    members: dict[int, list[int]] = {}
+    for index in spread(groups, seed):
+        members.setdefault(groups[index], []).append(index)
+    sizes = _shares({group: len(each) for group, each in members.items()}, round(share * len(groups)), share)
+    return {index for group, each in members.items() for index in each[: sizes[group]]}
 
 
 def _shares(counts: dict[int, int], wanted: int, share: float) -> dict[int, int]:
@@ -119,19 +127,20 @@ def folds(
 ) -> list[tuple[Examples, Examples]]:
     """``count`` pairs of train and validation; every picture validates once, every class in its share in each fold.
 
-    ``groups`` are numbers to share out evenly instead of the classes. Raises FieldError for fewer than 2 folds, and for
-    more folds than pictures.
+    ``groups``, one for each picture, are shared out evenly in place of the classes. Raises FieldError for fewer than 2
+    folds, and for more folds than pictures.
     """
-    groups = strata(examples) if groups is None else groups
     require_count(count, "count")
+    if groups is not None:
+        require(
+            len(groups) == len(examples), "groups", f"{len(groups)} for {len(examples)} pictures; give one for each"
+        )
     require(
         2 <= count <= len(examples),
         "count",
         f"{count} folds of {len(examples)} pictures; choose 2 or more, at most as many",
     )
-    # Group after group in one row, dealt out like cards: no group's counts differ by more than one between folds.
-    order = sorted(spread(groups, seed), key=lambda index: groups[index])
-    fold = {index: place % count for place, index in enumerate(order)}
+    fold = dealt(strata(examples) if groups is None else groups, count, seed)
     everything = range(len(examples))
     return [
         (
@@ -140,3 +149,17 @@ def folds(
         )
         for k in range(count)
     ]
+
+
+def dealt(groups: Sequence[int], count: int, seed: int) -> list[int]:
+    """The fold, from 0 to ``count`` - 1, of each place; no group's counts differ by more than one between folds.
+
+    >>> dealt([0, 0, 1, 1], 2, seed=0)[:2] in ([0, 1], [1, 0])
+    True
+    """
+    # Group after group in one row, dealt out like cards.
+    order = sorted(spread(groups, seed), key=lambda index: groups[index])
+    fold = [0] * len(order)
+    for place, index in enumerate(order):
+        fold[index] = place % count
+    return fold

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from .figures import Metrics as Metrics
     from .figures import PerClass as PerClass
     from .figures import metrics as metrics
+    from .intervals import DRAWS as DRAWS
     from .intervals import bootstrap as bootstrap
     from .intervals import wilson as wilson
     from .ranking import auroc as auroc
@@ -28,6 +29,7 @@ _LAZY = {
     "calibration_error": "calibration",
     "reliability": "calibration",
     "temperature": "calibration",
+    "DRAWS": "intervals",
     "bootstrap": "intervals",
     "wilson": "intervals",
     "Metrics": "figures",

@@ -69,12 +69,13 @@ def negative_log_likelihood(logits_NK: ArrayLike, labels: ArrayLike) -> float:
     return float(-log_softmax(logits)[np.arange(len(label)), label].mean())
 
 
-def temperature(logits_NK: ArrayLike, labels: ArrayLike) -> float:
+def temperature(logits_NK: ArrayLike, labels: ArrayLike, weights: ArrayLike | None = None) -> float:
     """What logits are to be divided by so that these labels are likeliest (Guo et al. 2017, section 4.2).
 
     The likelihood is concave in 1 / temperature, so bisection of its slope finds the one best value, to the last
     digit; it is held in [0.01, 100], which only answers that are all right, or worse than guessing, run into. What is
-    most probable stays so. Raises FieldError for logits that are no finite numbers, and for other shapes.
+    most probable stays so. ``weights``, one for each example, multiply their log likelihoods. Raises FieldError for
+    logits that are no finite numbers, and for other shapes.
 
     >>> round(temperature([[2.0, 0.0]] * 10, [0] * 8 + [1] * 2), 4)  # 2 / ln(8 / 2)
     1.4427
@@ -83,6 +84,8 @@ def temperature(logits_NK: ArrayLike, labels: ArrayLike) -> float:
     fits = logits.ndim == 2 and label.shape == logits.shape[:1] and len(label) > 0
     require(fits, "logits", f"shapes {logits.shape} and {label.shape}; rows of logits and one label for each")
     require(bool(np.isfinite(logits).all()), "logits", "some are no finite numbers; check the weights")
+    weight = np.ones(len(label)) if weights is None else np.asarray(weights, np.float64)
+    require(weight.shape == label.shape, "weights", f"shape {weight.shape}; {label.shape} is needed")
     true = logits[np.arange(len(label)), label]
     low, high = 1 / _HOTTEST, 1 / _COLDEST
     for _ in range(_TURNS):
@@ -90,5 +93,5 @@ def temperature(logits_NK: ArrayLike, labels: ArrayLike) -> float:
         if middle in (low, high):
             break
         expected = (np.exp(log_softmax(middle * logits)) * logits).sum(axis=1)
-        low, high = (middle, high) if (true - expected).sum() >= 0 else (low, middle)
+        low, high = (middle, high) if weight @ (true - expected) >= 0 else (low, middle)
     return 1 / low

@@ -11,7 +11,7 @@ from compoundnet.data import Task
 from compoundnet.schema import FieldError, encode, require
 
 from .calibration import BINS, Bin, calibration_error, log_softmax, reliability
-from .intervals import LEVEL, Interval, bootstrap, wilson
+from .intervals import DRAWS, LEVEL, Interval, bootstrap, wilson
 from .ranking import auroc, ordered
 
 Numbers = NDArray[np.float64]
@@ -76,12 +76,14 @@ class Metrics:
         return found
 
 
-def metrics(scores: ArrayLike, labels: ArrayLike, task: Task, classes: tuple[str, ...], *, seed: int = 0) -> Metrics:
+def metrics(
+    scores: ArrayLike, labels: ArrayLike, task: Task, classes: tuple[str, ...], *, seed: int = 0, draws: int = DRAWS
+) -> Metrics:
     """The figures of answers to labelled examples.
 
     ``scores`` are logits (n, classes), or for "regression" the numbers themselves (n, targets); ``labels`` as
-    ``Examples.labels``. ``seed`` is the bootstrap's. Raises FieldError for shapes that do not fit, labels outside the
-    classes, and scores that are no finite numbers.
+    ``Examples.labels``. ``seed`` and ``draws`` are the bootstrap's. Raises FieldError for shapes that do not
+    fit, labels outside the classes, and scores that are no finite numbers.
 
     >>> found = metrics([[2.0, 0.0], [0.0, 1.0], [3.0, 0.0]], [0, 1, 1], "multiclass", ("cat", "dog"))
     >>> round(found.top1, 3), found.mean_per_class, found.confusion
@@ -96,8 +98,8 @@ def metrics(scores: ArrayLike, labels: ArrayLike, task: Task, classes: tuple[str
         return _multiclass(score, label, classes)
     require(label.shape == shape, "labels", f"shape {label.shape}; {shape} is needed: examples, then classes")
     if task == "multilabel":
-        return _multilabel(score, label.astype(bool), classes, seed)
-    return _regression(score, label.astype(np.float64), classes, seed)
+        return _multilabel(score, label.astype(bool), classes, seed, draws)
+    return _regression(score, label.astype(np.float64), classes, seed, draws)
 
 
 def _multiclass(logits: Numbers, labels: NDArray[Any], classes: tuple[str, ...]) -> Metrics:
@@ -147,7 +149,7 @@ def _auroc(chances: Numbers, labels: NDArray[np.int64]) -> float:
     return mean(np.array([auroc(chances[:, index], labels == index) for index in there]))
 
 
-def _multilabel(logits: Numbers, labels: NDArray[np.bool_], classes: tuple[str, ...], seed: int) -> Metrics:
+def _multilabel(logits: Numbers, labels: NDArray[np.bool_], classes: tuple[str, ...], seed: int, draws: int) -> Metrics:
     n, k = logits.shape
     orders = [ordered(logits[:, i], labels[:, i]) for i in range(k)]
 
@@ -164,12 +166,12 @@ def _multilabel(logits: Numbers, labels: NDArray[np.bool_], classes: tuple[str, 
     }
     counts = labels.sum(axis=0).tolist()
     per_class = tuple(PerClass(*row) for row in zip(classes, counts, each.tolist(), strict=True))
-    interval = bootstrap(lambda chosen: mean(precisions(chosen)), n, seed=seed)
+    interval = bootstrap(lambda chosen: mean(precisions(chosen)), n, seed=seed, draws=draws)
     main = "mean_average_precision"
     return Metrics(task="multilabel", n=n, main=main, values=values, interval=interval, per_class=per_class)
 
 
-def _regression(answers: Numbers, labels: Numbers, targets: tuple[str, ...], seed: int) -> Metrics:
+def _regression(answers: Numbers, labels: Numbers, targets: tuple[str, ...], seed: int, draws: int) -> Metrics:
     n = len(labels)
     if not np.isfinite(labels).all():
         raise FieldError("labels", "some are no finite numbers; mend or leave out those examples")
@@ -180,7 +182,7 @@ def _regression(answers: Numbers, labels: Numbers, targets: tuple[str, ...], see
     off = np.abs(answers - labels)
     values = {"r2": explained(answers, labels), "mae": float(off.mean()), "rmse": float((off**2).mean() ** 0.5)}
     per_class = tuple(PerClass(name, n, value) for name, value in zip(targets, off.mean(axis=0).tolist(), strict=True))
-    interval = bootstrap(figure, n, seed=seed)
+    interval = bootstrap(figure, n, seed=seed, draws=draws)
     return Metrics(task="regression", n=n, main="r2", values=values, interval=interval, per_class=per_class)
 
 

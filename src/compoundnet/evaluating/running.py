@@ -1,6 +1,6 @@
 """evaluate(): a model, or an exported file, on labelled pictures."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from compoundnet.data import Examples
 from compoundnet.data.examples import source_of
+from compoundnet.data.looking import UNREADABLE, require_readable
 from compoundnet.prediction import Plan, worked
 from compoundnet.preprocess import Preprocess
 from compoundnet.schema import encode, near, require, require_number, shown
@@ -24,8 +25,6 @@ from .keeping import Source, keeping
 
 OnDone: TypeAlias = Callable[[int, int], None]
 NO_MAPPING: Mapping[str, str] = MappingProxyType({})
-UNREADABLE = 0.05  # the share of pictures that may be damaged
-_SHOWN = 5
 
 
 @dataclass(frozen=True)
@@ -84,7 +83,7 @@ def evaluate(
     how = planned(model, len(examples), batch, workers, engine)
     found = _scores(model, examples, how, keep, on_done or _nothing)
     unreadable = tuple(row for row in found if isinstance(row, str))
-    _require_readable(unreadable, len(examples), most_unreadable)
+    require_readable(unreadable, len(examples), most_unreadable)
     good = [row for row in found if not isinstance(row, str)]
     kept = [index for index, row in enumerate(found) if not isinstance(row, str)]
     names = weights.classes or tuple(map(str, range(weights.network.classes)))
@@ -156,12 +155,3 @@ def placed(examples: Examples, weights: Weights, mapping: Mapping[str, str] = NO
     for column, place in enumerate(at):
         found[:, place] = np.maximum(found[:, place], examples.labels[:, column])
     return found
-
-
-def _require_readable(unreadable: Sequence[str], total: int, most: float) -> None:
-    if len(unreadable) > most * total:
-        listed = "; ".join(unreadable[:_SHOWN]) + ("; ..." if len(unreadable) > _SHOWN else "")
-        limit = f"more than {most:.0%}"
-        raise ValueError(
-            f"{len(unreadable)} of {total} pictures cannot be read, {limit}; mend or remove them: {listed}"
-        )

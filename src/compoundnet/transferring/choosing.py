@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from compoundnet.preprocess import Preprocess
-from compoundnet.recipes.recipe import Augment, Optimizer, Recipe
+from compoundnet.recipes import Recipe, finetune
 
 from .looking import Look
 from .views import Symmetry, views
@@ -13,7 +13,8 @@ from .views import Symmetry, views
 WEIGH_FROM = 3.0  # the imbalance from which classes are weighed
 SHARE, LARGE_SHARE, LARGE = 0.2, 0.15, 1000  # of LARGE sets a smaller share says as much
 _LEAST_BATCH, _MOST_BATCH, _STEPS = 8, 32, 20
-MOST_EPOCHS = 30
+MOST_EPOCHS = int(finetune().recipe.epochs)
+RATE, DECAY, WARM = 2e-4, 0.02, 0.05  # a stage at a time: gentler than all at once; WARM of the epochs
 PATIENCE = 6
 ENOUGH_EPOCHS = 10  # fewer are not worth opening one more stage
 LEAST_EPOCHS = 2  # fewer are not begun
@@ -47,22 +48,16 @@ def choose(seen: Look, parent: Preprocess, symmetry: Symmetry, seed: int, epochs
     weigh = seen.task == "multiclass" and seen.imbalance >= WEIGH_FROM
     batch = max(_LEAST_BATCH, min(_MOST_BATCH, 2 ** math.floor(math.log2(max(1, seen.pictures / _STEPS)))))
     preprocess = replace(parent, crop=1.0)
-    recipe = Recipe(
+    base = finetune().recipe
+    pace = replace(base.optimizer, rate=RATE, per=batch, weight_decay=DECAY, warmup_epochs=WARM * epochs)
+    recipe = replace(
+        base,
         epochs=epochs,
         batch=batch,
-        optimizer=Optimizer(
-            name="adamw",
-            rate=2e-4,
-            per=batch,
-            weight_decay=0.02,
-            decay_kind="cosine",
-            warmup_epochs=0.05 * epochs,
-            clip_norm=1.0,
-        ),
-        augment=Augment(least_area=1.0, flip=0.5 if symmetry != "none" else 0.0),
-        ema_decay=0.99,
+        optimizer=pace,
+        # The pictures go through the frozen part once, so only their views differ; answers are calibrated afterwards.
+        augment=replace(base.augment, policy="none", least_area=1.0, flip=0.5 if symmetry != "none" else 0.0),
         label_smoothing=0.0,
-        dropout=0.2,
         drop_connect=0.0,
         patience=PATIENCE,
         seed=seed,
@@ -110,7 +105,11 @@ def _of_training(seen: Look, weigh: bool, recipe: Recipe) -> tuple[Reason, ...]:
     return (
         *found,
         Reason("batch", str(recipe.batch), f"about {seen.pictures // recipe.batch} steps for one pass"),
-        Reason("learning rate", rate, "AdamW; a stage learns 0.8 times as fast as the one after it"),
+        Reason(
+            "learning rate",
+            rate,
+            "AdamW as in the recipe finetune; a stage learns 0.8 times as fast as the one after it",
+        ),
         Reason(
             "epochs", f"at most {recipe.epochs:g}", f"as the budget allows; {PATIENCE} without a better loss end it"
         ),

@@ -12,8 +12,9 @@ import torch
 from numpy.typing import NDArray
 
 from compoundnet.engines.table import installed
+from compoundnet.evaluating import Metrics, metrics
 from compoundnet.modules import ConvNet
-from compoundnet.weights import load
+from compoundnet.weights import Pretrained, load
 
 from .clock import EXPORT_SECONDS
 from .features import BATCH, normalised
@@ -46,19 +47,20 @@ def finish(done: Transferred) -> Finished:
     logits = _logits(saved.model, done)
     _require_same(done, logits)
     notes = _exported(done)
-    found = figures(done, _answers(done, logits))
+    answers = _answers(done, logits)
+    found = figures(done, _measured(done, logits))
     found["versions"] = {name: metadata.version(name) for name in ("compoundnet", "torch", "numpy", "pillow")}
     found["notes"] = list(notes)
-    commands = _commands(done.place.model)
+    commands = _commands(done.place.folder)
     write(done.place.figures, json.dumps(found, indent=1, allow_nan=False) + "\n")
-    write(done.place.report, page(found, _worst(saved.model, done, _answers(done, logits)), commands, notes))
+    write(done.place.report, page(found, _worst(saved, done, answers), commands, notes))
     done.place.clear()
     files = (done.place.model, done.place.onnx, done.place.report, done.place.figures)
     return Finished(found, tuple(path for path in files if path.exists()), notes)
 
 
-def _commands(model: Path) -> list[str]:
-    return [f"compoundnet predict PICTURE ... --model {model}", f"compoundnet serve {model}"]
+def _commands(folder: Path) -> list[str]:
+    return [f"compoundnet predict PICTURE ... --model {folder}", f"compoundnet serve {folder}"]
 
 
 def _logits(model: ConvNet, done: Transferred) -> torch.Tensor:
@@ -80,6 +82,12 @@ def _require_same(done: Transferred, logits_NK: torch.Tensor) -> None:
         raise ValueError(
             f"{done.place.model}: answers by {gap:.3g} other than in training (of {most:.3g}); report this"
         )
+
+
+def _measured(done: Transferred, logits_NK: torch.Tensor) -> Metrics:
+    """The metrics of the saved model's answers, which are calibrated and in the targets' units already."""
+    truth = np.asarray(done.labels)[done.split.validation]
+    return metrics(logits_NK.double().numpy(), truth, done.objective.task, done.look.classes)
 
 
 def _answers(done: Transferred, logits_NK: torch.Tensor) -> NDArray[np.float64]:
@@ -105,7 +113,7 @@ def _exported(done: Transferred) -> tuple[str, ...]:
     return ()
 
 
-def _worst(model: ConvNet, done: Transferred, answers_NK: NDArray[np.float64]) -> Sequence[Picture]:
+def _worst(saved: Pretrained, done: Transferred, answers_NK: NDArray[np.float64]) -> Sequence[Picture]:
     """The validation pictures with the most loss, wrong ones only where there are classes."""
     truth = np.asarray(done.labels)[done.split.validation]
     loss, said = _losses(done, answers_NK, truth)
@@ -114,7 +122,7 @@ def _worst(model: ConvNet, done: Transferred, answers_NK: NDArray[np.float64]) -
     for k in chosen:
         place = int(done.split.validation[k])
         label = int(answers_NK[k].argmax())
-        image = overlay(model, done.pixels.pixels[place], label, done.settings.preprocess)
+        image = overlay(saved, done.pixels.pixels[place], label)
         pictures.append(Picture(data_uri(image), done.names[place], said[k]))
     return pictures
 

@@ -15,6 +15,8 @@ from compoundnet.weights import Weights, save
 from .objective import Objective
 from .scoring import Score
 
+SHARES = ("top1", "top5", "mean_per_class", "exact")  # records of weights have these in percent
+
 
 @dataclass(frozen=True)
 class Best:
@@ -50,7 +52,7 @@ def keep(path: Path, best: Best, parent: Weights, objective: Objective, heat: fl
 def record(best: Best, parent: Weights, model: ConvNet, classes: tuple[str, ...]) -> Weights:
     """What travels with the new weights: where they come from and their validation figures (shares in percent)."""
     figures = {name: value for name, value in best.score.figures.items() if np.isfinite(value)}
-    in_percent = {name: 100 * value for name, value in figures.items() if name in ("accuracy", "per_class")}
+    in_percent = {name: 100 * value for name, value in figures.items() if name in SHARES}
     return replace(
         parent,
         name=f"{parent.name}_transfer",

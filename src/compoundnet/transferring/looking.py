@@ -1,6 +1,5 @@
 """Looking at the data: how many pictures, of what classes and sizes, which are damaged and which are the same."""
 
-import hashlib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -9,13 +8,19 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
-from compoundnet.data.examples import Examples, Labels, Task
+from compoundnet.data.comparing import compared
+from compoundnet.data.examples import Examples, Task
+from compoundnet.data.files import class_counts, require_trainable
+from compoundnet.data.looking import Look as Seen
+from compoundnet.data.looking import look_at, require_readable
 from compoundnet.images import DRAFT_MARGIN, Decoded, ImageError, window
 from compoundnet.preprocess import Preprocess
 from compoundnet.schema import shown
 
-CORRUPT = 0.05  # the share of pictures that may be damaged
+from .splitting import firsts
+
 LEAST = 2  # pictures of each class: one to train on, one to judge by
 _SAMPLE = 64
 _SHOWN = 3
@@ -51,7 +56,7 @@ class Pixels:
     """Pictures as the network sees them before normalisation: uint8 (N, height, width, 3), and who they are.
 
     ``kept`` are their numbers among the examples; ``corrupt`` one line for each that could not be read; ``same`` the
-    place of the first picture with the same pixels (its own, where it is the first).
+    place of the first picture that looks the same (its own, where it is the first), as ``data.duplicates`` tells it.
     """
 
     pixels: NDArray[np.uint8] = field(repr=False)
@@ -68,11 +73,9 @@ class Pixels:
 def look(examples: Examples) -> Look:
     """Count and measure, without reading more than a sample. Raises ValueError for what nothing can be learnt from."""
     task, classes, labels = examples.task, tuple(examples.classes), examples.labels
-    if task == "multiclass" and len(classes) < 2:
-        raise ValueError(f"one class only ({shown(', '.join(classes))}); a classifier needs at least two")
-    counts = counted(task, labels, len(classes))
-    if task == "multiclass" and len(examples) < len(classes):
-        raise ValueError(f"{len(examples)} pictures of {len(classes)} classes; every class needs at least {LEAST}")
+    counts = () if task == "regression" else tuple(class_counts(labels, len(classes)))
+    if task == "multiclass":
+        require_trainable("pictures", dict(zip(map(shown, classes), counts, strict=True)))
     few = [f"{shown(name)} has {count}" for name, count in zip(classes, counts, strict=False) if count < LEAST]
     if few:
         names = ", ".join(few[:_SHOWN]) + (", ..." if len(few) > _SHOWN else "")
@@ -80,14 +83,6 @@ def look(examples: Examples) -> Look:
     if len(examples) < 2 * LEAST:
         raise ValueError(f"{len(examples)} pictures; at least {2 * LEAST} are needed")
     return Look(task, classes, len(examples), counts, _sides(examples))
-
-
-def counted(task: Task, labels: Labels, classes: int) -> tuple[int, ...]:
-    """The pictures of each class or label; none for numbers."""
-    if task == "regression":
-        return ()
-    counts = np.bincount(labels, minlength=classes) if task == "multiclass" else np.asarray(labels).sum(axis=0)
-    return tuple(int(count) for count in counts)
 
 
 def _sides(examples: Examples) -> tuple[int, ...]:
@@ -111,36 +106,34 @@ def read(
 ) -> Pixels:
     """Decode every picture once, into an array that lies in the file ``path``.
 
-    Raises ValueError when more than the share CORRUPT of the pictures cannot be read.
+    Raises ValueError when more pictures than ``data.checked`` allows cannot be read.
     """
     count, (height, width) = len(examples), preprocess.size
     pixels = np.lib.format.open_memmap(path, "w+", np.uint8, (count, height, width, 3))
     problems: list[str] = []
     places: list[int] = []
-    hashes: list[bytes] = []
+    looks: list[Seen] = []
     with ThreadPoolExecutor(threads) as pool:
         for index, seen in enumerate(pool.map(partial(_window, examples, preprocess), range(count))):
             if isinstance(seen, str):
                 problems.append(seen)
             else:
-                pixels[len(places)] = seen
-                hashes.append(hashlib.sha256(seen.tobytes()).digest())
+                looks.append(look_at(len(places), seen))
+                pixels[len(places)] = np.asarray(seen)
                 places.append(index)
             on_done(index + 1, count)
-    if len(problems) > CORRUPT * count:
-        limit = f"at most {100 * CORRUPT:g} % may be"
-        raise ValueError(f"{len(problems)} of {count} pictures cannot be read, {limit}; the first: {problems[0]}")
+    require_readable(problems, count)
     pixels.flush()
-    first: dict[bytes, int] = {}
-    same = [first.setdefault(digest, place) for place, digest in enumerate(hashes)]
-    return Pixels(pixels[: len(places)], np.array(places, np.int64), tuple(problems), np.array(same, np.int64))
+    found = compared(looks, looks)
+    same = firsts(len(places), (*found.exact, *found.near))
+    return Pixels(pixels[: len(places)], np.array(places, np.int64), tuple(problems), same)
 
 
-def _window(examples: Examples, preprocess: Preprocess, index: int) -> "NDArray[np.uint8] | str":
+def _window(examples: Examples, preprocess: Preprocess, index: int) -> Image.Image | str:
     """What the network sees of a picture, or the line that says why not."""
     side = int(np.ceil(DRAFT_MARGIN * max(preprocess.size) / preprocess.crop))
     try:
         image = examples.image(index, side)
     except ImageError as error:
         return str(error)
-    return np.asarray(window(Decoded(image, image.size), preprocess), np.uint8)
+    return window(Decoded(image, image.size), preprocess)

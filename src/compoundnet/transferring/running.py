@@ -146,7 +146,6 @@ class _Run:
             maps = passing.passed(f"maps{opened_.first}", network, pixels.pixels, seen, engine)
             kept = Kept(maps, labels, parts.train, parts.validation)
             best = self._tail(best, objective, opened_.first, kept, epochs)
-        targets = objective.targets(labels[parts.validation])
         return Transferred(
             place=self.place,
             look=self.seen,
@@ -155,7 +154,7 @@ class _Run:
             objective=objective,
             head=head,
             best=best,
-            heat=temperature(objective, best.logits, targets),
+            heat=temperature(objective, best.logits, labels[parts.validation]),
             epochs=tuple(epochs),
             pixels=pixels,
             split=parts,
@@ -246,7 +245,7 @@ class _Run:
 
     def _keep(self, best: Best, objective: Objective, labels: Labels) -> None:
         """The best so far is in the folder whatever happens next."""
-        heat = temperature(objective, best.logits, objective.targets(labels))
+        heat = temperature(objective, best.logits, labels)
         keep(self.place.model, best, self.weights, objective, heat, self.seen.classes)
 
     @property
@@ -266,5 +265,5 @@ def _folds(groups: list[int], pixels: Pixels, parts: Split, seed: int) -> list[N
 
 def shown_score(found: Score) -> str:
     """A score on one line."""
-    figures = ", ".join(f"{NAMES[name]} {value:.3f}" for name, value in found.figures.items())
+    figures = ", ".join(f"{NAMES[name]} {value:.3f}" for name, value in found.figures.items() if name in NAMES)
     return f"validation: {figures}, loss {found.loss:.3f}"

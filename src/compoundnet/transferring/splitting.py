@@ -1,12 +1,13 @@
-"""Splitting: which pictures judge. A picture and its copies stay on one side."""
+"""Splitting: which pictures judge. A picture and its copies stay on one side, otherwise as ``data`` splits."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
-from compoundnet.data.spreading import spread
+from compoundnet.data.splitting import dealt, divided
+from compoundnet.schema import require
 
 
 @dataclass(frozen=True)
@@ -17,30 +18,46 @@ class Split:
     validation: NDArray[np.int64] = field(repr=False)
 
 
-def split(strata: Sequence[int], same: NDArray[np.int64], share: float, seed: int) -> Split:
-    """About ``share`` of every stratum for validation, at least one picture of two or more, and one left to train on.
+def firsts(count: int, pairs: Iterable[tuple[int, int]]) -> NDArray[np.int64]:
+    """The first of all that each of ``count`` pictures is a copy of, by pairs of copies; its own place without one.
 
-    ``strata`` are as ``data.splitting.strata`` gives them. ``same`` leads each picture to the first with the same
-    pixels; copies follow it.
+    >>> firsts(5, [(1, 3), (3, 4)]).tolist()
+    [0, 1, 2, 1, 1]
+    """
+    first = list(range(count))
+
+    def of(place: int) -> int:
+        while first[place] != place:
+            place = first[place]
+        return place
+
+    for one, other in pairs:
+        low, high = sorted((of(one), of(other)))
+        first[high] = low
+    return np.array([of(place) for place in range(count)], np.int64)
+
+
+def split(strata: Sequence[int], same: NDArray[np.int64], share: float, seed: int) -> Split:
+    """About ``share`` of every stratum for validation (``data.splitting.divided``); copies follow their first.
+
+    ``strata`` are as ``data.splitting.strata`` gives them, ``same`` as ``firsts``. Raises FieldError when all pictures
+    are copies of one, so that none can judge.
 
     >>> found = split([0] * 8 + [1] * 4, np.arange(12), 0.25, seed=0)
     >>> len(found.validation), int((found.validation < 8).sum())
     (3, 2)
     """
-    groups, firsts = np.asarray(strata), np.unique(same)
+    unique = np.unique(same)
     held = np.zeros(len(same), bool)
-    for group in np.unique(groups):
-        members = firsts[groups[firsts] == group]
-        wanted = min(max(1, round(share * len(members))), max(0, len(members) - 1))
-        held[np.random.default_rng([seed, int(group)]).permutation(members)[:wanted]] = True
+    held[unique[list(divided(np.asarray(strata)[unique].tolist(), share, seed))]] = True
+    require(bool(held.any()), "pictures", f"{len(same)}, all copies of {len(unique)}; none is left to judge by")
     held = held[same]
     return Split(np.flatnonzero(~held), np.flatnonzero(held))
 
 
 def folds(strata: Sequence[int], same: NDArray[np.int64], count: int, seed: int) -> list[NDArray[np.int64]]:
-    """The places cut into ``count`` stratified parts, copies together; ``same`` as in ``split``."""
-    firsts = np.unique(same)
-    order = firsts[spread(np.asarray(strata)[firsts].tolist(), seed)]
+    """The places cut into ``count`` stratified parts (``data.splitting.dealt``), copies together; ``same`` as above."""
+    unique = np.unique(same)
     part = np.zeros(len(same), np.int64)
-    part[order] = np.arange(len(order)) % count
+    part[unique] = dealt(np.asarray(strata)[unique].tolist(), count, seed)
     return [np.flatnonzero(part[same] == index) for index in range(count)]

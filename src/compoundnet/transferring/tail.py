@@ -10,6 +10,7 @@ from compoundnet.engines.folding import folded, pairs
 from compoundnet.modules import ConvNet
 
 RATE_STEP = 0.8  # a stage's learning rate beside that of the stage after it
+LEAST_SCALE = 1e-4  # of a norm, below which a kernel is not divided by it
 
 
 class Tail(nn.Module):
@@ -58,8 +59,8 @@ def unfrozen(tail: Tail) -> list[Part]:
 def merged(model: ConvNet, tail: Tail) -> ConvNet:
     """A copy of the model that answers as the tail does on the front's maps, in the model's own layers.
 
-    What was folded is in the convolutions; the norm after each becomes one that adds the bias and nothing else. A part
-    of the model has the same name in the tail.
+    Batch norms keep their statistics and weights; the convolution before each has the trained kernel divided by what
+    the norm multiplies by, so that the model can be trained further. A part of the model has the same name in the tail.
     """
     made = copy.deepcopy(model).eval()
     trained = dict(tail.named_modules())
@@ -71,20 +72,26 @@ def merged(model: ConvNet, tail: Tail) -> ConvNet:
             value.copy_(trained[name].get_buffer(key))
     for sequence in [module for module in names if isinstance(module, nn.Sequential)]:
         for _, _, conv, norm in pairs(sequence):
-            _adds(norm, conv, trained[names[conv]])
+            twin = trained[names[conv]]
+            assert isinstance(twin, nn.Conv2d)
+            _unfold(twin, conv, norm)
     return made
 
 
-def _adds(norm: nn.BatchNorm2d, conv: nn.Conv2d, twin: nn.Module) -> None:
-    """Make the norm add what the folded convolution's bias has over the convolution's own."""
-    assert isinstance(twin, nn.Conv2d)
-    assert twin.bias is not None
+def _unfold(folded: nn.Conv2d, conv: nn.Conv2d, norm: nn.BatchNorm2d) -> None:
+    """Give ``conv`` and ``norm`` weights that do together what ``folded`` does; the arithmetic is in float64.
+
+    The norm's bias takes up the trained one. A channel that its norm multiplies by nearly nothing stays folded: its
+    kernel would be huge. Its norm adds a bias and does nothing else.
+    """
+    assert folded.bias is not None
     assert norm.running_mean is not None
     assert norm.running_var is not None
     with torch.no_grad():
-        norm.weight.fill_(1.0)
-        norm.running_mean.zero_()
-        norm.running_var.fill_(1.0 - norm.eps)
-        norm.bias.copy_(twin.bias)
-        if conv.bias is not None:
-            norm.bias.sub_(conv.bias)
+        scale_C = norm.weight.double() / torch.sqrt(norm.running_var.double() + norm.eps)
+        dead_C = scale_C.abs() < LEAST_SCALE
+        norm.weight[dead_C], norm.running_mean[dead_C], norm.running_var[dead_C] = 1.0, 0.0, 1.0 - norm.eps
+        scale_C[dead_C] = 1.0
+        bias_C = torch.zeros_like(scale_C) if conv.bias is None else conv.bias.double()
+        conv.weight.copy_(folded.weight.double() / scale_C[:, None, None, None])
+        norm.bias.copy_(folded.bias.double() - (bias_C - norm.running_mean.double()) * scale_C)

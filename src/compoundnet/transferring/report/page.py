@@ -38,7 +38,7 @@ def page(found: dict[str, Any], pictures: Sequence[Picture], commands: Sequence[
         *(f"<p>Note: {escape(note)}.</p>" for note in notes),
         "<h2>Use it</h2><pre>" + escape("\n".join(commands)) + "</pre>",
         _curves(found["epochs"]),
-        "<h2>By class</h2>" + _rows(found["per_class"]),
+        "<h2>By class</h2>" + _rows(_by_class(found)),
         _confusion(found),
         _worst(pictures),
         "<h2>Settings and their reasons</h2>" + _rows(found["settings"]),
@@ -58,12 +58,25 @@ def _summary(found: dict[str, Any]) -> str:
         return {"": name, **{NAMES[key]: values[key] for key in NAMES if key in values}, "loss": values["loss"]}
 
     kept = found["kept"]
+    low, high = found["interval"]
     rows = [row("head only", found["head_only"]), row(f"kept: {kept['how']}", kept)]
     judged = f"on {found['pictures']['validation']:,} validation pictures, which also chose what was kept"
-    error = found["calibration_error"]
+    error = found.get("calibration_error")
     sure = "" if error is None else f" Expected calibration error {error:.3f} on the pictures that set the temperature."
-    text = f"<p>Scores {judged}. Temperature {found['temperature']:.2f} is in the weights.{sure}</p>"
+    main = f"95 % interval of {NAMES[found['main']]} of so many pictures: {_cell(low)} to {_cell(high)}."
+    text = f"<p>Scores {judged}. {main} Temperature {found['temperature']:.2f} is in the weights.{sure}</p>"
     return _rows(rows) + text
+
+
+def _by_class(found: dict[str, Any]) -> list[dict[str, Any]]:
+    """One row a class, label or target; precision where there is a confusion matrix."""
+    figure = {"multiclass": "recall", "multilabel": "average precision", "regression": "mean absolute error"}
+    rows = [{"name": k["name"], "pictures": k["n"], figure[found["task"]]: k["value"]} for k in found["per_class"]]
+    if not found["confusion"]:
+        return rows
+    answered = [(column[place], sum(column)) for place, column in enumerate(zip(*found["confusion"], strict=True))]
+    shares = [right / given if given else None for right, given in answered]
+    return [{**row, "precision": share} for row, share in zip(rows, shares, strict=True)]
 
 
 def _curves(epochs: Sequence[dict[str, Any]]) -> str:
@@ -75,7 +88,7 @@ def _curves(epochs: Sequence[dict[str, Any]]) -> str:
 
 def _confusion(found: dict[str, Any]) -> str:
     table, classes = found["confusion"], found["classes"]
-    if table is None:
+    if not table:
         return ""
     if len(classes) > _MOST_CONFUSION:
         return f"<h2>Confusion</h2><p>{len(classes)} classes; the matrix is in report.json.</p>"
@@ -99,7 +112,7 @@ def _worst(pictures: Sequence[Picture]) -> str:
         f"<figcaption>{escape(picture.name)}<br>{escape(picture.caption)}</figcaption></figure>"
         for picture in pictures
     )
-    text = "What the network saw, and the same with what spoke for its answer in red."
+    text = "What the network saw, and the same with what spoke for its answer: the brighter, the more."
     return f'<h2>Worst errors</h2><p>{text}</p><div id="worst">{shown}</div>'
 
 
