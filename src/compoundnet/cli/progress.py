@@ -46,10 +46,10 @@ def _lines(things: str, clock: Callable[[], float] = time.monotonic) -> Callable
         nonlocal last, first
         now = clock()
         since, before = first = first or (now, done)
-        if now - last < EVERY_SECONDS or done == total:
+        if now - last < EVERY_SECONDS or done in (before, total):
             return
         last = now
-        left = f", about {(now - since) / (done - before) * (total - done):,.0f} s left" if done > before else ""
-        sys.stderr.write(f"compoundnet: {done:,} of {total:,} {things}{left}\n")
+        left = (now - since) / (done - before) * (total - done)
+        sys.stderr.write(f"compoundnet: {done:,} of {total:,} {things}, about {left:,.0f} s left\n")
 
     return on_done
