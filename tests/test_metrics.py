@@ -135,6 +135,15 @@ def test_temperature_finds_the_least_loss_and_scales_with_the_logits(seed: int, 
     assert temperature(factor * logits, labels) == pytest.approx(factor * best, rel=1e-6)
 
 
+def test_an_example_that_weighs_twice_is_one_that_is_there_twice() -> None:
+    logits, labels = drawn(0, n=40, k=3)
+    weights = np.repeat([1, 2], 20)
+    twice = np.repeat(np.arange(40), weights)
+    assert temperature(logits, labels, weights) == pytest.approx(temperature(logits[twice], labels[twice]), rel=1e-9)
+    with pytest.raises(FieldError, match=r"weights: shape \(3,\); \(40,\) is needed"):
+        temperature(logits, labels, [1, 2, 3])
+
+
 def test_temperature_of_answers_that_are_all_right_is_the_least_allowed() -> None:
     assert temperature([[1.0, 0.0]] * 3, [0] * 3) == pytest.approx(0.01)
 

@@ -20,7 +20,7 @@ from compoundnet.transferring import finish, transfer
 from compoundnet.transferring.clock import EXPORT_SECONDS
 from compoundnet.transferring.features import front, normalised, passed, pooled
 from compoundnet.transferring.keeping import calibrated
-from compoundnet.transferring.linear import fit
+from compoundnet.transferring.linear import STRENGTHS, chosen, fit
 from compoundnet.transferring.looking import read
 from compoundnet.transferring.objective import Objective, objective_of
 from compoundnet.transferring.running import Transferred
@@ -67,6 +67,16 @@ def test_a_feature_that_hardly_varies_is_not_blown_up() -> None:
     labels = (x[:, 0] > 0).long().numpy()
     found = fit(objective, x, objective.targets(labels), 0.01)
     assert found.weight[:, 4].abs().max() < 0.1 * found.weight[:, 0].abs().max()
+
+
+def test_a_search_without_time_left_ends_after_one_strength() -> None:
+    x = torch.randn(1, 60, 4, generator=torch.Generator().manual_seed(0))
+    objective, labels = Objective(task="multiclass", outputs=2), (x[0, :, 0] > 0).long().numpy()
+    out = [np.arange(k, 60, 3) for k in range(3)]
+    _, tried = chosen(objective, x, objective.targets(labels), out, left=lambda: 0.0)
+    assert list(tried) == [STRENGTHS[0]]
+    _, tried = chosen(objective, x, objective.targets(labels), out)
+    assert len(tried) > 1
 
 
 def test_weighed_classes_weigh_the_same_in_all() -> None:

@@ -1,5 +1,7 @@
 """The head alone: a linear model on pooled features, its L2 chosen by cross-validation."""
 
+import math
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -71,17 +73,22 @@ def chosen(
     targets_NK: Tensor,
     folds: Sequence[NDArray[np.int64]],
     on_done: Callable[[int, int], None] = lambda done, total: None,
+    left: Callable[[], float] = lambda: math.inf,
 ) -> tuple[Linear, dict[float, float]]:
     """The linear model whose strength has the least held-out loss, and that loss by strength.
 
     ``features_VND`` has V views of N pictures; all views train, each picture's views stay on one side. ``folds`` are
-    the held-out places, one after the other. The search goes from strong to weak and ends when it gets worse.
+    the held-out places, one after the other. The search goes from strong to weak and ends when it gets worse,
+    or when one more strength would take over half of the ``left()`` seconds; one is tried whatever is left.
     """
     losses: dict[float, float] = {}
+    begin = time.monotonic()
     for done, strength in enumerate(STRENGTHS):
         losses[strength] = float(np.mean([_held_out(objective, features_VND, targets_NK, f, strength) for f in folds]))
         on_done(done + 1, len(STRENGTHS))
         if list(losses.values()).index(min(losses.values())) <= done - _WORSE:
+            break
+        if (time.monotonic() - begin) / (done + 1) > left() / 2:
             break
     best = min(losses, key=lambda strength: losses[strength])
     views = features_VND.shape[0]

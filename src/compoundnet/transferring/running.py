@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -177,7 +178,8 @@ class _Run:
         train, held = torch.from_numpy(parts.train), torch.from_numpy(parts.validation)
         with self.watch("strengths of L2 tried") as on_done:
             targets = objective.targets(labels[parts.train])
-            found, losses = linear.chosen(objective, pooled_VND[:, train], targets, out, on_done)
+            left = partial(self.clock.left, self.clock.reserve)
+            found, losses = linear.chosen(objective, pooled_VND[:, train], targets, out, on_done, left)
         model = copy.deepcopy(self.parent.model).eval()
         reset_classifier(model, objective.outputs)
         assert isinstance(model.classifier, torch.nn.Linear)
