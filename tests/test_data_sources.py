@@ -159,7 +159,7 @@ def fashion(root: Path, count: int = 12) -> Path:
     rng = np.random.default_rng(0)
     for stem in ("train", "t10k"):
         pixels = rng.integers(0, 256, (count, 28, 28), np.uint8)
-        (root / f"{stem}-images-idx3-ubyte.gz").write_bytes(gzip.compress(idx_bytes(pixels)))
+        (root / f"{stem}-images-idx3-ubyte.gz").write_bytes(gzip.compress(idx_bytes(pixels), mtime=0))
         (root / f"{stem}-labels-idx1-ubyte").write_bytes(idx_bytes(np.arange(count, dtype=np.uint8) % 10))
     return root
 
@@ -180,7 +180,7 @@ def test_fashion_mnist_is_read_as_torchvision_reads_it(tmp_path: Path) -> None:
 
 
 IMAGES = idx_bytes(np.zeros((12, 28, 28), np.uint8))
-PACKED = gzip.compress(IMAGES)
+PACKED = gzip.compress(IMAGES, mtime=0)
 
 
 @pytest.mark.parametrize(
