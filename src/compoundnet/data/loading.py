@@ -1,9 +1,11 @@
 """Loading: batches of any part of any epoch, the same every time, divided between processes."""
 
+import multiprocessing
 import random
 import signal
 from collections.abc import Iterator
 from dataclasses import dataclass
+from multiprocessing.context import BaseContext
 from typing import TypeAlias
 
 import numpy as np
@@ -57,6 +59,7 @@ class Loader:
             pin_memory=self.pin,
             worker_init_fn=_begin if self.workers else None,
             prefetch_factor=_AHEAD if self.workers else None,
+            multiprocessing_context=_context() if self.workers else None,
             generator=torch.Generator().manual_seed(int(seed.generate_state(1)[0])),  # leaves the global one alone
         )
         for batch in loading:
@@ -149,6 +152,18 @@ def _collated(items: list[Item | str]) -> Batch | str:
     # Each is channels-last; stacked in that order they are one copy, and what convolutions like best.
     images = default_collate([image.permute(1, 2, 0) for image, _ in good]).permute(0, 3, 1, 2)
     return images, default_collate([label for _, label in good])
+
+
+def _context() -> BaseContext | None:
+    """How workers start: from a clean process, as a fork of one in which engines run threads may die.
+
+    Where there is no such way (Windows), as the system does.
+    """
+    if "forkserver" not in multiprocessing.get_all_start_methods():
+        return None
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([__name__])  # what takes seconds to import, once for all workers
+    return context
 
 
 def _begin(worker: int) -> None:
