@@ -380,7 +380,7 @@ def test_the_report_is_one_file_with_figures_that_can_be_read_again(done: Transf
     assert written == json.loads(json.dumps(finished.figures))
     assert written.keys() >= {"top1", "mean_per_class", "auroc", "calibration_error", "interval", "per_class", "bins"}
     assert written["top1"] == pytest.approx(done.best.score.figures["top1"], abs=0.03)
-    assert sum(map(sum, written["confusion"])) == len(done.split.validation)
+    assert sum(count for _, _, count in written["confusion"]) == len(done.split.validation)
     page = done.place.report.read_text()
     assert "http" not in page.replace("http-equiv", "")
     assert "<script" not in page

@@ -74,7 +74,7 @@ def _by_class(found: dict[str, Any]) -> list[dict[str, Any]]:
     rows = [{"name": k["name"], "pictures": k["n"], figure[found["task"]]: k["value"]} for k in found["per_class"]]
     if not found["confusion"]:
         return rows
-    answered = [(column[place], sum(column)) for place, column in enumerate(zip(*found["confusion"], strict=True))]
+    answered = [(column[place], sum(column)) for place, column in enumerate(zip(*_matrix(found), strict=True))]
     shares = [right / given if given else None for right, given in answered]
     return [{**row, "precision": share} for row, share in zip(rows, shares, strict=True)]
 
@@ -87,14 +87,14 @@ def _curves(epochs: Sequence[dict[str, Any]]) -> str:
 
 
 def _confusion(found: dict[str, Any]) -> str:
-    table, classes = found["confusion"], found["classes"]
-    if not table:
+    classes = found["classes"]
+    if not found["confusion"]:
         return ""
     if len(classes) > _MOST_CONFUSION:
         return f"<h2>Confusion</h2><p>{len(classes)} classes; the matrix is in report.json.</p>"
     head = "".join(f'<th class="n">{escape(name)}</th>' for name in classes)
     body = ""
-    for name, row in zip(classes, table, strict=True):
+    for name, row in zip(classes, _matrix(found), strict=True):
         total = max(1, sum(row))
         cells = "".join(
             f'<td class="n" style="background:rgba(31,95,168,{0.6 * count / total:.2f})">{count}</td>' for count in row
@@ -102,6 +102,14 @@ def _confusion(found: dict[str, Any]) -> str:
         body += f"<tr><th>{escape(name)}</th>{cells}</tr>"
     heading = "<h2>Confusion</h2><p>Rows are the labels, columns the answers.</p>"
     return f'{heading}<div class="wide"><table id="confusion"><tr><th></th>{head}</tr>{body}</table></div>'
+
+
+def _matrix(found: dict[str, Any]) -> list[list[int]]:
+    """The counts by label and answer, from those that are not zero."""
+    table = [[0] * len(found["classes"]) for _ in found["classes"]]
+    for true, answer, count in found["confusion"]:
+        table[true][answer] = count
+    return table
 
 
 def _worst(pictures: Sequence[Picture]) -> str:
