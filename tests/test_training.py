@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from torch.nn import functional as F
 
 from compoundnet import Weights, build, load, save
-from compoundnet.data import Pictures, folder
+from compoundnet.data import Files, Pictures, folder
 from compoundnet.modules import ConvNet
 from compoundnet.recipes import Augment, Optimizer, Recipe
 from compoundnet.schema import FieldError
@@ -251,18 +251,32 @@ def test_pictures_one_by_one_are_those_of_a_whole_batch(tmp_path: Path) -> None:
         torch.testing.assert_close(images, others, rtol=0, atol=0.02)  # one of 255 by the resize
 
 
-def test_a_folder_of_pictures_trains_and_grows(tmp_path: Path) -> None:
+def pictures(root: Path) -> Files:
+    """A folder of small pictures, one sub-folder a class."""
     data = examples(48)
     for k, label in enumerate(data.labels):
-        (tmp_path / "data" / "abcd"[label]).mkdir(parents=True, exist_ok=True)
-        data.image(k).save(tmp_path / "data" / "abcd"[label] / f"{k}.png")
-    given = recipe(epochs=2, grow_from=12, augment=Augment(policy="randaugment", cutout=2))
-    done = train(NETWORK, given, folder(tmp_path / "data"), None, tmp_path / "run", preprocess=PREPROCESS)
+        (root / "abcd"[label]).mkdir(parents=True, exist_ok=True)
+        data.image(k).save(root / "abcd"[label] / f"{k}.png")
+    return folder(root)
+
+
+GROWING = {"epochs": 2, "grow_from": 12, "augment": Augment(policy="randaugment", cutout=2)}
+
+
+def test_a_folder_of_pictures_trains_and_grows(tmp_path: Path) -> None:
+    data = pictures(tmp_path / "data")
+    done = train(NETWORK, recipe(**GROWING), data, None, tmp_path / "run", preprocess=PREPROCESS)
     assert [row["side"] for row in done.history] == [12, 16]
-    again = train(
-        NETWORK, given, folder(tmp_path / "data"), None, tmp_path / "again", preprocess=PREPROCESS, host=Host(workers=1)
-    )
-    assert [row["train_loss"] for row in done.history] == [row["train_loss"] for row in again.history]
+
+
+@pytest.mark.slow
+def test_workers_change_no_bit_of_a_run(tmp_path: Path) -> None:
+    data = pictures(tmp_path / "data")
+    runs = [
+        train(NETWORK, recipe(**GROWING), data, None, tmp_path / str(k), preprocess=PREPROCESS, host=Host(workers=k))
+        for k in (0, 1)
+    ]
+    assert [row["train_loss"] for row in runs[0].history] == [row["train_loss"] for row in runs[1].history]
 
 
 def test_processes_share_an_epoch_between_them() -> None:
