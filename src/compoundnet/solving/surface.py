@@ -149,7 +149,7 @@ class _Walk:
         counts_DS = np.array([repeats for repeats, _ in self._repeated], np.float64).T
         width, side = self._shape
         found = {}
-        for name in self._fixed.keys() - {PEAK}:
+        for name in (name for name in self._fixed if name != PEAK):  # in order: files list costs by it
             stages_SWR = np.stack([each[name] for _, each in self._repeated])
             sums = counts_DS @ stages_SWR.reshape(len(self._repeated), -1)
             sums += self._fixed[name].reshape(1, -1)
