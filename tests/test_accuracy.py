@@ -446,3 +446,9 @@ def test_any_text_is_points_or_one_line(text: str, start: str) -> None:
     except FieldError as error:
         said = str(error)
     assert said.isprintable(), said
+
+
+def test_shares_are_not_taken_for_percentages() -> None:
+    rows = "depth,width,resolution,macs,top1\n1,1,224,385814752,0.749\n1,1,240,442000000,0.76\n"
+    with pytest.raises(FieldError, match=r"top1: 0.76 at most; accuracies are percentages, so write 76 for that share"):
+        read_points(rows)

@@ -15,7 +15,8 @@ def read_points(text: str) -> tuple[Point, ...]:
 
     Numbers are plain (1.2, 390e6), the decimal sign a point. Empty lines count for nothing. Raises FieldError, with
     the line, for a wrong header, a row that is too short or long, and values that are no numbers or impossible;
-    for a network twice with different multiply-adds; and for no rows, more than 200 rows or 100,000 characters.
+    for a network twice with different multiply-adds; for shares in place of percentages; and for no rows, more than 200
+    rows or 100,000 characters.
 
     >>> read_points("depth,width,resolution,macs,top1\n1,1,224,385814752,74.9\n")[0].top1
     74.9
@@ -31,6 +32,8 @@ def read_points(text: str) -> tuple[Point, ...]:
     require(len(rows) > 1, "", "no rows below the header; give at least one measured network")
     require(len(rows) - 1 <= MOST_OWN, "", f"{len(rows) - 1:,} rows; at most {MOST_OWN}")
     points = tuple(_point(f"line {line}", header, row) for line, row in rows[1:])
+    best = max(point.top1 for point in points)
+    require(best > 1, "top1", f"{best:g} at most; accuracies are percentages, so write {100 * best:g} for that share")
     _consistent(points, [line for line, _ in rows[1:]])
     return points
 
