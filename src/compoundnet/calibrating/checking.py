@@ -17,6 +17,19 @@ MOST_SINCE_CALIBRATED = 0.25
 RECHECKED, _ROUNDS = 5, 9
 
 
+class DriftError(FieldError):
+    """A machine is much faster or slower than when it was calibrated; ``drift`` is by what share, below 0 if faster."""
+
+    def __init__(self, drift: float) -> None:
+        self.drift = drift
+        pace = "slower" if drift > 0 else "faster"
+        problem = f"this machine is {abs(drift):.0%} {pace} than when it was calibrated"
+        allowed = f"{MOST_SINCE_CALIBRATED:.0%} are allowed"
+        # Faster than then: it was busy then, and stopping other work now cannot help.
+        remedy = "stop other work and try again, or" if drift > 0 else "it was busy then:"
+        super().__init__("device", f"{problem}, {allowed}; {remedy} calibrate again on a quiet machine")
+
+
 def require_here(device: Device) -> None:
     """Raise ValueError, one line, unless a device was calibrated on this CPU with the installed version of its engine.
 
@@ -31,8 +44,8 @@ def require_here(device: Device) -> None:
 def recheck(device: Device, clock: Callable[[], float] = time.perf_counter) -> float:
     """Measure a few samples of a device again, for some seconds: the median drift, as a share of what they took.
 
-    Raises FieldError when it exceeds MOST_SINCE_CALIBRATED (0.25) up or down, and as ``require_here`` does. 0 for a
-    roofline. ``clock`` gives seconds.
+    Raises DriftError, a FieldError, when it exceeds MOST_SINCE_CALIBRATED (0.25) up or down, and what
+    ``require_here`` does. 0 for a roofline. ``clock`` gives seconds.
     """
     require_here(device)
     if device.roofline is not None:
@@ -47,9 +60,6 @@ def recheck(device: Device, clock: Callable[[], float] = time.perf_counter) -> f
     then = [statistics.median(sample.ms) for sample in chosen] or [device.reference_ms]
     now = [ratio * found.reference_ms for ratio in found.ratios]
     drift = statistics.median(new / old for new, old in zip(now, then, strict=True)) - 1
-    faster = "slower" if drift > 0 else "faster"
-    allowed = f"{MOST_SINCE_CALIBRATED:.0%} are allowed"
-    problem = f"this machine is {abs(drift):.0%} {faster} than when it was calibrated, {allowed}"
     if abs(drift) > MOST_SINCE_CALIBRATED:
-        raise FieldError("device", f"{problem}; stop other work, or calibrate again")
+        raise DriftError(drift)
     return drift

@@ -29,8 +29,9 @@ def calibrate(plan: Plan, part: Path, on_done: Callable[[int, int], None] | None
     """Measure, fit and check a device by a plan.
 
     Raw times go to the file ``part`` as they come; where it holds some of the same plan, machine and versions, they
-    are not measured again. It stays: remove it when the device is written. Raises ValueError, one line, when the
-    reference network keeps drifting: then something else uses the machine.
+    are not measured again. It stays: remove it when the device is written. Raises ValueError, one line, when ``part``
+    has times of another plan, machine or version, and when the reference network keeps drifting: then something else
+    uses the machine.
     """
     raw = Raw(part, {"plan": encode(plan), "cpu": cpu(), "engine_version": version(plan.engine)})
     networks, groups = plan.networks, plan.groups
@@ -57,7 +58,9 @@ def steady(reference: Call, calls: Sequence[Call], plan: Plan, before: Sequence[
         if drift <= plan.most_drift:
             return found
     limit = f"the reference network takes {drift:.0%} longer than before, {plan.most_drift:.0%} are allowed"
-    raise ValueError(f"the machine drifts: {limit}; stop other work and start again, what was measured is kept")
+    raise ValueError(
+        f"the machine drifts: {limit}; stop other work; the same command goes on, what was measured is kept"
+    )
 
 
 def fitted(

@@ -8,7 +8,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .output import whole, write, write_json
+from . import INTERRUPTED
+from .output import safe, whole, write, write_json
 from .progress import progress
 
 if TYPE_CHECKING:
@@ -44,9 +45,14 @@ def calibrate(
         raise ValueError(f"--threads: {threads}; this machine has {cores} cores, give at most so many")
     part = Path(f"{out}.part")
     start = time.monotonic()
-    with whole(out) as file, progress("groups of networks") as on_done:
-        device = calibrated(plan, part, on_done)
-        file.write(json_.dumps(to_dict(device)) + "\n")
+    try:
+        with whole(out) as file, progress("groups of networks") as on_done:
+            device = calibrated(plan, part, on_done)
+            file.write(json_.dumps(to_dict(device)) + "\n")
+    except KeyboardInterrupt:
+        where = safe(str(part))
+        sys.stderr.write(f"compoundnet: interrupted; what was measured is kept in {where}, the same command goes on\n")
+        return INTERRUPTED
     part.unlink(missing_ok=True)
     if json:
         figures = {"error": device.error, "repeatability": device.repeatability, "reference_ms": device.reference_ms}
@@ -60,10 +66,14 @@ def calibrate(
 
 def _error(device: "Device") -> str:
     """How far predictions are off, in words."""
+    from compoundnet.devices.samples import SAMPLE_STAGES
+
     if device.roofline is not None:
         return f"A roofline of two constants: latencies hold within +-{device.error:.0%}"
-    count = len(device.held_out)
-    return f"Mean error {device.error:.1%} on {count} whole networks, beside {len(device.samples)} that were fitted"
+    small = sum(len(sample.network.stages) <= SAMPLE_STAGES for sample in device.samples)
+    kinds = f"{small} of a stage or two, {len(device.samples) - small} whole"
+    checked = f"Mean error {device.error:.1%} on {len(device.held_out)} whole networks that were not fitted"
+    return f"{checked}; fitted were {len(device.samples)} networks ({kinds})"
 
 
 def device_of(option: str, no_recheck: bool) -> "Device":
@@ -84,14 +94,18 @@ def device_of(option: str, no_recheck: bool) -> "Device":
 
 
 def _checked(device: "Device", no_recheck: bool) -> None:
-    from compoundnet.calibrating import recheck, require_here
+    from compoundnet.calibrating import DriftError, recheck, require_here
 
     if device.roofline is not None:
         return  # two constants that somebody gave: nothing was measured
     if no_recheck:
         require_here(device)
         return
-    drift = recheck(device)
+    try:
+        drift = recheck(device)
+    except DriftError as problem:
+        trusting = f"--no-recheck takes its latencies as they are, which may be off by {abs(problem.drift):.0%}"
+        raise ValueError(f"{problem}; {trusting}") from None
     sys.stderr.write(f"compoundnet: the machine keeps to its calibration, within {abs(drift):.1%}\n")
 
 

@@ -16,6 +16,7 @@ from compoundnet.network import Head, Network, Stage, Stem
 from compoundnet.operators import Basic, Bottleneck, FusedMBConv, MBConv, Operator, SeparableConv
 
 MOST_SAMPLES = 300
+SAMPLE_STAGES = 2  # at most; whole networks have more
 LEAST_MACS, MOST_MACS = 2_000_000, 500_000_000
 
 
