@@ -1,19 +1,31 @@
 """Pictures: what they carry, that they are the same at every run, and that names do not cover each other."""
 
+import contextlib
+import io
 import json
 import math
 import re
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
+from functools import cache
 from typing import Any
 
+import matplotlib as mpl
+import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.path import Path
+from matplotlib.transforms import Bbox
 
 from compoundnet.plots import Chart, Line, picture
 from compoundnet.plots.chart import spoken, ticks
 from compoundnet.plots.files import checked
-from compoundnet.schema import FieldError
+from compoundnet.plots.naming import Box
+from compoundnet.plots.still import STYLE, draw
+from compoundnet.schema import FieldError, decode
 
 DUBLIN = "{http://purl.org/dc/elements/1.1/}"
 SVG = "{http://www.w3.org/2000/svg}"
@@ -51,6 +63,17 @@ def test_a_still_picture_carries_its_numbers_its_words_and_its_units() -> None:
     } <= words
 
 
+def test_a_page_has_its_title_as_title_and_heading_in_a_language_and_in_letters_only() -> None:
+    page = picture(chart(title="<b> & co", note="1 < 2"), ".html").decode()
+    assert page.startswith('<!DOCTYPE html>\n<html lang="en">\n')
+    assert re.findall(r"<(title|h1|p)>(.*?)</\1>", page[: page.index("<script")]) == [
+        ("title", "&lt;b&gt; &amp; co"),
+        ("h1", "&lt;b&gt; &amp; co"),
+        ("p", "1 &lt; 2"),
+    ]
+    assert "<p>" not in picture(chart(note=""), ".html").decode()
+
+
 def test_an_interactive_picture_opens_without_a_network_and_carries_every_point() -> None:
     page = picture(chart(), ".html").decode()
     assert re.findall(r"<(?:script|link|img|iframe)[^>]*(?:src|href)=", page) == []
@@ -82,10 +105,88 @@ def test_faint_parts_meet_the_others_and_leave_gaps() -> None:
     assert [math.isnan(y) for y in line(3, faint=(False, False, False)).part(faint=True).ys] == [True] * 3
 
 
-def test_of_names_that_would_cover_each_other_the_first_is_shown() -> None:
-    crowd = Line((1e8, 1.01e8, 3e8), (74.0, 74.1, 74.0), (74.0,) * 3, (75.0,) * 3, ("first", "second", "third"))
-    above, _ = chart(released=crowd).labels
-    assert above == ("first", "", "third")
+def test_of_names_that_would_cover_each_other_the_first_are_shown() -> None:
+    names = tuple(f"network_{k}" for k in range(40))
+    crowd = Line(tuple(1e8 * 1.001**k for k in range(40)), (74.0,) * 40, (74.0,) * 40, (75.0,) * 40, names)
+    above, _ = chart(front=line(6), ray=Line(), released=crowd).labels
+    shown = [name.text for name in above if name.text]
+    assert shown[0] == names[0]
+    assert len(shown) < 20
+
+
+@cache
+def real(*arguments: str) -> Chart:
+    """What the command draws, read from what its picture carries."""
+    import tempfile
+
+    from compoundnet.cli import main
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = f"{folder}/front.svg"
+        with contextlib.redirect_stdout(io.StringIO()):
+            assert main(["pareto", *arguments, "--plot", path]) == 0
+        [described] = ET.parse(path).getroot().iter(f"{DUBLIN}description")
+    return decode(Chart, json.loads(described.text or ""))
+
+
+REAL = [
+    ("efficientnet_b0", "--sides", "96:640:16"),
+    ("efficientnet_b0", "--cost", "params", "--sides", "96:640:16"),
+    ("efficientnet_b0", "--cost", "latency", "--device", "roofline:40:10", "--sides", "96:640:32"),
+    ("efficientnet_b0", "--cost", "activations", "--sides", "96:640:32"),
+    ("resnet50", "--sides", "96:640:32"),
+    ("mobilenet_v2", "--sides", "96:640:32"),
+]
+
+
+@pytest.mark.parametrize("arguments", REAL, ids=" ".join)
+def test_no_name_covers_another_a_point_a_line_the_legend_or_the_edge(arguments: tuple[str, ...]) -> None:
+    """By the extents of the letters as they are drawn."""
+    shown = real(*arguments)
+    with mpl.rc_context(dict(STYLE)):
+        figure = draw(shown)
+        canvas = FigureCanvasAgg(figure)
+        canvas.draw()
+        [axes] = figure.axes
+        texts = [each for each in axes.texts if each.get_text()]
+        boxes = [each.get_window_extent(canvas.get_renderer()) for each in texts]
+        legend = axes.get_legend()
+        assert legend is not None
+        taken = [*boxes, legend.get_window_extent(canvas.get_renderer())]
+        assert len(boxes) >= 8
+        for k, box in enumerate(boxes):
+            assert not any(box.overlaps(other) for j, other in enumerate(taken) if j != k), texts[k].get_text()
+            assert all(axes.bbox.contains(x, y) for x, y in box.corners())
+            for line in (shown.front, shown.ray, shown.released):
+                points = axes.transData.transform(np.column_stack((line.xs, line.ys)))
+                assert not any(box.contains(x, y) for x, y in points), texts[k].get_text()
+                assert line is shown.released or not Path(points).intersects_bbox(box, filled=False)
+
+
+def test_the_released_networks_of_the_paper_all_have_their_names() -> None:
+    for arguments in REAL[:2]:
+        above, _ = real(*arguments).labels
+        assert [name.text for name in above] == [f"B{k}" for k in range(8)]
+
+
+@given(
+    *(st.tuples(st.floats(-1, 2), st.floats(-1, 2)) for _ in range(2)),
+    st.tuples(*(st.floats(0, 1) for _ in range(4))),
+)
+def test_a_box_is_crossed_by_a_line_that_has_a_point_in_it(
+    start: tuple[float, float], end: tuple[float, float], sides: tuple[float, float, float, float]
+) -> None:
+    box = Box(min(sides[:2]), min(sides[2:]), max(sides[:2]), max(sides[2:]))
+    crossed = box.crossed(start, end)
+    shares = np.linspace(0, 1, 101)
+    xs, ys = (start[k] + (end[k] - start[k]) * shares for k in (0, 1))
+    near = 1e-9
+    inner = (box.left + near < xs) & (xs < box.right - near) & (box.low + near < ys) & (ys < box.high - near)
+    assert crossed or not inner.any()
+    outer = Path([start, end]).intersects_bbox(
+        Bbox([[box.left - near, box.low - near], [box.right + near, box.high + near]]), filled=False
+    )
+    assert outer or not crossed
 
 
 def test_the_view_is_where_the_law_has_data_and_a_little_further() -> None:

@@ -1,16 +1,18 @@
 """What a picture of a front shows: plain numbers and words, before any library draws them."""
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
 from compoundnet.schema import encode, require
 
+from .naming import INSIDE, OUTSIDE, Box, Name, placed, shares
+
 _FURTHER = 3.0  # times the cost, on both sides
 _MARGIN = 1.15
-_LETTER, _TALL = 0.0115, 0.045  # what a letter takes of the picture's width, a line of its height
+_HEADROOM = 0.08  # of the height, for names above the front's end
+_LEGEND = Box(0.4, 0, 1, 0.22)
 _FEW_DECADES = 1e3
 _PREFIXES = MappingProxyType({-3: "n", -2: "\u00b5", -1: "m", 0: "", 1: "k", 2: "M", 3: "G", 4: "T", 5: "P"})
 
@@ -101,29 +103,23 @@ class Chart:
         lines = (self.front, self.released)
         lows = [low for line in lines for x, low in zip(line.xs, line.lows, strict=True) if left <= x <= right]
         highs = [high for line in lines for x, high in zip(line.xs, line.highs, strict=True) if left <= x <= right]
-        return (left / _MARGIN, right * _MARGIN), (min(lows) - 1, max(highs) + 1)
+        bottom, top = min(lows) - 1, max(highs)
+        return (left / _MARGIN, right * _MARGIN), (bottom, top + max(1, _HEADROOM * (top - bottom)))
 
     @property
-    def labels(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        """The names of the released networks, to stand above and left of them, and of the ray's, below and right.
+    def labels(self) -> tuple[tuple[Name, ...], tuple[Name, ...]]:
+        """The names of the released networks, above and left if there is room, and of the ray's, below and right.
 
-        Empty outside the view, and where a name would cover one before it.
+        Empty outside the view, and where a name would cover a line, a point or a name before it.
         """
-        (left, right), (bottom, top) = self.view
-        boxes: list[tuple[float, float, float]] = []
-
-        def shown(line: Line, aside: int) -> Iterator[str]:
-            for x, y, name in zip(line.xs, line.ys, line.names, strict=True):
-                across, up = math.log(x / left) / math.log(right / left), (y - bottom) / (top - bottom)
-                half = len(name) * _LETTER / 2
-                box = across + aside * half, up - aside * _TALL, half
-                covers = any(abs(box[0] - a) < half + b and abs(box[1] - c) < _TALL for a, c, b in boxes)
-                ends = across, across + 2 * aside * half, up
-                free = not covers and all(0 <= each <= 1 for each in ends)
-                boxes.extend([box] if free else [])
-                yield name if free else ""
-
-        return tuple(shown(self.released, -1)), tuple(shown(self.ray, 1))
+        share = shares(self.view)
+        front, ray, released = (
+            [share(x, y) for x, y in zip(line.xs, line.ys, strict=True)]
+            for line in (self.front, self.ray, self.released)
+        )
+        groups = ((released, self.released.names, OUTSIDE), (ray, self.ray.names, INSIDE))
+        above, below = placed(groups, (front, ray), (_LEGEND,))
+        return above, below
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values."""

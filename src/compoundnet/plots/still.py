@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from .chart import Chart, Line, ticks
+from .naming import Name
 
 # Okabe and Ito's palette, told apart with any colour vision.
 BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#595959"
@@ -27,6 +28,9 @@ STYLE: Mapping[str, Any] = MappingProxyType(
     }
 )
 _DOTS_PER_INCH = 150
+_AWAY = 4.5  # points of the page from a point to its name
+_ACROSS: Mapping[int, Literal["left", "center", "right"]] = MappingProxyType({-1: "right", 0: "center", 1: "left"})
+_ALONG: Mapping[int, Literal["top", "center", "bottom"]] = MappingProxyType({-1: "top", 0: "center", 1: "bottom"})
 
 
 def drawn(chart: Chart, kind: str) -> bytes:
@@ -62,8 +66,8 @@ def draw(chart: Chart) -> Figure:
     axes.minorticks_off()
     axes.set(xlim=(left, right), ylim=(bottom, top))
     above, below = chart.labels
-    _named(axes, chart.ray, below, GREY, (5, -15), "left")
-    _named(axes, chart.released, above, ORANGE, (-4, 9), "right")
+    _named(axes, chart.ray, below, GREY)
+    _named(axes, chart.released, above, ORANGE)
     axes.grid(visible=True, color="#e5e5e5", linewidth=0.6)
     axes.set_axisbelow(True)
     axes.set(xlabel=chart.x, ylabel=chart.y, title=chart.title)
@@ -73,10 +77,11 @@ def draw(chart: Chart) -> Figure:
     return figure
 
 
-def _named(
-    axes: Axes, line: Line, names: tuple[str, ...], color: str, beside: tuple[int, int], align: Literal["left", "right"]
-) -> None:
-    """The names of points, ``beside`` them in points of the page."""
+def _named(axes: Axes, line: Line, names: tuple[Name, ...], color: str) -> None:
+    """The names of points, beside them."""
     for x, y, name in zip(line.xs, line.ys, names, strict=True):
-        if name:
-            axes.annotate(name, (x, y), beside, textcoords="offset points", color=color, ha=align, fontsize=9)
+        if name.text:
+            away = name.right * _AWAY, name.up * _AWAY
+            across, along = _ACROSS[name.right], _ALONG[name.up]
+            style = {"color": color, "fontsize": 9}
+            axes.annotate(name.text, (x, y), away, textcoords="offset points", ha=across, va=along, **style)
