@@ -10,7 +10,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constr
 
 demo: $(DEMO)
 	@echo "== Real photographs, real ImageNet weights (EfficientNet-Lite0) =="
-	@$(BIN)/compoundnet predict $$($(BIN)/python examples/photos.py) --top 3
+	@$(BIN)/compoundnet predict $$($(BIN)/python examples/photos.py demo) --top 3
 	@echo
 	@echo "== Table 1 of the paper: EfficientNet-B0 =="
 	@$(BIN)/compoundnet show efficientnet_b0
@@ -19,10 +19,10 @@ demo: $(DEMO)
 	@$(BIN)/compoundnet scale efficientnet_b0 --phi 1
 	@echo
 	@echo "== The best B0 for two budgets, each proved (Eq. 2) =="
-	@$(BIN)/compoundnet solve efficientnet_b0 --max-macs 200M --out $(VENV)/200M.json | grep -e ^efficientnet -e ^Limit -e ^macs -e '^The best' -e ^Predicted
-	@$(BIN)/compoundnet verify-solution $(VENV)/200M.json
-	@$(BIN)/compoundnet solve efficientnet_b0 --max-macs 1.8G --max-params 12M --out $(VENV)/1.8G.json | grep -e ^efficientnet -e ^Limit -e ^macs -e ^params -e '^The best' -e ^Predicted
-	@$(BIN)/compoundnet verify-solution $(VENV)/1.8G.json
+	@$(BIN)/compoundnet solve efficientnet_b0 --max-macs 200M --out demo/200M.json | grep -e ^efficientnet -e ^Limit -e ^macs -e '^The best' -e ^Predicted
+	@$(BIN)/compoundnet verify-solution demo/200M.json
+	@$(BIN)/compoundnet solve efficientnet_b0 --max-macs 1.8G --max-params 12M --out demo/1.8G.json | grep -e ^efficientnet -e ^Limit -e ^macs -e ^params -e '^The best' -e ^Predicted
+	@$(BIN)/compoundnet verify-solution demo/1.8G.json
 
 test: $(DEV)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal -m 'not slow'
@@ -63,4 +63,4 @@ $(DEV): pyproject.toml constraints.txt | $(VENV)/bin/python
 	@touch $@ $(DEMO)
 
 clean:
-	rm -rf $(VENV) docs/_build
+	rm -rf $(VENV) demo docs/_build

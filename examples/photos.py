@@ -1,5 +1,10 @@
-"""Photographs that scikit-image and scikit-learn ship, one path a line: real pictures without a download."""
+"""Photographs that scikit-image and scikit-learn ship, one path a line: real pictures without a download.
 
+``python examples/photos.py FOLDER`` copies them to a folder first.
+"""
+
+import shutil
+import sys
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -24,5 +29,11 @@ def photos() -> list[Path]:
     return found
 
 
+def copied(folder: Path) -> list[Path]:
+    """The paths of copies in a folder, which are shorter."""
+    folder.mkdir(parents=True, exist_ok=True)
+    return [Path(shutil.copyfile(photo, folder / photo.name)) for photo in photos()]
+
+
 if __name__ == "__main__":
-    print("\n".join(map(str, photos())))
+    print("\n".join(map(str, copied(Path(sys.argv[1])) if sys.argv[1:] else photos())))

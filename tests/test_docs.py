@@ -1,6 +1,7 @@
 """The records, the figure and the pages are what the code makes now, and name only what exists."""
 
 import ast
+import importlib
 import inspect
 import json
 import re
@@ -136,6 +137,46 @@ def test_every_public_name_is_documented() -> None:
     text = (ROOT / "docs/api.md").read_text()
     documented = set(re.findall(r"\.\. auto\w+:: compoundnet\.(\w+)$", text, re.MULTILINE))
     assert documented == set(PUBLIC)
+
+
+PACKAGES = ("recipes", "data", "training", "transferring", "evaluating", "cam", "memory")
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_every_public_name_of_a_package_is_documented(package: str) -> None:
+    """Public is what a package offers under its name: those it loads when first used, or imports as themselves."""
+    text = (ROOT / "docs/api.md").read_text()
+    documented = re.findall(rf"\.\. auto\w+:: compoundnet\.{package}\.(\w+)$", text, re.MULTILINE)
+    module = importlib.import_module(f"compoundnet.{package}")
+    path = Path(module.__file__ or "")
+    if path.name == "__init__.py":
+        imports = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.ImportFrom)]
+        public = {name.name for node in imports if node.level for name in node.names if name.asname == name.name}
+    else:
+        own = {name for name, value in vars(module).items() if getattr(value, "__module__", "") == module.__name__}
+        public = {name for name in own if not name.startswith("_")}
+    assert len(documented) == len(set(documented))
+    assert set(documented) == public
+
+
+def test_every_command_is_in_the_readme_and_its_page_too() -> None:
+    readme, index = ((ROOT / name).read_text() for name in ("README.md", "docs/index.md"))
+    tree = index[index.index("```{toctree}") :]
+    named = set(re.findall(r"(?:`|compoundnet )(?!compoundnet )([\w-]+)", readme))
+    assert set(COMMANDS) - named == set()
+    for page in DOCS:
+        assert page.stem in ("index", *tree.split()), page.name
+    for row in re.findall(r"^\| `compoundnet .*$", index, re.MULTILINE):
+        for page in re.findall(r"\[\]\((\w+)\.md\)", row):
+            assert f"(docs/{page}.md)" in readme, row
+
+
+@pytest.mark.parametrize("page", ["pareto", "devices", "training", "serving", "export", "quantize"])
+def test_what_a_page_needs_stands_before_its_first_command(page: str) -> None:
+    text = (ROOT / f"docs/{page}.md").read_text()
+    needed, first = text.index("pip install 'compoundnet["), re.search(r"^(?:\$ )?compoundnet |^import ", text, re.M)
+    assert first is not None
+    assert needed < first.start()
 
 
 def test_every_command_and_every_option_named_exists() -> None:

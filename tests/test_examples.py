@@ -1,5 +1,6 @@
 """The examples run, and what they claim is true."""
 
+import re
 import runpy
 import subprocess
 import sys
@@ -29,3 +30,16 @@ def test_six_photographs_come_with_the_demo_extra() -> None:
     paths = [Path(line) for line in done.stdout.splitlines()]
     assert len(paths) == 6
     assert all(path.is_file() for path in paths)
+
+
+def test_the_demo_shows_short_paths_none_of_them_in_its_environment(tmp_path: Path) -> None:
+    command = [sys.executable, EXAMPLES / "photos.py", "demo"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=tmp_path)
+    assert {Path(line).parent for line in done.stdout.splitlines()} == {Path("demo")}
+    assert sorted(tmp_path / line for line in done.stdout.splitlines()) == sorted((tmp_path / "demo").iterdir())
+    makefile = (EXAMPLES.parent / "Makefile").read_text()
+    recipe = makefile[makefile.index("\ndemo:") : makefile.index("\ntest:")]
+    shown = re.findall(r"(?:--out|verify-solution|photos\.py) (\S+?)\)?(?= |$)", recipe, re.MULTILINE)
+    assert len(shown) == 5
+    assert all(path == "demo" or path.startswith("demo/") for path in shown)
+    assert "demo/" in (EXAMPLES.parent / ".gitignore").read_text().splitlines()

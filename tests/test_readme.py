@@ -31,8 +31,19 @@ def test_the_extras_to_install_exist() -> None:
     import tomllib
 
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
-    assert set(re.findall(r"\.\[(\w+)\]", README)) <= set(extras)
-    assert re.search(r"\.\[(\w+)\]", README)
+    assert set(re.findall(r"\w+", " ".join(re.findall(r"\.\[([\w,]+)\]", README)))) <= set(extras)
+
+
+def test_every_extra_is_named_where_the_readme_installs() -> None:
+    import tomllib
+
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    install = README[README.index("## Install") : README.index("## On the command line")]
+    [block] = re.findall(r"```sh\n(.*?)```", install, re.DOTALL)
+    named = {name for names in re.findall(r"'\.\[([\w,]+)\]'", block) for name in names.split(",")}
+    parts = set(re.findall(r"`(\w+)`", block))
+    assert named | parts == set(extras)
+    assert not named & parts
 
 
 def test_nothing_in_the_readme_is_a_badge_or_a_boast() -> None:
