@@ -65,7 +65,7 @@ def test_a_still_picture_carries_its_numbers_its_words_and_its_units() -> None:
 
 def test_a_page_has_its_title_as_title_and_heading_in_a_language_and_in_letters_only() -> None:
     page = picture(chart(title="<b> & co", note="1 < 2"), ".html").decode()
-    assert page.startswith('<!DOCTYPE html>\n<html lang="en">\n')
+    assert page.startswith('<!doctype html>\n<html lang="en">\n')
     assert re.findall(r"<(title|h1|p)>(.*?)</\1>", page[: page.index("<script")]) == [
         ("title", "&lt;b&gt; &amp; co"),
         ("h1", "&lt;b&gt; &amp; co"),

@@ -10,7 +10,7 @@ from .chart import Chart, Line, spoken, ticks
 from .naming import Name
 
 BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#595959"
-_PAGE = """<!DOCTYPE html>
+_PAGE = """<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
