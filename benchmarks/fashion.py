@@ -1,4 +1,4 @@
-"""Fashion-MNIST from scratch: ``python -m benchmarks.fashion --seed S --threads T [--epochs E | --minutes M] [--out DIR]``.
+"""Fashion-MNIST from scratch: ``python -m benchmarks.fashion --seed S --threads T [--epochs E]``.
 
 A small scaled network under 5 million multiply-adds at 28 pixels, by the recipe ``small``. 2,000 of the 60,000 training
 pictures are held out and draw the curve; they choose nothing. The averaged weights of the last epoch are evaluated on
