@@ -3,7 +3,8 @@
 A small scaled network under 5 million multiply-adds at 28 pixels, by the recipe ``small``. 2,000 of the 60,000 training
 pictures are held out and draw the curve; they choose nothing. The averaged weights of the last epoch are evaluated on
 the 10,000 test pictures once. How many epochs fit into the minutes is measured first, unless they are given; then they
-are fixed. Stopped at any moment, the same command goes on. When a seed is done, the record of all seeds in the folder is written.
+are fixed. Stopped at any moment, the same command goes on. When a seed is done, the record of all seeds in the folder
+is written.
 """
 
 import argparse
