@@ -32,8 +32,8 @@ EFFECTS: Mapping[str, Effect] = MappingProxyType(
     {
         "epochs": Effect("TIMM's B0 has 77.7 after 450 epochs, pycls's 75.1 after 100, with other settings too",
                          "timm; pycls model zoo"),
-        "batch": Effect("fewer or more steps an epoch; up to 8,192 ResNet-50 loses nothing if the rate follows, after a "
-                        "warm-up", "Goyal et al. 2017, abstract"),
+        "batch": Effect("fewer or more steps an epoch; up to 8,192 ResNet-50 loses nothing if the rate follows, "
+                        "after a warm-up", "Goyal et al. 2017, abstract"),
         "accumulate": Effect("the same step in parts; only batch norms see smaller batches"),
         "optimizer.name": Effect("another rule of steps; the rate and decay of one mean nothing for another"),
         "optimizer.rate": Effect("the peak learning rate; RMSProp, SGD and AdamW need rates of different sizes"),
@@ -55,8 +55,8 @@ EFFECTS: Mapping[str, Effect] = MappingProxyType(
         "augment.layers": _RANDAUGMENT,
         "augment.magnitude": _RANDAUGMENT,
         "augment.mixup": _MIXED,
-        "augment.cutmix": Effect("pastes a patch of another picture: ResNet-50 errs on 21.40 % of ImageNet and not 23.68",
-                                 "Yun et al. 2019, README of clovaai/CutMix-PyTorch"),
+        "augment.cutmix": Effect("pastes a patch of another picture: ResNet-50 errs on 21.40 % of ImageNet, "
+                                 "not 23.68", "Yun et al. 2019, README of clovaai/CutMix-PyTorch"),
         "augment.shift": Effect("moves small pictures by whole pixels, in place of crops"),
         "augment.cutout": Effect("hides a square: WideResNet-28-10 errs on 3.08 % of CIFAR-10 and not 3.87",
                                  "DeVries and Taylor 2017, README of uoguelph-mlrg/Cutout"),
