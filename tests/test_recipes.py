@@ -1,8 +1,8 @@
 """Recipes as values: the paper's numbers, what rescaling keeps, what differences are known to do, the command."""
 
 import json
-import re
 import math
+import re
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
