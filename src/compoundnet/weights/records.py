@@ -69,3 +69,14 @@ def imagenet_classes() -> tuple[str, ...]:
     from torchvision.models import EfficientNet_B0_Weights
 
     return tuple(EfficientNet_B0_Weights.IMAGENET1K_V1.meta["categories"])
+
+
+def imagenet_synsets() -> tuple[str, ...]:
+    """The WordNet ids of those classes in their order, taken from timm; () where it is not installed."""
+    from importlib.util import find_spec
+
+    if find_spec("timm") is None:
+        return ()
+    from timm.data import ImageNetInfo
+
+    return tuple(ImageNetInfo("imagenet-1k").label_names())
