@@ -27,7 +27,7 @@ def noise(width: int = 45, height: int = 37) -> Image.Image:
     return Image.fromarray(np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8))
 
 
-@pytest.mark.parametrize("name", [name for name in OPERATIONS if not OPERATIONS[name].placed])  # timm has no Cutout
+@pytest.mark.parametrize("name", [name for name in OPERATIONS if OPERATIONS[name].placed is None])  # timm has no Cutout
 @pytest.mark.parametrize("magnitude", range(11))
 def test_every_operation_is_timms_to_the_pixel(name: str, magnitude: int) -> None:
     image, operation = noise(), OPERATIONS[name]

@@ -1,6 +1,7 @@
 """evaluate(): a model on labelled pictures, in Python and on the command line."""
 
 import json
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -128,7 +129,7 @@ def test_some_synsets_are_found_by_their_ids_and_others_are_refused_with_the_nea
 
 def test_some_synsets_without_timm_are_refused_with_the_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
     record = load("efficientnet_lite0").weights
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)  # what it says where timm is not installed
+    monkeypatch.setitem(sys.modules, "timm.data", None)  # as where it is not installed
     with pytest.raises(
         ValueError, match=r"\('n01440764'\); fewer .*pip install timm\), or evaluate --map to names or an"
     ):

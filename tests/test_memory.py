@@ -148,7 +148,8 @@ def test_with_few_activations_the_optimizers_copies_are_counted(
 
 
 def test_a_step_without_activations_to_spare_never_counts_copies_twice() -> None:
-    network, totals = replace(named("tiny"), resolution=32), []
+    network = replace(named("tiny"), resolution=32)
+    totals: list[int] = []
     for batch in range(1, 12):
         found = training_memory(network, Recipe(batch=batch))
         assert found.activations + found.temporary == max(found.activations, 2 * found.weights)

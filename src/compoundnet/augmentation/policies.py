@@ -38,7 +38,7 @@ class Step:
         """The same, of a picture in whichever form it is, and perhaps in the other one then."""
         operation = OPERATIONS[self.operation]
         happens, negated = rng.random() < self.probability, rng.random() < 0.5
-        place = (rng.random(), rng.random()) if operation.placed else MIDDLE
+        place = (rng.random(), rng.random()) if operation.placed is not None else MIDDLE
         if not happens:
             return picture
         argument = operation.argument(self.magnitude)

@@ -73,10 +73,8 @@ def imagenet_classes() -> tuple[str, ...]:
 
 def imagenet_synsets() -> tuple[str, ...]:
     """The WordNet ids of those classes in their order, taken from timm; () where it is not installed."""
-    from importlib.util import find_spec
-
-    if find_spec("timm") is None:
+    try:
+        from timm.data import ImageNetInfo
+    except ImportError:
         return ()
-    from timm.data import ImageNetInfo
-
     return tuple(ImageNetInfo("imagenet-1k").label_names())
