@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from timm.data import auto_augment as timms
 from torchvision.transforms import AutoAugment, AutoAugmentPolicy
+from torchvision.transforms.v2.functional import erase, pil_to_tensor
 
 from compoundnet.augmentation import OPERATIONS, POLICIES, Policy, RandAugment, Step
 from compoundnet.schema import FieldError
@@ -26,7 +27,7 @@ def noise(width: int = 45, height: int = 37) -> Image.Image:
     return Image.fromarray(np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8))
 
 
-@pytest.mark.parametrize("name", OPERATIONS)
+@pytest.mark.parametrize("name", [name for name in OPERATIONS if OPERATIONS[name].placed is None])  # timm has no Cutout
 @pytest.mark.parametrize("magnitude", range(11))
 def test_every_operation_is_timms_to_the_pixel(name: str, magnitude: int) -> None:
     image, operation = noise(), OPERATIONS[name]
@@ -42,6 +43,36 @@ def test_every_operation_is_timms_to_the_pixel(name: str, magnitude: int) -> Non
     for seed in range(8):
         random.seed(seed)
         assert theirs(image).tobytes() in found
+
+
+@pytest.mark.parametrize(("name", "most"), [("Cutout", 100), ("CutoutLess", 40)])
+@pytest.mark.parametrize("magnitude", [0, 0.5, 1, 2, 9, 10, 17, 28])
+def test_cutout_is_torchvisions_erasing_of_the_released_codes_square(name: str, most: int, magnitude: float) -> None:
+    """The released code pads a mask of zeros up to the picture: at each edge by what is left beyond the square."""
+    image, operation = noise(), OPERATIONS[name]
+    reach, grey = int(magnitude / 10 * most), pil_to_tensor(Image.new("RGB", (1, 1), (128, 128, 128)))
+    for y, x in ((0, 0), (36, 44), (18, 3), (1, 30), (20, 22)):
+        top, left = max(0, y - reach), max(0, x - reach)
+        height = 37 - top - max(0, 37 - y - reach)
+        width = 45 - left - max(0, 45 - x - reach)
+        theirs = erase(pil_to_tensor(image), top, left, height, width, grey) if reach else pil_to_tensor(image)
+        ours = operation.apply(image, operation.argument(magnitude), ((y + 0.5) / 37, (x + 0.5) / 45))
+        assert (pil_to_tensor(ours) == theirs).all()
+
+
+def test_the_middle_of_a_hole_is_any_pixel_as_often_as_any_other() -> None:
+    image, rng = Image.new("RGB", (4, 3)), np.random.default_rng(0)
+    step = Step("CutoutLess", 1.0, 0.25)  # one pixel each way: rows y - 1 and y, columns x - 1 and x
+    last = [np.argwhere(np.asarray(step(image, rng))[..., 0])[-1].tolist() for _ in range(2400)]
+    counts = [last.count([y, x]) for y in range(3) for x in range(4)]
+    assert sum(counts) == 2400
+    assert counts == pytest.approx([200] * 12, abs=60)
+
+
+def test_rand_augment_draws_the_sixteen_released_operations() -> None:
+    plain = {name.removesuffix("Less") for name in RandAugment().operations}
+    assert len(RandAugment().operations) == len(plain) == 16
+    assert {"Cutout", "SolarizeAdd", "Sharpness"} < plain
 
 
 def test_the_table_v0_is_the_released_one_which_timm_changed_in_one_place() -> None:

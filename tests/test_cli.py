@@ -98,7 +98,8 @@ SURFACE = {
         *["--out", "--shard", "--top", "--workers"],
     ],
     "evaluate": [
-        *["weights", "--batch", "--data", "--engine", "--json", "--map", "--network", "--out", "--workers", "--worst"]
+        *["weights", "--again", "--batch", "--data", "--engine", "--json", "--map", "--network", "--out", "--split"],
+        *["--workers", "--worst"],
     ],
     "cam": ["paths", "--json", "--label", "--method", "--model", "--out", "--side"],
     "merge": ["parts", "--json", "--out"],

@@ -1,6 +1,7 @@
 """evaluate(): a model on labelled pictures, in Python and on the command line."""
 
 import json
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from compoundnet.data import Memory, folder
 from compoundnet.evaluating import evaluate
 from compoundnet.preprocess import Preprocess
 from compoundnet.weights import Pretrained, Weights, imagenet_classes, places
+from compoundnet.weights.records import imagenet_synsets
 from tests.test_cli import Run, answer, run
 
 __all__ = ["run"]  # a fixture
@@ -28,7 +30,8 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     size = (network.resolution, network.resolution)
     record = Weights(name="small", network=network, preprocess=Preprocess(size=size), classes=NAMES)
     path = tmp_path_factory.mktemp("weights") / "model.safetensors"
-    save(path, model, replace(record, metrics={"own_top1": 61.5}))
+    metrics = {"own_top1": 61.5, "validation_top1": 58.25, "validation_loss": 1.25}
+    save(path, model, replace(record, metrics=metrics))
     return path
 
 
@@ -110,12 +113,44 @@ def test_the_thousand_synsets_are_imagenets_classes_in_the_order_of_their_ids() 
     assert record.classes == imagenet_classes()
 
 
+def test_some_synsets_are_found_by_their_ids_and_others_are_refused_with_the_nearest() -> None:
+    record = load("efficientnet_lite0").weights
+    assert len(imagenet_synsets()) == 1000
+    for name, label in (("n01440764", "tench"), ("n02123045", "tabby"), ("n15075141", "toilet tissue")):
+        assert record.classes[places("data", [name], record)[0]] == label
+    assert places("data", ["n02123045", "tench", "7"], record) == [281, 0, 7]
+    with pytest.raises(
+        ValueError, match=r"1 of 2 classes are none of the model's \('n02123044'\); did you mean n02.* or n02123045 or "
+    ):
+        places("data", ["n02123044", "n01440764"], record)
+    with pytest.raises(ValueError, match="'tabby' and 'n02123045' are both class 281; join them"):
+        places("data", ["tabby", "n02123045"], record)
+
+
+def test_some_synsets_without_timm_are_refused_with_the_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
+    record = load("efficientnet_lite0").weights
+    monkeypatch.setitem(sys.modules, "timm.data", None)  # as where it is not installed
+    with pytest.raises(
+        ValueError, match=r"\('n01440764'\); fewer .*pip install timm\), or evaluate --map to names or an"
+    ):
+        places("data", ["n01440764"], record)
+
+
 def test_the_command_prints_figures_classes_and_what_was_published(run: Run, weights: Path, pictures: Path) -> None:
     code, out, err = run("evaluate", str(weights), "--data", str(pictures))
     assert (code, err) == (0, "")
     for line in ("small on 8 pictures", "Top-1", "95 % interval of Top-1", "own_top1 61.5 %", "Each class, the worst"):
         assert line in out
     assert "32 x 32 pixels, crop then resize" in out
+
+
+def test_what_a_run_validated_is_not_called_published_and_only_accuracies_are_percent(
+    run: Run, weights: Path, pictures: Path
+) -> None:
+    out = run("evaluate", str(weights), "--data", str(pictures))[1].splitlines()
+    recorded = [line for line in out if line.startswith(("Published", "Validation"))]
+    assert recorded[0].startswith("Published with these weights: own_top1 61.5 %, ")
+    assert recorded[1:] == ["Validation during training: top1 58.25 %", "Validation during training: loss 1.25"]
 
 
 def test_a_runs_folder_is_its_model(run: Run, weights: Path, pictures: Path) -> None:
@@ -129,6 +164,7 @@ def test_the_json_has_what_was_promised(run: Run, weights: Path, pictures: Path)
     assert found["n"] == 8
     assert found["interval"][0] <= found["top1"] <= found["interval"][1]
     assert found["published"] == {"own_top1": 61.5}
+    assert found["validation_during_training"] == {"top1": 58.25, "loss": 1.25}
 
 
 def test_a_list_of_paths_and_labels_does_too(run: Run, weights: Path, pictures: Path, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
@@ -174,6 +175,12 @@ def test_the_schedule_of_a_recipe_is_its_optimizers_pace_over_its_epochs() -> No
 def test_every_setting_has_its_effect_said() -> None:
     both = settings(Recipe()).keys() | settings(Recipe(advprop=AdvProp())).keys()
     assert both == EFFECTS.keys()
+
+
+def test_an_effect_with_a_figure_names_its_source() -> None:
+    figures = {path: effect for path, effect in EFFECTS.items() if re.search(r"\d\.\d", effect.text)}
+    assert {"label_smoothing", "augment.cutmix", "augment.cutout"} < figures.keys()
+    assert all(effect.source for effect in figures.values())
 
 
 @given(one=recipes, two=recipes)

@@ -6,7 +6,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from .budget import BYTES, OPTIMIZERS
-from .cost import LayerCost, cost, traced
+from .cost import LayerCost, by_layer, cost, traced
 from .layers import Conv, MaxPool, Node, Seq, same_padding
 from .network import Network, require_network, unfold
 from .recipes import Optimizer, Recipe
@@ -19,13 +19,18 @@ _MEMINFO = Path("/proc/meminfo")
 
 @dataclass(frozen=True, kw_only=True)
 class Memory:
-    """Bytes of one training step, by what takes them."""
+    """Bytes of one training step, by what takes them.
+
+    ``temporary`` is what the optimizer's step makes for a moment, as far as it is more than the activations, which are
+    gone by then: 0 but for very few activations.
+    """
 
     weights: int
     gradients: int
     optimizer: int
     average: int
     activations: int
+    temporary: int
 
     @property
     def total(self) -> int:
@@ -47,9 +52,9 @@ def training_memory(network: Network, recipe: Recipe) -> Memory:
 
     Weights, gradients and the optimizer's numbers are float32 in every precision; what waits for the backward pass
     is in the recipe's. The average counts weights and running statistics. With ``checkpointing`` the activations are
-    those of ``recomputed``; AdvProp keeps those of clean and adversarial pictures. The batch's pictures and what is
-    there for a moment only are left out, as ``Budget``'s ``training_memory`` does, which this equals without average,
-    in float32. Raises FieldError for a resolution below the network's stride.
+    those of ``recomputed``; AdvProp keeps those of clean and adversarial pictures. The batch's pictures and what a
+    layer has for a moment are left out, as ``Budget``'s ``training_memory`` does, which this equals without average
+    and temporary copies, in float32. Raises FieldError for a resolution below the network's stride.
 
     >>> from .families import named
     >>> recipe = Recipe(batch=16, ema_decay=None)
@@ -63,13 +68,28 @@ def training_memory(network: Network, recipe: Recipe) -> Memory:
     copies = 1 if recipe.advprop is None else 2
     weights = BYTES["float32"] * costs.params
     statistics = BYTES["float32"] * costs.buffers
+    activations = BYTES[recipe.precision] * kept * copies * (recipe.batch // recipe.accumulate)
     return Memory(
         weights=weights,
         gradients=weights,
         optimizer=OPTIMIZERS[state_of(recipe.optimizer)] * weights,
         average=0 if recipe.ema_decay is None else weights + statistics,
-        activations=BYTES[recipe.precision] * kept * copies * (recipe.batch // recipe.accumulate),
+        activations=activations,
+        temporary=max(0, BYTES["float32"] * _copied(network, recipe.optimizer, costs.params) - activations),
     )
+
+
+def _copied(network: Network, optimizer: Optimizer, params: int) -> int:
+    """The elements that the optimizer's step has beside what it keeps.
+
+    RMSProp goes over all weights at once, and has the roots of the mean squares, with L2 the changed gradients too;
+    torch's on the CPU go weight by weight: AdamW has two tensors of a weight's size, SGD with L2 one.
+    """
+    decayed = optimizer.weight_decay > 0
+    if optimizer.name == "rmsprop":
+        return (2 if decayed else 1) * params
+    largest = max(layer.cost.params for layer in by_layer(network))
+    return largest * (2 if optimizer.name == "adamw" else int(decayed))
 
 
 def largest_batch(network: Network, limit: int, recipe: Recipe | None = None) -> int:
@@ -84,8 +104,9 @@ def largest_batch(network: Network, limit: int, recipe: Recipe | None = None) ->
     require(type(limit) is int and limit >= 1, "limit", f"{limit!r} is not a whole number of bytes, at least 1")
     recipe = recipe or Recipe()
     one = training_memory(network, replace(recipe, batch=1, accumulate=1))
-    fitting = (limit - one.total) // one.activations + 1
-    if fitting < 1:
+    rest = one.total - one.activations - one.temporary
+    fitting = (limit - rest) // one.activations
+    if one.total > limit:
         remedy = "take a smaller network or resolution" + ("" if recipe.checkpointing else ", or checkpointing")
         raise FieldError("limit", f"{limit:,} bytes, but one image takes {one.total:,}; {remedy}")
     return fitting

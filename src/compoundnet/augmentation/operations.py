@@ -20,9 +20,11 @@ Picture: TypeAlias = Image.Image | Pixels  # RGB, or uint8 of shape (height, wid
 MOST = 10  # the largest magnitude of the tables
 BEYOND = 30  # RandAugment goes on with the same arithmetic: 17 for B5, 28 for B7
 GREY = (128, 128, 128)
+Place: TypeAlias = tuple[float, float]  # shares of height and width in [0, 1)
+MIDDLE: Place = (0.5, 0.5)
 SHIFT, LESS_SHIFT = 250, 100  # pixels at magnitude 10, and in RandAugment
 _DARK = 128  # below it SolarizeAdd makes brighter
-_CUTOUT = 100
+HOLE, LESS_HOLE = 100, 40  # pixels from a hole's middle to its edge at magnitude 10, and in RandAugment
 
 
 def as_image(picture: Picture) -> Image.Image:
@@ -70,6 +72,15 @@ def _brighter_below(pixels: Pixels, amount: float) -> Pixels:
     return np.where(pixels < _DARK, brighter, pixels)
 
 
+def _cut(pixels: Pixels, reach: float, place: Place = MIDDLE) -> Pixels:
+    """Grey up to ``reach`` pixels around a place; the edges cut the square off."""
+    height, width, _ = pixels.shape
+    y, x, by = int(place[0] * height), int(place[1] * width), int(reach)
+    found = pixels.copy()
+    found[max(0, y - by) : y + by, max(0, x - by) : x + by] = GREY
+    return found
+
+
 def _posterized(pixels: Pixels, bits: float) -> Pixels:
     # Pillow refuses 0 bits, which the released table has: all of the picture becomes black.
     return pixels & np.uint8(256 - 2 ** (8 - min(int(bits), 8)))
@@ -80,7 +91,7 @@ class Operation:
     """``operation(picture, argument(magnitude))``; a ``signed`` argument is negated in one of two cases.
 
     ``change`` is of arrays where every pixel changes by itself, as ``pointwise`` says, else of Pillow's pictures: each
-    is the faster one there.
+    is the faster one there. ``placed`` is the change of arrays at a place, where an operation has one.
 
     >>> OPERATIONS["Rotate"].argument(5), OPERATIONS["Posterize"].argument(8)
     (15.0, 3.0)
@@ -91,14 +102,17 @@ class Operation:
     argument: Callable[[float], float] = float
     signed: bool = False
     pointwise: bool = False
+    placed: Callable[[Pixels, float, Place], Pixels] | None = None
 
-    def __call__(self, picture: Picture, argument: float) -> Picture:
+    def __call__(self, picture: Picture, argument: float, place: Place = MIDDLE) -> Picture:
         """The picture changed, in whichever form is at hand."""
+        if self.placed is not None:
+            return self.placed(as_pixels(picture), argument, place)
         return self.change((as_pixels if self.pointwise else as_image)(picture), argument)
 
-    def apply(self, image: Image.Image, argument: float) -> Image.Image:
+    def apply(self, image: Image.Image, argument: float, place: Place = MIDDLE) -> Image.Image:
         """The same, of Pillow's pictures."""
-        return as_image(self(image, argument))
+        return as_image(self(image, argument, place))
 
 
 def _share(most: float) -> Callable[[float], float]:
@@ -134,5 +148,7 @@ _TABLE = (
     # RandAugment's: 100 pixels at magnitude 10.
     Operation("TranslateXLess", lambda image, by: _moved(image, 1, 0, by, 0, 1, 0), _share(LESS_SHIFT), signed=True),
     Operation("TranslateYLess", lambda image, by: _moved(image, 1, 0, 0, 0, 1, by), _share(LESS_SHIFT), signed=True),
+    Operation("Cutout", _cut, _whole(HOLE), pointwise=True, placed=_cut),
+    Operation("CutoutLess", _cut, _whole(LESS_HOLE), pointwise=True, placed=_cut),
 )
 OPERATIONS: Mapping[str, Operation] = MappingProxyType({operation.name: operation for operation in _TABLE})

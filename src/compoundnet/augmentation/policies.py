@@ -10,9 +10,9 @@ from PIL import Image
 
 from compoundnet.schema import near, require, require_count, require_number
 
-from .operations import BEYOND, OPERATIONS, Picture, as_image
+from .operations import BEYOND, MIDDLE, OPERATIONS, Picture, as_image
 
-OTHERS = ("PosterizeLess", "TranslateX", "TranslateY")  # not in RandAugment
+OTHERS = ("PosterizeLess", "TranslateX", "TranslateY", "Cutout")  # not in RandAugment
 Row: TypeAlias = tuple[str, float, int, str, float, int]
 
 
@@ -31,17 +31,18 @@ class Step:
         require_number(self.magnitude, "magnitude", f"a magnitude from 0 to {BEYOND}", least=0, most=BEYOND)
 
     def __call__(self, image: Image.Image, rng: np.random.Generator) -> Image.Image:
-        """The picture after this step, perhaps unchanged. Draws twice whatever happens."""
+        """The picture after this step, perhaps unchanged. Draws as often whatever happens."""
         return as_image(self.changed(image, rng))
 
     def changed(self, picture: Picture, rng: np.random.Generator) -> Picture:
         """The same, of a picture in whichever form it is, and perhaps in the other one then."""
+        operation = OPERATIONS[self.operation]
         happens, negated = rng.random() < self.probability, rng.random() < 0.5
+        place = (rng.random(), rng.random()) if operation.placed is not None else MIDDLE
         if not happens:
             return picture
-        operation = OPERATIONS[self.operation]
         argument = operation.argument(self.magnitude)
-        return operation(picture, -argument if operation.signed and negated else argument)
+        return operation(picture, -argument if operation.signed and negated else argument, place)
 
 
 @dataclass(frozen=True)
@@ -76,8 +77,8 @@ class Policy:
 class RandAugment:
     """``layers`` operations drawn for each picture, all at one ``magnitude`` (Cubuk et al. 2019).
 
-    Beyond 10 the arithmetic goes on as in the released code: what would pass the range of a pixel ends there. Of its
-    sixteen operations Cutout is left out; a recipe's own ``cutout`` stands in its place.
+    The operations are the sixteen of the released code, in which the probabilities that it draws play no part. Beyond
+    10 the arithmetic goes on as there: what would pass the range of a pixel ends there.
     Raises FieldError for impossible values and unknown operations.
 
     >>> picture = Image.new("RGB", (32, 32), (200, 20, 20))

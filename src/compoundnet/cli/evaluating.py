@@ -1,7 +1,8 @@
 """The command that measures a model on labelled pictures: evaluate."""
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from json import dumps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,7 @@ from compoundnet.schema import require_count
 from .output import safe, whole, write, write_json, write_table
 from .progress import progress
 from .sources import json_of, read, text
+from .splits import Claim, Split, claim_of, labelled
 
 if TYPE_CHECKING:
     from compoundnet.data import Examples
@@ -37,6 +39,8 @@ _NAMES = {
 def evaluate(
     weights: str,
     data: str,
+    split: Split | None = None,
+    again: bool = False,
     engine: str | None = None,
     network: str | None = None,
     workers: int | None = None,
@@ -49,7 +53,8 @@ def evaluate(
     """Measure a model on labelled pictures: accuracy with its interval, every class, calibration.
 
     Args:
-        data: a folder with one sub-folder of pictures a class, or a .csv of paths and labels
+        data: a folder with one sub-folder of pictures a class, or a .csv of paths and labels; or fashion_mnist
+        split: train, validation or test: take that part of --data; the test pictures of a run are looked at once
         engine: torch, onnxruntime, openvino, compile, aot, auto (the fastest), or model (PyTorch as it is)
         network: the network of a bare weights file, by name or JSON file; default: recognised
         workers: how many threads decode and compute; default: one for each core
@@ -60,10 +65,12 @@ def evaluate(
     """
     require_count(worst, "worst")
     mapping = {} if map is None else _mapping(map)
+    claim = claim_of(weights, data, split, again)
     model = _model(weights, network)
-    examples = labelled(data)
+    examples = labelled(data, split)
     options = {"engine": None if engine == "model" else engine, "workers": workers, "batch": batch, "mapping": mapping}
-    found = _measured(model, examples, options) if out is None else _written(out, data, model, examples, options)
+    measured = partial(_measured, model, examples, options, claim)
+    found = measured() if out is None else _written(out, data, measured)
     for line in found.unreadable:
         sys.stderr.write(f"compoundnet: left out: {line}\n")
     if json:
@@ -74,24 +81,28 @@ def evaluate(
 
 
 def _measured(
-    model: "Pretrained | Artefact", examples: "Examples", options: Mapping[str, Any], keep: str | None = None
+    model: "Pretrained | Artefact",
+    examples: "Examples",
+    options: Mapping[str, Any],
+    claim: Claim,
+    keep: str | None = None,
 ) -> "Evaluation":
     from compoundnet.evaluating import evaluate as run
 
     with progress("pictures") as on_done:
-        return run(model, examples, **options, keep=keep, on_done=on_done)
+        found = run(model, examples, **options, keep=keep, on_done=on_done)
+    claim(found)  # here: an evaluation that ended before was no look, and from here on its figures are seen
+    return found
 
 
-def _written(
-    out: str, data: str, model: "Pretrained | Artefact", examples: "Examples", options: Mapping[str, Any]
-) -> "Evaluation":
+def _written(out: str, data: str, measured: Callable[[str], "Evaluation"]) -> "Evaluation":
     """The figures, in a file too; until they are there, scores lie beside it, for an interrupted command to go on."""
     if Path(out).suffix != ".json":
         raise ValueError(f"--out: {safe(out)}; the figures are a .json file")
     scores = f"{out}.scores"
     with whole(out) as file:
         try:
-            found = _measured(model, examples, options, scores)
+            found = measured(scores)
         except KeyboardInterrupt:
             sys.stderr.write(f"compoundnet: {safe(out)}: the same command goes on with it\n")
             raise
@@ -133,13 +144,6 @@ def loaded(name: str, network: str | None = None) -> "Pretrained":
     return pretrained
 
 
-def labelled(data: str) -> "Examples":
-    """Labelled pictures from a folder or a list."""
-    from compoundnet.data import folder, listed
-
-    return listed(data, trainable=False) if Path(data).suffix == ".csv" else folder(data, trainable=False)
-
-
 def _print(found: "Evaluation", worst: int) -> None:
     metrics, pre = found.metrics, found.preprocess
     height, width = pre.size
@@ -151,7 +155,9 @@ def _print(found: "Evaluation", worst: int) -> None:
     write_table(["Figure", "Value"], rows)
     write(f"95 % interval of {_NAMES[metrics.main]}: {low} to {high}")
     for name, value in found.published.items():
-        write(f"Published with these weights: {name} {value:g} %, on the data set that they were measured on")
+        write(f"Published with these weights: {_recorded(name, value)}, on the data set that they were measured on")
+    for name, value in found.validation_during_training.items():
+        write(f"Validation during training: {_recorded(name, value)}")
     _print_classes(metrics, worst)
 
 
@@ -171,6 +177,11 @@ def _print_classes(metrics: "Metrics", worst: int) -> None:
 
 def _triple(values: tuple[float, ...]) -> str:
     return f"{values[0]:.3g}" if len(set(values)) == 1 else "/".join(f"{value:.3g}" for value in values)
+
+
+def _recorded(name: str, value: float) -> str:
+    """A figure of the weights' record, where accuracies are in percent and the rest is as it is."""
+    return f"{name} {value:.4g} %" if name.endswith(tuple(_PERCENT)) else f"{name} {value:.4g}"
 
 
 def _shown(name: str, value: float) -> str:

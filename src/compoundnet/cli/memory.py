@@ -18,6 +18,7 @@ _WORDS = {
     "optimizer": "Optimizer",
     "average": "Moving average",
     "activations": "Activations",
+    "temporary": "Temporary",
 }
 
 
@@ -64,7 +65,7 @@ def memory(
         sized = network if resolution is None else replace(network, resolution=resolution)
         measured = allocated(
             sized, images, state_of(recipe.optimizer), precision=precision, checkpointing=checkpointing,
-            average=not no_average,
+            average=not no_average, weight_decay=recipe.optimizer.weight_decay,
         )  # fmt: skip
     if json:
         parts = {name: getattr(found, name) for name in _WORDS}
@@ -104,5 +105,9 @@ def _images(batch: str) -> int:
 
 def _table(found: Memory) -> None:
     assert _WORDS.keys() == {field.name for field in fields(found)}
-    rows = [(word, f"{getattr(found, name):,}") for name, word in _WORDS.items()]
+    rows = [
+        (word, f"{getattr(found, name):,}") for name, word in _WORDS.items() if name != "temporary" or found.temporary
+    ]
     write_table(("", "Bytes"), [*rows, ("Total", f"{found.total:,}")])
+    if found.temporary:
+        write("Few activations: the optimizer's step, when they are gone, has more copies than they took.")

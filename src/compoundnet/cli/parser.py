@@ -93,6 +93,7 @@ _FLAGS = MappingProxyType(
         "resume": "go on with the run in --out from its newest state",
         "compile": "compile the network first: minutes once, then faster steps",
         "tensorboard": "write events for TensorBoard too",
+        "again": "look at a run's test pictures though they were looked at before; its events say so",
         "exact": "decode every pixel of large JPEGs, more slowly",
     }
 )

@@ -16,13 +16,13 @@ from .output import write, write_json, write_table
 from .progress import progress
 from .recipes import read as read_recipe
 from .sources import read
+from .splits import SETS
 
 if TYPE_CHECKING:
     from compoundnet.data import Examples
     from compoundnet.training import Trained
 
 _HELD_OUT = 0.1  # of the pictures, where no validation folder is given
-_SETS = ("fashion_mnist",)
 
 
 def train(
@@ -124,7 +124,7 @@ def examples_of(data: str, val: str | None, seed: int) -> "tuple[Examples, Examp
     """The pictures that train and those that judge. Raises ValueError, one line, for folders that do not fit."""
     from compoundnet.data import fashion_mnist, folder, parts, split
 
-    found: Mapping[str, Examples] = {"train": fashion_mnist()} if data in _SETS else parts(data)
+    found: Mapping[str, Examples] = {"train": fashion_mnist()} if data in SETS else parts(data)
     train = found["train"]
     if val is not None:
         return train, folder(val, train.classes)

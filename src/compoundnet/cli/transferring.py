@@ -2,8 +2,10 @@
 
 import sys
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from . import INTERRUPTED
 from .output import write, write_json
 from .progress import progress
 from .units import span
@@ -39,6 +41,7 @@ def transfer(
     from compoundnet.schema import require_count
     from compoundnet.transferring import finish
     from compoundnet.transferring import transfer as transfer_to
+    from compoundnet.transferring.place import Place
 
     seconds = span(budget, "--budget")
     threads = usable_cores() if threads is None else threads
@@ -47,12 +50,13 @@ def transfer(
     say = partial(print, file=sys.stderr) if json else write
     try:
         done = transfer_to(_examples(data, task), model, out, **options, watch=progress, say=say)
+        for line in done.pixels.corrupt:
+            sys.stderr.write(f"compoundnet: warning: left out: {line}\n")
+        finished = finish(done)
     except KeyboardInterrupt:
-        sys.stderr.write(f"compoundnet: {out}: the best so far is there; the same command goes on with it\n")
-        raise
-    for line in done.pixels.corrupt:
-        sys.stderr.write(f"compoundnet: warning: left out: {line}\n")
-    finished = finish(done)
+        there = "the best so far is there; " if Place(Path(out)).model.exists() else ""
+        sys.stderr.write(f"compoundnet: {out}: interrupted; {there}the same command goes on with it\n")
+        return INTERRUPTED
     if json:
         write_json({**finished.figures, "files": [str(path) for path in finished.files]})
         return 0

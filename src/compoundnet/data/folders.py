@@ -75,6 +75,19 @@ def parts(path: str | Path) -> dict[str, Files]:
     return {"train": train, **{name: folder(child, train.classes) for name, child in found.items()}}
 
 
+def part(path: str | Path, name: str) -> Path:
+    """The folder of "train", "validation" or "test" in the folder of a data set; one without parts is that part itself.
+
+    Raises ValueError, one line, when it has other parts only.
+    """
+    root = _existing(path)
+    found = _parts(_folders(root))
+    if found and name not in found:
+        there = ", ".join(f"{child.name}/" for child in found.values())
+        raise ValueError(f"{root}: holds {there} but no {name} pictures ({' or '.join(PARTS[name])})")
+    return found.get(name, root)
+
+
 def _existing(path: str | Path) -> Path:
     root = Path(path)
     if not root.is_dir():

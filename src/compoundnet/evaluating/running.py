@@ -24,6 +24,7 @@ from .figures import Metrics, metrics
 from .keeping import Source, keeping
 
 OnDone: TypeAlias = Callable[[int, int], None]
+_OWN = "validation_"  # what train and transfer put before the names of their figures
 NO_MAPPING: Mapping[str, str] = MappingProxyType({})
 
 
@@ -31,13 +32,15 @@ NO_MAPPING: Mapping[str, str] = MappingProxyType({})
 class Evaluation:
     """The figures of a model, how pictures went into it, and those that could not be read, one line each.
 
-    ``published`` are the figures that came with the weights, accuracies in percent.
+    ``published`` are the figures that came with the weights, and ``validation_during_training`` those that the run that
+    made them had on its validation pictures; accuracies in percent, unlike those of ``metrics``, which are shares.
     """
 
     model: str
     metrics: Metrics
     preprocess: Preprocess
     published: Mapping[str, float]
+    validation_during_training: Mapping[str, float]
     run: str
     unreadable: tuple[str, ...] = ()
 
@@ -88,7 +91,9 @@ def evaluate(
     kept = [index for index, row in enumerate(found) if not isinstance(row, str)]
     names = weights.classes or tuple(map(str, range(weights.network.classes)))
     figures = metrics(np.array(good), labels[kept], examples.task, names, seed=seed)
-    return Evaluation(weights.name, figures, weights.preprocess, weights.metrics, str(how), unreadable)
+    own = {name.removeprefix(_OWN): value for name, value in weights.metrics.items() if name.startswith(_OWN)}
+    published = {name: value for name, value in weights.metrics.items() if not name.startswith(_OWN)}
+    return Evaluation(weights.name, figures, weights.preprocess, published, own, str(how), unreadable)
 
 
 def _scores(

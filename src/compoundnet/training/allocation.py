@@ -16,6 +16,7 @@ from compoundnet.network import Network
 from compoundnet.schema import require_choice, require_count
 
 from .averaging import averaged
+from .decaying import decay_groups
 from .rmsprop import RMSProp
 
 # By what they keep for each weight, as ``Budget.optimizer`` names them.
@@ -37,13 +38,14 @@ def allocated(
     precision: str = "float32",
     checkpointing: bool = False,
     average: bool = False,
+    weight_decay: float = 0.0,
 ) -> int:
     """The most bytes that torch's CPU allocator holds at once during the second training step of a fresh model.
 
-    Forward, cross-entropy, backward, optimizer (by the names of ``Budget``), average; the gradients of the first step
-    are set to None. It is what stands before the step (weights, statistics, the optimizer's numbers, the average, the
-    batch of noise) and the running sum of what torch's profiler records. Raises FieldError for unknown names and for
-    float16, in which the CPU does not train.
+    Forward, cross-entropy, backward, optimizer (by the names of ``Budget``, with ``weight_decay`` of all but batch
+    norms), average; the gradients of the first step are set to None. It is what stands before the step (weights,
+    statistics, the optimizer's numbers, the average, the batch of noise) and the running sum of what torch's profiler
+    records. Raises FieldError for unknown names and for float16, in which the CPU does not train.
 
     >>> from compoundnet.families import named
     >>> allocated(named("tiny"), 2) < 10_000_000
@@ -54,7 +56,7 @@ def allocated(
     require_choice(precision, ("float32", "bfloat16"), "precision")
     model = build(network).train()
     model.checkpointing = checkpointing
-    optimize = MAKERS[optimizer](model.parameters())
+    optimize = MAKERS[optimizer](decay_groups(model, weight_decay))
     twin = averaged(model) if average else None
     images = torch.randn(batch, network.in_channels, network.resolution, network.resolution)
     labels = torch.zeros(batch, dtype=torch.long)

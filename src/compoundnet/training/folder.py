@@ -25,6 +25,9 @@ NETWORK, RECIPE, RUN = "network.json", "recipe.json", "run.json"
 EVENTS, METRICS, MODEL, RESUME, TEST = "events.jsonl", "metrics.csv", "model.safetensors", "resume", "test.json"
 
 
+_LOOK = b'{"event": "test"'
+
+
 def write_whole(path: Path, text: str) -> None:
     """A text file that is there whole or not at all, also after the power failed."""
     part = path.with_name(f".{path.name}.part")
@@ -91,9 +94,12 @@ class RunFolder:
         return events.stat().st_size if events.exists() else 0
 
     def forget_after(self, size: int) -> None:
-        """Cut events.jsonl to what it was when a state was saved: the rest will happen again."""
+        """Cut events.jsonl to what it was when a state was saved: the rest, but looks at a test, happens again."""
         if self.logged() > size:
-            os.truncate(self.path / EVENTS, size)
+            with (self.path / EVENTS).open("rb") as file:
+                before, after = file.read(size), file.readlines()
+            looks = [line for line in after if line.startswith(_LOOK)]
+            write_whole(self.path / EVENTS, b"".join((before, *looks)).decode())
 
     def write_metrics(self, history: Sequence[Mapping[str, Any]]) -> None:
         """metrics.csv: a row for each epoch."""
@@ -104,17 +110,26 @@ class RunFolder:
         table.writerows(history)
         write_whole(self.path / METRICS, text.getvalue())
 
-    def claim_test(self, again: bool = False) -> int:
+    def require_untested(self, again: bool = False) -> list[float]:
+        """When the test set was looked at, in seconds since 1970. Raises TrainingError if it was, unless ``again``."""
+        path = self.path / TEST
+        times = self.read(TEST) if path.exists() else []
+        if not isinstance(times, list) or not all(type(each) in (int, float) for each in times):
+            raise TrainingError(f"{path}: no list of times; the test set counts as evaluated, mend or remove the file")
+        if times and not again:
+            when = time.strftime("%Y-%m-%d", time.gmtime(times[-1]))
+            raise TrainingError(f"{self.path}: the test set was evaluated on {when}; a second look needs --again")
+        return times
+
+    def claim_test(self, again: bool = False, **about: Any) -> int:
         """Note that the test set is looked at, and return how often before: a choice made by it is no test.
 
-        Raises TrainingError when it was, unless ``again``.
+        test.json has the times, events.jsonl a line with what else is given. Raises TrainingError when it was looked at
+        before, unless ``again``.
         """
-        path = self.path / TEST
-        times = list(self.read(TEST)) if path.exists() else []
-        if times and not again:
-            when = time.strftime("%Y-%m-%d", time.gmtime(times[0]))
-            raise TrainingError(f"{self.path}: the test set was evaluated on {when}; a second look needs --again")
-        write_whole(path, json.dumps([*times, round(time.time())]) + "\n")
+        times = self.require_untested(again)
+        write_whole(self.path / TEST, json.dumps([*times, round(time.time())]) + "\n")
+        self.log("test", look=len(times) + 1, again=again, **about)
         return len(times)
 
 

@@ -12,6 +12,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+IDENTITY = "identity.json"
+_OVER = ".work.over"  # what ``clear`` is removing
+
 
 @dataclass(frozen=True)
 class Place:
@@ -68,8 +71,19 @@ class Place:
         return torch.load(path, weights_only=True) if path.exists() else None
 
     def clear(self) -> None:
-        """Remove what is only for going on."""
-        shutil.rmtree(self.work, ignore_errors=True)
+        """Remove what is only for going on: at once, so that what ends this leaves a transfer that is over."""
+        over = self.folder / _OVER
+        self.work.replace(over)
+        shutil.rmtree(over, ignore_errors=True)
+
+    def clear_remains(self) -> None:
+        """Remove what a killed run had not written, or not removed, to the end."""
+        shutil.rmtree(self.folder / _OVER, ignore_errors=True)
+        if self.work.is_dir() and all(each.name.startswith(f".{IDENTITY}.") for each in self.work.iterdir()):
+            shutil.rmtree(self.work, ignore_errors=True)  # it had only begun
+        if (self.work / IDENTITY).exists():
+            for part in (*self.folder.glob(".*.part"), *self.work.glob(".*.part")):
+                part.unlink(missing_ok=True)
 
 
 def opened(folder: str | Path, identity: dict[str, Any]) -> Place:
@@ -80,7 +94,8 @@ def opened(folder: str | Path, identity: dict[str, Any]) -> Place:
     place = Place(Path(folder))
     if place.folder.exists() and not place.folder.is_dir():
         raise ValueError(f"{folder}: not a folder; name a new one with --out")
-    before = _json(place.work / "identity.json")
+    place.clear_remains()
+    before = _json(place.work / IDENTITY)
     if before == identity:
         return place
     if before:
@@ -94,7 +109,7 @@ def opened(folder: str | Path, identity: dict[str, Any]) -> Place:
         place.work.mkdir(parents=True)
     except OSError as error:
         raise ValueError(f"{folder}: cannot be made ({error.strerror}); name another with --out") from None
-    write(place.work / "identity.json", json.dumps(identity))
+    write(place.work / IDENTITY, json.dumps(identity))
     return place
 
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from compoundnet.schema import near, shown
 
-from .records import Weights, imagenet_classes
+from .records import Weights, imagenet_classes, imagenet_synsets
 
 _SYNSET = re.compile(r"n\d{8}")
 _SHOWN = 5
@@ -14,9 +14,10 @@ _SHOWN = 5
 def places(where: str, names: Sequence[str], weights: Weights) -> list[int]:
     """The output of each class: the one of its name, or its name as an index.
 
-    All thousand of ImageNet's WordNet ids ("n01440764") in any order are its classes in the order of the ids. A model
-    without class names takes as many names as it has outputs, in their order. Raises ValueError, one line that begins
-    with ``where``, for names that are no classes of the model, that two of its classes have, or that mean one class.
+    ImageNet's WordNet ids ("n01440764") are names of its classes too: all thousand in any order are those in the order
+    of the ids, and some are found in timm's table, where that is installed. A model without class names takes as many
+    names as it has outputs, in their order. Raises ValueError, one line that begins with ``where``, for names that are
+    no classes of the model, that two of its classes have, or that mean one class.
 
     >>> from compoundnet.weights import load
     >>> places("pictures", ["espresso", "3"], load("efficientnet_lite0").weights)
@@ -42,6 +43,9 @@ def _named(where: str, names: Sequence[str], weights: Weights) -> list[int]:
     known: dict[str, list[int]] = {}
     for index, name in enumerate(weights.classes):
         known.setdefault(name, []).append(index)
+    ids = any(_SYNSET.fullmatch(name) for name in names) and weights.classes == imagenet_classes()
+    synsets = imagenet_synsets() if ids else ()
+    known |= {name: [index] for index, name in enumerate(synsets)}
     found: list[int] = []
     unknown: list[str] = []
     for name in names:
@@ -55,11 +59,20 @@ def _named(where: str, names: Sequence[str], weights: Weights) -> list[int]:
             unknown.append(name)
     if unknown:
         listed = ", ".join(shown(name) for name in unknown[:_SHOWN]) + (", ..." if len(unknown) > _SHOWN else "")
-        indexes = f"or an index from 0 to {weights.network.classes - 1}"
-        hint = near(unknown[0], weights.classes) if weights.classes else "this model's classes have no names"
-        counts = f"{len(unknown)} of {len(names)} classes"
-        raise ValueError(f"{where}: {counts} are none of the model's ({listed}); {hint} {indexes}")
+        remedy = _remedy(unknown[0], weights, ids, synsets)
+        raise ValueError(
+            f"{where}: {len(unknown)} of {len(names)} classes are none of the model's ({listed}); {remedy}"
+        )
     return found
+
+
+def _remedy(name: str, weights: Weights, ids: bool, synsets: Sequence[str]) -> str:
+    indexes = f"or an index from 0 to {weights.network.classes - 1}"
+    if not weights.classes:
+        return f"this model's classes have no names {indexes}"
+    if ids and not synsets:
+        return f"fewer than all thousand WordNet ids need timm (pip install timm), or evaluate --map to names {indexes}"
+    return f"{near(name, synsets or weights.classes)} {indexes}"
 
 
 def _is_imagenet(names: Sequence[str], weights: Weights) -> bool:

@@ -69,3 +69,12 @@ def imagenet_classes() -> tuple[str, ...]:
     from torchvision.models import EfficientNet_B0_Weights
 
     return tuple(EfficientNet_B0_Weights.IMAGENET1K_V1.meta["categories"])
+
+
+def imagenet_synsets() -> tuple[str, ...]:
+    """The WordNet ids of those classes in their order, taken from timm; () where it is not installed."""
+    try:
+        from timm.data import ImageNetInfo
+    except ImportError:
+        return ()
+    return tuple(ImageNetInfo("imagenet-1k").label_names())

@@ -1,0 +1,109 @@
+"""The parts of a data set that evaluate takes, and that the test pictures of a run are looked at once."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from compoundnet.training import RunFolder
+from tests.test_cli import Run, answer, run
+from tests.test_evaluate import pictures, weights
+
+__all__ = ["pictures", "run", "weights"]  # fixtures
+
+
+@pytest.fixture
+def trained(weights: Path, tmp_path: Path) -> Path:
+    """The folder of a run: its weights, and what says that it is one."""
+    folder = tmp_path / "run"
+    (folder / "last").mkdir(parents=True)
+    for place in (folder, folder / "last"):
+        shutil.copy(weights, place / "model.safetensors")
+    (folder / "recipe.json").write_text("{}")
+    return folder
+
+
+def events(folder: Path) -> list[dict[str, object]]:
+    return [json.loads(line) for line in (folder / "events.jsonl").read_text().splitlines()]
+
+
+def test_the_test_pictures_of_a_run_are_looked_at_once(run: Run, trained: Path, pictures: Path) -> None:
+    argv = ["evaluate", str(trained), "--data", str(pictures), "--split", "test"]
+    code, out, err = run(*argv)
+    assert (code, err) == (0, f"compoundnet: {trained}: look 1 at the test set, noted in test.json\n")
+    assert "small on 8 pictures" in out
+    for model in (trained, trained / "model.safetensors", trained / "last" / "model.safetensors"):
+        code, out, err = run("evaluate", str(model), *argv[2:])
+        assert (code, out, err.count("\n")) == (2, "", 1)
+        assert "the test set was evaluated on 2" in err
+        assert "a second look needs --again" in err
+    found = json.loads(run(*argv, "--again", "--json")[1])
+    looks = [{key: event[key] for key in ("event", "look", "again", "n", "top1")} for event in events(trained)]
+    assert looks == [
+        {"event": "test", "look": look, "again": again, "n": 8, "top1": found["top1"]}
+        for look, again in ((1, False), (2, True))
+    ]
+    assert len(json.loads((trained / "test.json").read_text())) == 2
+
+
+def test_other_parts_and_other_weights_claim_nothing(run: Run, trained: Path, weights: Path, pictures: Path) -> None:
+    for _ in range(2):
+        assert run("evaluate", str(trained), "--data", str(pictures), "--split", "validation")[0] == 0
+        assert run("evaluate", str(trained), "--data", str(pictures))[0] == 0
+        assert run("evaluate", str(weights), "--data", str(pictures), "--split", "test")[0] == 0
+    assert not (trained / "test.json").exists()
+    for argv in (["--again"], ["--split", "train", "--again"]):
+        code, out, err = run("evaluate", str(trained), "--data", str(pictures), *argv)
+        assert (code, out, err.count("\n")) == (2, "", 1)
+        assert "--again: goes with --split test and the folder of a run" in err
+
+
+def test_what_ended_before_there_were_figures_was_no_look(
+    run: Run, trained: Path, pictures: Path, tmp_path: Path
+) -> None:
+    argv = ["evaluate", str(trained), "--split", "test", "--data"]
+    assert run(*argv, str(tmp_path / "none"))[0] == 2
+    assert run(*argv, str(pictures), "--engine", "warp")[0] == 2
+    assert not (trained / "test.json").exists()
+    out = tmp_path / "figures.json"
+    assert run(*argv, str(pictures), "--out", str(out))[0] == 0
+    assert json.loads(out.read_text())["n"] == 8
+    out.unlink()
+    assert run(*argv, str(pictures), "--out", str(out))[0] == 2
+    assert not out.exists()
+
+
+def test_a_look_outlives_a_resumption_and_damaged_notes_count_as_one(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path)
+    folder.log("start")
+    size = folder.logged()
+    folder.log("epoch", epoch=1)
+    folder.claim_test(n=8)
+    folder.log("epoch", epoch=2)
+    folder.forget_after(size)
+    assert [event["event"] for event in events(tmp_path)] == ["start", "test"]
+    folder.forget_after(size)
+    assert [event["event"] for event in events(tmp_path)] == ["start", "test"]
+    (tmp_path / "test.json").write_text('"once"')
+    with pytest.raises(ValueError, match="no list of times; the test set counts as evaluated"):
+        folder.claim_test(again=True)
+
+
+def test_split_takes_a_part_of_the_data_under_any_of_its_names(
+    run: Run, weights: Path, pictures: Path, tmp_path: Path
+) -> None:
+    for part, name in (("train", "bee"), ("valid", "dog")):
+        shutil.copytree(pictures / name, tmp_path / part / name)
+    argv = ["evaluate", str(weights), "--data", str(tmp_path), "--json"]
+    assert answer(run, *argv, "--split", "train")["n"] == 3
+    assert answer(run, *argv, "--split", "validation")["n"] == 5
+    code, out, err = run(*argv, "--split", "test")
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert "holds train/, valid/ but no test pictures (test or testing)" in err
+    code, _, err = run(*argv)
+    assert (code, err.count("\n")) == (2, 1)
+    assert "parts of a data set, not classes; name one of them" in err
+    code, _, err = run("evaluate", str(weights), "--data", "fashion_mnist")
+    assert (code, err.count("\n")) == (2, 1)
+    assert "say which with --split" in err
