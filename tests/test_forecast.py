@@ -12,10 +12,10 @@ import pytest
 
 from compoundnet import MEMBERS, RULES, Budget, Point, Ranges, Scaling, accuracy_law, cost, named, scale, solve
 from compoundnet.accuracy import factors
-from compoundnet.cli.laws import BASES
 from compoundnet.schema import FieldError
 from compoundnet.solving import Forecast, Solution, surface, verify
 from compoundnet.solving.certificate import to_dict
+from compoundnet.solving.families import BASES
 from tests.test_cli import Run, answer, run
 
 __all__ = ["run"]  # a fixture

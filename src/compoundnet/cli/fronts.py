@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from compoundnet.accuracy import Law
+    from compoundnet.solving import Ranges
     from compoundnet.solving.front import Front, Point
     from compoundnet.solving.predicted import Mark
 
@@ -69,6 +70,7 @@ class Found:
     law: "Law"
     front: "Front"
     listed: "Front"
+    ranges: "Ranges"
     outside: "NDArray[Any]"
     rule: Rule
     ray: Mapping[float, "Mark"]
@@ -165,7 +167,7 @@ def record(found: Found) -> dict[str, Any]:
     counts = {"enumerated": len(space), "admissible": found.front.admissible, "front": len(found.front)}
     asked = {"network": found.name, "cost": found.cost.key, "budget": encode(found.budget), "law": found.law.group}
     ruled = {"rule": {"name": found.rule.name, "networks": marks}}
-    return {**asked, **counts, "points": listed, "released": released, **ruled, "convention": CONVENTION}
+    return {**asked, **counts, "ranges": encode(found.ranges), "points": listed, "released": released, **ruled, "convention": CONVENTION}
 
 
 def _mark(found: Found, mark: "Mark") -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from .calibrating import latency_note
-from .laws import forecast_of
+from .laws import foreseen
 from .limits import given_ranges
 from .networks import COST_ROWS
 from .output import COUNTED, write, write_table
@@ -25,7 +25,7 @@ def solve_per_stage(source: Source, budget: "Budget", search: Search, out: str |
         problem = "--objective accuracy judges whole networks, not single stages; give rule:NAME or elastic:..."
         raise ValueError(problem)
     chosen = _objective("rule:efficientnet" if search.objective is None else search.objective)
-    forecast = forecast_of(source.network, search.points)
+    forecast = foreseen(source.network, search.points)
     within = given_ranges(search.depth or "0.5:2", search.width or "0.5:2", search.sides)
     network, rounding, own = source.network, source.rounding, within.sides if search.sides else None
     choices = stage_choices(network, rounding, within.width, within.depth, own)

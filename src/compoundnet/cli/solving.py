@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from .calibrating import device_of, latency_note
-from .laws import described, forecast_of
-from .limits import given_limits, given_ranges
+from .laws import described, foreseen
+from .limits import given_limits, print_ranges, ranges_for
 from .networks import COST_ROWS
 from .output import COUNTED, whole, write, write_json, write_table
 from .progress import progress
@@ -65,7 +65,8 @@ def solve_budget(
         points: own measured networks for the accuracy law, a CSV file with depth, width, resolution, macs and top1
         depth: the least and most factor of the depth; default: 0.25:4
         width: the least and most factor of the width; default: 0.25:2.5
-        sides: the least and most side of the input in pixels, and the step; default: 96:640:4
+        sides: the least and most side of the input in pixels, and the step; default: 96:640:4, or a larger step for
+            networks of more sizes than can be counted
         out: write the solution to this JSON file, which every other command reads as its network
     """
     from compoundnet.budget import Budget
@@ -101,11 +102,11 @@ def _solve_whole(source: Source, budget: "Budget", search: Search, out: str | No
     from compoundnet.solving import solve
     from compoundnet.solving.certificate import to_dict
 
-    forecast = forecast_of(source.network, search.points)
-    ranges, chosen = given_ranges(search.depth, search.width, search.sides), _objective(search.objective, forecast)
+    forecast, chosen = foreseen(source.network, search.points), _rule(search.objective)
+    ranges = ranges_for(source, search.depth, search.width, search.sides)
     timer = search.timer()
-    found = solve(source.network, budget, chosen, ranges, source.rounding, device=timer, forecast=forecast)
-    return finish(to_dict(found), out, json, lambda: _print(source.name, found, budget))
+    found = solve(source.network, budget, chosen or forecast, ranges, source.rounding, device=timer, forecast=forecast)
+    return finish(to_dict(found), out, json, lambda: _print(source, search, found))
 
 
 def _latency(latency: str | None, device: str | None) -> str | None:
@@ -115,15 +116,15 @@ def _latency(latency: str | None, device: str | None) -> str | None:
     return latency
 
 
-def _objective(given: str | None, forecast: "Forecast") -> "Forecast | Rule":
-    from compoundnet.rules import rule
+def _rule(objective: str | None) -> "Rule | None":
+    """The rule that is followed, None where accuracy is the objective. Raises ValueError, one line, for neither."""
+    from compoundnet.schema import FieldError
+    from compoundnet.solving.objectives import ACCURACY, rule_named
 
-    if given in (None, "accuracy"):
-        return forecast
-    kind, _, name = str(given).partition(":")
-    if kind != "rule":
-        raise ValueError(f"--objective: {given!r} is neither accuracy nor rule:NAME, such as rule:efficientnet")
-    return rule(name)
+    try:
+        return None if objective in (None, ACCURACY) else rule_named(str(objective))
+    except FieldError as error:
+        raise ValueError(f"--{error}") from None
 
 
 def finish(record: dict[str, Any], out: str | None, json: bool, show: Callable[[], None]) -> int:

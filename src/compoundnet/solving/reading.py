@@ -13,8 +13,8 @@ from compoundnet.scaling import Rounding
 from compoundnet.schema import FieldError, decode, require, require_version
 
 from .forecast import Forecast
+from .objectives import ACCURACY
 from .ranges import Ranges
-from .solver import ACCURACY
 
 T = TypeVar("T")
 VERSION = 1

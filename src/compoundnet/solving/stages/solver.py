@@ -15,8 +15,9 @@ from compoundnet.rules import rule as rule_named
 from compoundnet.scaling import RELEASED, Rounding
 from compoundnet.schema import FieldError, require, require_kind
 from compoundnet.solving.forecast import Forecast, Predicted
+from compoundnet.solving.objectives import USE
 from compoundnet.solving.ray import MOST_PHI, largest_phi
-from compoundnet.solving.solver import USE, active
+from compoundnet.solving.solver import active
 
 from .bounds import SLACK, Bounds, Path, around, bounds, prices, sums
 from .chain import Chain, Part, chain, parts
