@@ -9,7 +9,7 @@ from compoundnet.rules import rule as rule_of
 from compoundnet.scaling import Rounding, Scaling
 from compoundnet.schema import FieldError, encode
 
-from .output import COUNTED, write, write_json, write_table
+from .output import COUNTED_AS, write, write_json, write_table
 from .reasons import power, reasons, words
 from .sources import Source, read
 
@@ -49,7 +49,7 @@ def explain_network(
         return 0
     _print(source.name, name, found)
     write("\n" + "\n".join(sentences))
-    write(COUNTED)
+    write(COUNTED_AS)
     return 0
 
 

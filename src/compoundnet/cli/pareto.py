@@ -15,7 +15,7 @@ from compoundnet.schema import require_count
 from .calibrating import device_of
 from .fronts import COSTS, Found, Released, chart, print_tables, record, write_csv
 from .laws import foreseen
-from .limits import given_limits, ranges_for
+from .limits import given_limits, print_ranges, ranges_for
 from .output import whole, write, write_json
 from .sources import Source, read
 

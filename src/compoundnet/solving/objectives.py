@@ -48,6 +48,9 @@ def objective_of(given: Rule | Forecast | Objective | str | None, network: Netwo
 def rule_named(given: str) -> Rule:
     """The rule of "rule:NAME". Raises ValueError, one line, for any other text, with what may be meant by it."""
     kind, _, name = given.partition(":")
+    if kind == "rule" and name.rpartition(":")[0] in RULES:
+        problem = f"{shown(given)} has a phi, which is for single stages; add --per-stage, or leave the phi out"
+        raise FieldError("objective", problem)
     if kind == "rule":
         return rule(name)
     if kind == "elastic":

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from compoundnet.budget import Budget, figure
+from compoundnet.budget import Budget, amount, measure
 from compoundnet.cost import Cost
 from compoundnet.devices import Device, counted
 from compoundnet.network import Network
@@ -95,7 +95,10 @@ class _Ray:
 
     def needs(self, phis: Sequence[float], budget: Budget) -> str:
         needs = budget.needs(self.cost(phis[0]))
-        return " and ".join(f"{figure(need)} of {figure(budget.limits[name])} {name}" for name, need in needs.items())
+        return " and ".join(
+            f"{measure(name, need, budget.limits[name])} of {amount(name, budget.limits[name])}"
+            for name, need in needs.items()
+        )
 
     def beyond(self, budget: Budget) -> float:
         """A phi whose network is far beyond the budget, or the largest."""

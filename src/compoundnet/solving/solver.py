@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compoundnet.accuracy import Prediction
-from compoundnet.budget import Budget, figure
+from compoundnet.budget import Budget, breach
 from compoundnet.cost import Cost
 from compoundnet.devices import Device
 from compoundnet.network import Network, require_network
@@ -172,7 +172,7 @@ def infeasible(space: Surface, budget: Budget, used: NDArray[np.float64]) -> str
     """What the network that comes nearest to the budget needs."""
     w, d, r = (int(axis) for axis in np.unravel_index(int(used.argmin()), space.shape))
     over = budget.over(space.cost((w, d, r)))
-    failed = [f"{figure(need)} {name}, the limit is {figure(budget.limits[name])}" for name, need in over.items()]
+    failed = [breach(name, need, budget.limits[name]) for name, need in over.items()]
     factors = space.scaling((w, d, r))
     where = f"d {factors.depth:g}, w {factors.width:g}, {space.sides[r]} pixels"
     return f"none of {len(space):,} networks fits; the nearest ({where}) needs {' and '.join(failed)}"
