@@ -154,10 +154,18 @@ def measure(name: str, value: float, limit: float | None = None) -> str:
     >>> measure("latency_ms", 30.00004, limit=30.0)
     '30.00004 ms'
     """
-    digits = range(4, 16) if limit is not None and value != limit else range(4, 5)
-    texts = [figure(value, count) for count in digits]
-    found = next((text for text in texts if limit is None or text != figure(limit)), texts[-1])
+    found = figure(value, 4) if limit is None else beside(value, limit)
     return f"{found} {UNITS[name]}" if name in UNITS else found
+
+
+def beside(value: float, limit: float) -> str:
+    """An amount to four significant digits, or to as many more as tell it from its limit.
+
+    >>> beside(8.98405, 30.0), beside(29.99996, 30.0), beside(30.0, 30.0)
+    ('8.984', '29.99996', '30')
+    """
+    texts = [figure(value, digits) for digits in range(4, 16 if value != limit else 5)]
+    return next((text for text in texts if text != figure(limit)), texts[-1])
 
 
 def words(name: str) -> str:

@@ -50,14 +50,14 @@ def print_solution(source: Source, sides: str | None, solution: "Solution") -> N
 
 def print_limits(budget: "Budget", cost: "Cost") -> None:
     """What was asked of each limit, and what was got, in the unit that stands beside its name."""
-    from compoundnet.budget import UNITS, figure, words
+    from compoundnet.budget import UNITS, beside, figure, words
 
     limits, needs, made = budget.limits, budget.needs(cost), budget.counted_in
     rows = []
     for each, most in limits.items():
         unit = ", ".join(text for text in (UNITS.get(each), made.get(each)) if text)
         name = f"{words(each)} ({unit})" if unit else words(each)
-        rows.append((name, figure(most), figure(needs[each], 4), percent(needs[each] / most)))
+        rows.append((name, figure(most), beside(needs[each], most), percent(needs[each] / most)))
     write_table(("Limit", "Asked", "Got", "Share"), rows)
 
 

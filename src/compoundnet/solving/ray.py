@@ -9,10 +9,10 @@ from itertools import pairwise
 from compoundnet.budget import Budget, amount, measure
 from compoundnet.cost import Cost
 from compoundnet.devices import Device, counted
-from compoundnet.network import Network
+from compoundnet.network import Network, require_network
 from compoundnet.rules import Piece, Rule
 from compoundnet.scaling import Rounding, scale
-from compoundnet.schema import FieldError
+from compoundnet.schema import FieldError, require_kind
 
 from .ranges import depth_breaks, side_breaks, width_breaks
 
@@ -53,6 +53,9 @@ def largest_phi(
     >>> found.network.resolution, found.cost.macs, found.broken
     (259, 993797968, {'macs': 1010944384})
     """
+    require_network(network)
+    require_kind(rule, Rule, "rule")
+    require_kind(budget, Budget, "budget")
     ray = _Ray(network, rule, rule.rounding if rounding is None else rounding, device)
     phis = ray.steps(ray.beyond(budget))
     low, high = 0, len(phis)

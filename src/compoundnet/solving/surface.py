@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from compoundnet.cost import Cost, LayerCost, Tensor, traced
 from compoundnet.devices import Device, Timed
 from compoundnet.layers import Node
-from compoundnet.network import Network, unfold_block, unfold_head, unfold_stem
+from compoundnet.network import Network, require_network, unfold_block, unfold_head, unfold_stem
 from compoundnet.scaling import RELEASED, Rounding, Scaling, scale
 from compoundnet.schema import require
 
@@ -86,6 +86,7 @@ def surface(
     >>> len(all_of), all_of.cost((0, 0, 0)).params
     (1, 444612)
     """
+    require_network(network)
     ranges = coarsened(network, rounding) if ranges is None else ranges
     allowed = sides(network, rounding, tuple(ranges.sides))
     wanted = f"{min(ranges.sides)} to {max(ranges.sides)}"
