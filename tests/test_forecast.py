@@ -224,7 +224,7 @@ def test_own_points_move_the_prediction(run: Run, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("argv", "problem"),
     [
-        ("--objective accuracy --per-stage", "--objective accuracy judges whole networks"),
+        ("--objective accuracy --per-stage", "--objective: accuracy judges whole networks"),
         ("--points /no/such.csv", "/no/such.csv: No such file or directory"),
         ("--max-latency 3ms", "--max-latency and --device go together"),
     ],

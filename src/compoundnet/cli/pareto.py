@@ -72,8 +72,7 @@ def pareto_front(
         rule: the rule that the front is set beside; default: efficientnet
         depth: the least and most factor of the depth; default: 0.25:4
         width: the least and most factor of the width; default: 0.25:2.5
-        sides: the least and most side of the input in pixels, and the step; default: 96:640:4, or a larger step for
-            networks of more sizes than can be counted
+        sides: the least and most side of the input in pixels, and the step; default: 96:640:4, or a larger step
         points: own measured networks for the accuracy law, a CSV file with depth, width, resolution, macs and top1
         rows: how many networks of the front to list, evenly over the logarithm of the cost; default: 20
         csv: write the whole front to this file
@@ -85,8 +84,7 @@ def pareto_front(
     budget = Budget(**_limits(counts, sizes, max_latency), dtype=dtype, batch=batch, optimizer=optimizer)
     timer = _device(cost, max_latency, device, no_recheck)
     with _opened(csv, plot) as files:
-        source = read(net)
-        ranges = ranges_for(source, depth, width, sides)
+        ranges = ranges_for(source := read(net), depth, width, sides)
         by = _scale(foreseen(source.network, points), cost, budget, timer)
         found = _found(source, cost, by, rule_of(rule), ranges, rows)
         _fill(found, files.get(csv), files.get(plot), suffix)

@@ -59,8 +59,7 @@ def solve_budget(
         points: own measured networks for the accuracy law, a CSV file with depth, width, resolution, macs and top1
         depth: the least and most factor of the depth; default: 0.25:4
         width: the least and most factor of the width; default: 0.25:2.5
-        sides: the least and most side of the input in pixels, and the step; default: 96:640:4, or a larger step for
-            networks of more sizes than can be counted
+        sides: the least and most side of the input in pixels, and the step; default: 96:640:4, or a larger step
         out: write the solution to this JSON file, which every other command reads as its network
     """
     from compoundnet.budget import Budget
