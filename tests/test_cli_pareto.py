@@ -121,7 +121,7 @@ def test_latency_is_weighed_with_a_device(run: Run, tmp_path: Path) -> None:
     path.write_text("{}")
     code, _, err = run("pareto", "mobilenet_v2", *given)
     assert (code, err.count("\n")) == (2, 1)
-    assert err.startswith(f"compoundnet: error: {path}: version: ")
+    assert err.startswith(f"compoundnet: error: {path}: no device, but an object with nothing; a device is what ")
 
 
 def test_limits_hold_on_the_whole_front(run: Run) -> None:

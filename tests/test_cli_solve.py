@@ -1,13 +1,19 @@
 """solve and verify-solution on the command line."""
 
+import io
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from compoundnet import MEMBERS, Network, Scaling, cost, named, scale
+from compoundnet.budget import beside
+from compoundnet.cli.output import brief
+from compoundnet.cli.solutions import percent
 from compoundnet.cli.units import count, size
+from compoundnet.solving.ranges import MOST_NETWORKS, Ranges, coarsened, depths, sides, widths
 from tests.test_cli import Run, answer, names, run
 
 __all__ = ["run"]  # a fixture
@@ -43,6 +49,7 @@ def test_a_solution_is_a_network_for_every_other_command_and_can_be_proved(run: 
     )
     assert text.splitlines()[1:] == [
         "Limits: 60,000,000 macs, 3,000,000 params.",
+        "In range: d 0.5 to 2, w 0.5 to 1.5, sides 64 to 128 by 32.",
         "Accuracy law: mobilenet_v2; factors relative to the base that was scaled.",
     ]
     found = answer(run, "verify-solution", out)
@@ -59,7 +66,8 @@ def test_a_proof_says_under_which_law_limits_and_device_it_holds(run: Run, tmp_p
     assert run("solve", "mobilenet_v2", *limits, *given, *SMALL)[0] == 0
     lines = run("verify-solution", out)[1].splitlines()
     assert lines[1:] == [
-        "Limits: 4,000,000,000 training memory (batch 8, sgd), 9 latency ms.",
+        "Limits: 4,000,000,000 bytes of training memory (batch 8, sgd), 9 ms of latency.",
+        "In range: d 0.5 to 2, w 0.5 to 1.5, sides 64 to 128 by 32.",
         "Accuracy law: mobilenet_v2, with 1 own point; factors relative to the base that was scaled.",
         "Latency: roofline of 40 GMAC/s and 10 GB/s, batch 1, 1 thread.",
     ]
@@ -91,7 +99,8 @@ def test_the_table_shows_what_was_asked_and_what_was_got(run: Run) -> None:
     assert (code, err) == (0, "")
     data = answer(run, "solve", "mobilenet_v2", "--max-memory", "20MB", *SMALL)
     needed = 4 * (data["cost"]["params"] + data["cost"]["peak_activations"])
-    assert f"memory  20,000,000  {needed:,}  {needed / 200_000:.2f} %" in text
+    share = needed * 10_000 // 20_000_000 / 100
+    assert f"memory (bytes, float32)  20,000,000  {needed:,}  {share:.2f} %" in text
     assert "limited by memory." in text
 
 
@@ -181,7 +190,28 @@ def test_what_is_no_whole_count_is_refused(text: str) -> None:
         ("--max-macs 1G --width 2:1", "width: from 2 to 1 is an empty range"),
         ("--max-macs 1G --sides 64:128:0", "--sides: '64:128:0' are not whole numbers of pixels"),
         ("--max-macs 1G --sides inf:640:8", "--sides: 'inf:640:8' is not 3 numbers such as 96:640:4"),
-        ("--max-macs 1G --sides 1:100000000:1", "sides: 2,049 of them; at most 2,048"),
+        ("--max-macs 1G --sides 1:100000000:1", "--sides: '1:100000000:1': 1e+08 is not between 1 and 8,192 pixels"),
+        ("--max-macs 1G --sides 96:8000:1", "--sides: '96:8000:1' are 7,905 sides; at most 2,048, take a larger step"),
+        ("--max-macs 1G --depth -1:1", "depth: -1.0 is not a positive number up to 64"),
+        ("--max-macs -5M", "--max-macs: '-5M' is not a count such as 300M or 1.8G"),
+        ("--max-macs", "--max-macs: the value is missing; give it after the option, or see --help"),
+        ("resnet18 --max-macs 1G", "'resnet18' is one too many: solve takes one NET; leave it out"),
+        (
+            "--max-macs 1G --objective elastic:1:2:3",
+            "--objective: 'elastic:1:2:3' judges single stages; add --per-stage",
+        ),
+        (
+            "--max-macs 1G --objective rule:dwr:1",
+            "--objective: 'rule:dwr:1' has a phi, which is for single stages; add",
+        ),
+        (
+            "--max-macs 1G --objective dwr",
+            "--objective: 'dwr' is neither accuracy nor rule:NAME, such as rule:efficientnet; did",
+        ),
+        (
+            "--max-latency 0.05ms --device roofline:40:10 --sides 64",
+            "budget: none of 548 networks fits; the nearest (d 1, w 0.25, 64 pixels) needs 0.2982 ms of latency",
+        ),
         ("--max-macs 1G --width 0.25:100000", "width: 100000"),
         ("--max-macs 1G --batch 0", "batch: 0 is not a whole number of at least 1"),
     ],
@@ -191,3 +221,84 @@ def test_a_mistake_is_one_clear_line_and_exit_code_2(run: Run, argv: str, proble
     assert (code, out) == (2, "")
     assert err.startswith(f"compoundnet: error: {problem}")
     assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize("name", MEMBERS)
+def test_the_default_range_of_every_preset_can_be_counted(name: str) -> None:
+    """One pair of factors each: how many widths, depths and sides there are is all that decides."""
+    member, usual = MEMBERS[name], Ranges()
+    ranges = coarsened(member.network, member.rounding)
+    wide = widths(member.network, member.rounding, *ranges.width)
+    deep = depths(member.network, member.rounding, *ranges.depth)
+    found = len(sides(member.network, member.rounding, ranges.sides))
+    assert len(wide.values) * len(deep.values) * found <= MOST_NETWORKS
+    assert (ranges.sides[0], ranges.sides[-1]) == (96, 640)
+    assert (ranges == usual) == (name not in ("resnet152", "efficientnet_b8", "efficientnet_l2", "efficientnet_l2_475"))
+
+
+def test_fewer_sides_are_said_and_proved(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a smaller limit, so that the test is quick; resnet152 takes half a minute."""
+    for module in ("ranges", "surface"):  # solving.surface is the function too
+        monkeypatch.setattr(sys.modules[f"compoundnet.solving.{module}"], "MOST_NETWORKS", 20_000)
+    out = tmp_path / "net.json"
+    code, text, err = run("solve", "tiny", "--max-macs", "60M", "--out", out)
+    assert (code, err) == (0, "")
+    said = "In range: d 0.25 to 4, w 0.25 to 2.5, sides 96 to 640 by 16"
+    assert f"{said}; by 4 there would be more than 20,000 networks, --sides sets others.\n" in text
+    assert "tiny itself has 32 x 32 pixels, which is not in range; try --sides 32:64:4.\n" in text
+    assert json.loads(out.read_text())["certificate"]["ranges"]["sides"] == list(range(96, 641, 16))
+    code, text, _ = run("verify-solution", out)
+    assert code == 0
+    assert f"{said}.\n" in text
+    assert f"{said};" in run("pareto", "tiny", "--rows", "2")[1]
+    code, _, err = run("solve", "tiny", "--max-macs", "60M", "--sides", "96:640:4")
+    assert code == 2
+    assert "at most 20,000: narrow the ranges, or take fewer sides" in err
+
+
+def test_a_share_is_never_rounded_up_to_the_limit() -> None:
+    assert [percent(share) for share in (0.99995, 1 - 1e-12, 1.0, 0.57, 0.28)] == [
+        *["99.99 %", "99.99 %", "100.00 %", "57.00 %", "28.00 %"]
+    ]
+
+
+def test_what_is_got_never_reads_as_the_limit_it_does_not_reach() -> None:
+    assert [beside(value, 30.0) for value in (8.98405, 29.99996, 30.0, 30.00001)] == [
+        *["8.984", "29.99996", "30", "30.00001"]
+    ]
+
+
+def test_scores_say_what_they_are(run: Run) -> None:
+    assert "Of the budget  Predicted top-1 (%)\n" in run("solve", "tiny", "--max-macs", "60M", *SMALL)[1]
+    by_rule = run("solve", "tiny", "--max-macs", "60M", "--objective", "rule:dwr", *SMALL)[1]
+    assert "Of the budget  Distance from the rule\n" in by_rule
+
+
+def test_names_of_objectives_have_sensible_digits() -> None:
+    assert brief("rule:efficientnet:-1.0630000000000002") == "rule:efficientnet:-1.063"
+    assert brief("elastic:0.3:0.4:0.5:activations") == "elastic:0.3:0.4:0.5:activations"
+
+
+def test_a_solution_comes_through_a_pipe(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = json.dumps(solved(run))
+    monkeypatch.setattr("sys.stdin", io.StringIO(text))
+    assert run("verify-solution", "-")[1].startswith("Proved: ")
+    monkeypatch.setattr("sys.stdin", io.StringIO(text.replace('"use"', '"used"')))
+    code, _, err = run("verify-solution", "-")
+    assert (code, err) == (
+        1,
+        "compoundnet: error: standard input: not proved: use: the file says None, "
+        f"enumeration finds {json.loads(text)['use']!r}\n",
+    )
+    monkeypatch.setattr("sys.stdin", io.StringIO(""))
+    assert run("verify-solution", "-")[2].endswith("empty; a solution is a JSON object, as solve writes it\n")
+
+
+def test_a_network_given_as_a_device_is_said_to_be_none(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "net.json"
+    path.write_text(json.dumps(named("tiny").to_dict()))
+    code, _, err = run("solve", "tiny", "--max-latency", "3ms", "--device", path)
+    what = (
+        "no device, but an object with version, stem, stages, head; a device is what calibrate writes, with its prices"
+    )
+    assert (code, err) == (2, f"compoundnet: error: {path}: {what}\n")

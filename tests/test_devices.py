@@ -203,7 +203,7 @@ def test_a_device_file_that_was_changed_is_refused(tmp_path: Path, key: str, val
         ("hello", "malformed JSON"),
         (json.dumps(devices.to_dict(KNOWN))[:-40], "malformed JSON"),
         ("[1, 2]", "a device is an object, as calibrate writes it"),
-        ("{}", "version: None is not supported"),
+        ("{}", "no device, but an object with nothing"),
         ('{"version": NaN}', "NaN is not a JSON number"),
         (b"\xff\xfe\x00", "malformed JSON"),
         ("[" * 100_000, "nested too deeply"),

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from compoundnet import MEMBERS, RULES, Budget, Network, Scaling, cost, largest_phi, member, named, scale
 from compoundnet.schema import FieldError
-from compoundnet.solving.explaining import Explanation, explain
+from compoundnet.solving.explaining import Explanation, difference, explain
 from tests.test_cli import Run, answer, run
 
 __all__ = ["run"]  # a fixture
@@ -132,6 +132,23 @@ def test_every_member_can_be_explained(name: str) -> None:
 
 
 # The command
+
+
+@pytest.mark.parametrize("name", MEMBERS)
+def test_every_preset_is_set_beside_the_first_of_its_family(run: Run, name: str) -> None:
+    first = next(base for base in MEMBERS if difference(named(name), named(base)) is None)
+    bases = {"efficientnet_b0", "efficientnet_lite0", "efficientnet_edgetpu_s", "mobilenet_v1", "mobilenet_v2"}
+    assert first in bases | {"resnet18", "resnet50"}
+    assert answer(run, "explain", name)["base"] == first
+
+
+def test_resnet152_is_resnet50_deepened_unevenly(run: Run) -> None:
+    data = answer(run, "explain", "resnet152")
+    assert (data["base"], data["axes"]["depth"]["factor"], data["axes"]["depth"]["uniform"]) == (
+        "resnet50",
+        3.125,
+        False,
+    )
 
 
 def test_the_table_sets_the_network_beside_the_rules_own(run: Run) -> None:

@@ -12,10 +12,10 @@ import pytest
 
 from compoundnet import MEMBERS, RULES, Budget, Point, Ranges, Scaling, accuracy_law, cost, named, scale, solve
 from compoundnet.accuracy import factors
-from compoundnet.cli.laws import BASES
 from compoundnet.schema import FieldError
 from compoundnet.solving import Forecast, Solution, surface, verify
 from compoundnet.solving.certificate import to_dict
+from compoundnet.solving.families import BASES
 from tests.test_cli import Run, answer, run
 
 __all__ = ["run"]  # a fixture
@@ -224,7 +224,7 @@ def test_own_points_move_the_prediction(run: Run, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("argv", "problem"),
     [
-        ("--objective accuracy --per-stage", "--objective accuracy judges whole networks"),
+        ("--objective accuracy --per-stage", "--objective: accuracy judges whole networks"),
         ("--points /no/such.csv", "/no/such.csv: No such file or directory"),
         ("--max-latency 3ms", "--max-latency and --device go together"),
     ],

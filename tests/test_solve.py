@@ -17,9 +17,10 @@ from compoundnet.budget import LIMITS, Budget
 from compoundnet.rules import AXES, RULES, Rule, custom, fast, rule
 from compoundnet.scaling import scaled_repeats, scaled_widths
 from compoundnet.schema import FieldError
-from compoundnet.solving import Ranges, Solution, Surface, along, largest_phi, solve, surface, verify
+from compoundnet.solving import Ranges, Solution, Surface, along, forecast_of, largest_phi, solve, surface, verify
 from compoundnet.solving.certificate import to_dict
 from compoundnet.solving.ranges import depths, widths
+from compoundnet.solving.reading import unlike
 
 from .changed import changed
 from .strategies import networks
@@ -334,6 +335,46 @@ def test_scores_that_are_no_numbers_are_refused(bad: float) -> None:
 
     with pytest.raises(FieldError, match="objective: its score is not a number for"):
         solve(named("tiny"), Budget(macs=10**12), broken, SMALL)
+
+
+def test_without_an_objective_it_is_what_the_command_takes() -> None:
+    net, budget = named("mobilenet_v2"), Budget(macs=60_000_000)
+    plain = solve(net, budget, ranges=SMALL)
+    assert plain == solve(net, budget, "accuracy", SMALL) == solve(net, budget, forecast_of(net), SMALL)
+    assert plain.predicted is not None
+    assert solve(net, budget, "rule:dWr", SMALL) == solve(net, budget, RULES["dWr"], SMALL)
+
+
+@pytest.mark.parametrize(
+    ("objective", "problem"),
+    [
+        ("exact", "objective: 'exact' is neither accuracy nor rule:NAME"),
+        ("efficientnet", "did you mean rule:efficientnet"),
+        ("rule:dwx", "unknown rule 'dwx'; did you mean dwr"),
+        (Scaling(2.0), "its factors make a rule: Rule"),
+        (3, "objective: 3 is no objective; give accuracy"),
+    ],
+)
+def test_what_is_no_objective_is_one_line(objective: Any, problem: str) -> None:
+    with pytest.raises(ValueError, match=problem) as caught:
+        solve(named("tiny"), Budget(macs=10**8), objective, SMALL)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_rule_that_is_none_is_told_what_is_near() -> None:
+    with pytest.raises(KeyError, match="unknown rule 'dwx'; did you mean dwr") as caught:
+        RULES["dwx"]
+    assert str(caught.value).startswith("unknown rule")
+    assert "dwx" not in RULES
+    with pytest.raises(ValueError, match="rule: 'dwr' is not a Rule"):
+        largest_phi(named("tiny"), "dwr", Budget(macs=10**8))  # pyrefly: ignore
+
+
+def test_what_differs_is_shown_where_it_differs() -> None:
+    long = "x" * 100
+    [found] = unlike("runners_up[0].name", long + "abc", long + "abd")
+    assert found.endswith("the file says ...xxxxxxxxxxxxxxxxxxabc', enumeration finds ...xxxxxxxxxxxxxxxxxxabd'")
+    assert list(unlike("a", [1, 2], [1])) == ["a: the file says there are 2, enumeration finds 1"]
 
 
 def test_an_impossible_budget_is_told_what_the_nearest_network_needs() -> None:

@@ -1,5 +1,6 @@
 """Budget: the limits of Eq. 2, each on a cost that is counted exactly."""
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from types import MappingProxyType
@@ -14,6 +15,9 @@ BYTES: Mapping[str, int] = MappingProxyType({"float32": 4, "bfloat16": 2, "float
 LISTED, RECORD = 128, 24_576
 # Predictions are sums of floating-point numbers, whose last digits depend on the order in which they are added.
 PREDICTED, SLACK = frozenset({"latency_ms"}), 1e-9
+UNITS: Mapping[str, str] = MappingProxyType(
+    {"memory": "bytes", "training_memory": "bytes", "file_size": "bytes", "latency_ms": "ms"}
+)
 OPTIMIZERS: Mapping[str, int] = MappingProxyType({"sgd": 0, "momentum": 1, "rmsprop": 2, "adam": 2})
 
 
@@ -73,15 +77,17 @@ class Budget:
         """The limits, and what those in bytes are counted for.
 
         >>> str(Budget(macs=400_000_000, memory=64_000_000, dtype="float16"))
-        '400,000,000 macs, 64,000,000 memory (float16)'
+        '400,000,000 macs, 64,000,000 bytes of memory (float16)'
         """
+        made = self.counted_in
+        limits = ((amount(name, most), made.get(name)) for name, most in self.limits.items())
+        return ", ".join(text if of is None else f"{text} ({of})" for text, of in limits)
+
+    @property
+    def counted_in(self) -> dict[str, str]:
+        """What the costs in bytes are counted for, by their names."""
         training = f"batch {self.batch}, {self.optimizer}"
-        of = {"memory": self.dtype, "file_size": self.dtype, "training_memory": training}
-        each = (
-            f"{figure(most)} {name.replace('_', ' ')}" + (f" ({of[name]})" if name in of else "")
-            for name, most in self.limits.items()
-        )
-        return ", ".join(each)
+        return {"memory": self.dtype, "file_size": self.dtype, "training_memory": training}
 
     @property
     def most(self) -> dict[str, int | float]:
@@ -127,13 +133,68 @@ def _latency(_: Budget, cost: Any) -> Any:
     return cost.latency_ms
 
 
-def figure(need: float) -> str:
-    """What a network needs of a limit, or a limit, for people: whole numbers exactly, others to six digits.
+def figure(value: float, digits: int = 6) -> str:
+    """An amount for people: whole numbers exactly, others to so many significant digits, without noughts at the end.
 
-    >>> figure(385814752), figure(30.00000004)
-    ('385,814,752', '30')
+    >>> figure(385814752), figure(30.00000004), figure(8.98405, 4), figure(123456.7, 4)
+    ('385,814,752', '30', '8.984', '123,457')
     """
-    return f"{need:,}" if isinstance(need, int) else f"{need:,.6g}"
+    if isinstance(value, int):
+        return f"{value:,}"
+    places = max(0, digits - 1 - math.floor(math.log10(value))) if value > 0 else 0
+    text = f"{value:,.{places}f}"
+    return text.rstrip("0").rstrip(".") if places else text
+
+
+def measure(name: str, value: float, limit: float | None = None) -> str:
+    """An amount of one cost with its unit; one that breaks ``limit`` has the digits that tell the two apart.
+
+    >>> measure("macs", 400), measure("memory", 400), measure("latency_ms", 8.98405)
+    ('400', '400 bytes', '8.984 ms')
+    >>> measure("latency_ms", 30.00004, limit=30.0)
+    '30.00004 ms'
+    """
+    found = figure(value, 4) if limit is None else beside(value, limit)
+    return f"{found} {UNITS[name]}" if name in UNITS else found
+
+
+def beside(value: float, limit: float) -> str:
+    """An amount to four significant digits, or to as many more as tell it from its limit.
+
+    >>> beside(8.98405, 30.0), beside(29.99996, 30.0), beside(30.0, 30.0)
+    ('8.984', '29.99996', '30')
+    """
+    texts = [figure(value, digits) for digits in range(4, 16 if value != limit else 5)]
+    return next((text for text in texts if text != figure(limit)), texts[-1])
+
+
+def words(name: str) -> str:
+    """The name of a cost in words, without its unit.
+
+    >>> words("training_memory"), words("latency_ms")
+    ('training memory', 'latency')
+    """
+    return name.removesuffix("_ms").replace("_", " ")
+
+
+def amount(name: str, value: float, limit: float | None = None) -> str:
+    """An amount with its unit and what it is of.
+
+    >>> amount("macs", 385814752), amount("memory", 400), amount("latency_ms", 30.0)
+    ('385,814,752 macs', '400 bytes of memory', '30 ms of latency')
+    """
+    of = "of " if name in UNITS else ""
+    return f"{measure(name, value, limit)} {of}{words(name)}"
+
+
+def breach(name: str, need: float, limit: float) -> str:
+    """What breaks a limit, and the limit.
+
+    >>> breach("latency_ms", 8.98405, 5.0)
+    '8.984 ms of latency, the limit is 5 ms'
+    """
+    unit = f" {UNITS[name]}" if name in UNITS else ""
+    return f"{amount(name, need, limit)}, the limit is {figure(limit)}{unit}"
 
 
 def _file_size(budget: Budget, cost: Any) -> Any:

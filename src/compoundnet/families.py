@@ -13,7 +13,7 @@ from types import MappingProxyType
 from .network import Head, Network, Stage, Stem
 from .operators import Basic, Bottleneck, FusedMBConv, MBConv, Operator, SeparableConv
 from .scaling import RELEASED, Rounding, Scaling, scale
-from .schema import near
+from .schema import Named
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -162,22 +162,23 @@ def _compound(base: Network, rounding: Rounding, row: tuple[float, float, int, f
 
 
 MEMBERS: Mapping[str, Member] = MappingProxyType(
-    {name: _compound(B0, RELEASED, row) for name, row in _EFFICIENTNET.items()}
-    | {name: _compound(LITE0, LITE, row) for name, row in _LITE.items()}
-    | {name: _compound(EDGETPU_S, RELEASED, row) for name, row in _EDGETPU.items()}
-    | {
-        "mobilenet_v1": Member(base=MOBILENET_V1, dropout=0.001),
-        "mobilenet_v2": Member(base=MOBILENET_V2, rounding=Rounding(head="grow"), dropout=0.2),
-    }
-    | {name: Member(base=network) for name, network in _RESNET.items()}
-    | {"tiny": Member(base=B0, scaling=Scaling(0.25, 0.25, 32 / 224), dropout=0.2, drop_path=0.2)}
+    Named(
+        "network",
+        {name: _compound(B0, RELEASED, row) for name, row in _EFFICIENTNET.items()}
+        | {name: _compound(LITE0, LITE, row) for name, row in _LITE.items()}
+        | {name: _compound(EDGETPU_S, RELEASED, row) for name, row in _EDGETPU.items()}
+        | {
+            "mobilenet_v1": Member(base=MOBILENET_V1, dropout=0.001),
+            "mobilenet_v2": Member(base=MOBILENET_V2, rounding=Rounding(head="grow"), dropout=0.2),
+        }
+        | {name: Member(base=network) for name, network in _RESNET.items()}
+        | {"tiny": Member(base=B0, scaling=Scaling(0.25, 0.25, 32 / 224), dropout=0.2, drop_path=0.2)},
+    )
 )
 
 
 def member(name: str) -> Member:
     """The member of that name. Raises ValueError with near names when there is none."""
-    if name not in MEMBERS:
-        raise ValueError(f"unknown network {name!r}; {near(name, MEMBERS)}")
     return MEMBERS[name]
 
 

@@ -52,6 +52,30 @@ def near(name: str, known: Iterable[str]) -> str:
     return f"known: {', '.join(names[:12])}{', ...' if len(names) > 12 else ''}"
 
 
+class UnknownNameError(KeyError, ValueError):
+    """A name that a table does not have; says which ones are near. Also a ValueError, as ours are one line."""
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
+class Named(dict[str, T]):
+    """Values by name. Raises UnknownNameError, with near names, for a name that is none.
+
+    >>> Named("rule", {"width": 1})["widht"]
+    Traceback (most recent call last):
+    compoundnet.schema.UnknownNameError: unknown rule 'widht'; did you mean width?
+    """
+
+    def __init__(self, kind: str, values: Mapping[str, T], patterns: Iterable[str] = ()) -> None:
+        super().__init__(values)
+        self._kind, self._patterns = kind, tuple(patterns)
+
+    def __missing__(self, name: object) -> T:
+        hint = near(str(name), [*self, *self._patterns])
+        raise UnknownNameError(f"unknown {self._kind} {shown(name)}; {hint}")
+
+
 def encode(value: object) -> Any:
     """Turn a record into JSON values; an operator also says its ``type``."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):

@@ -9,7 +9,7 @@ from compoundnet.rules import rule as rule_of
 from compoundnet.scaling import Rounding, Scaling
 from compoundnet.schema import FieldError, encode
 
-from .output import COUNTED, write, write_json, write_table
+from .output import COUNTED_AS, write, write_json, write_table
 from .reasons import power, reasons, words
 from .sources import Source, read
 
@@ -49,7 +49,7 @@ def explain_network(
         return 0
     _print(source.name, name, found)
     write("\n" + "\n".join(sentences))
-    write(COUNTED)
+    write(COUNTED_AS)
     return 0
 
 
@@ -60,11 +60,21 @@ def _origin(net: Source, base: str | None) -> tuple[str, Network, Rounding, Scal
         return source.name, source.network, source.rounding, None
     if net.name in MEMBERS:
         found = MEMBERS[net.name]
+        if found.base == net.network:  # a preset that its authors listed by itself, as those of ResNet
+            first = _first(net.network)
+            return first, MEMBERS[first].network, found.rounding, found.scaling if first == net.name else None
         return _name(found.base), found.base, found.rounding, found.scaling
     if net.base is None:
         problem = "the file does not say what it was scaled from; give --base, such as efficientnet_b0"
         raise ValueError(f"{net.name}: {problem}")
     return _name(net.base), net.base, net.rounding, None
+
+
+def _first(network: Network) -> str:
+    """The first preset that a network is a scaling of: the smallest one of its family in the table, or itself."""
+    from compoundnet.solving.explaining import difference
+
+    return next(name for name, each in MEMBERS.items() if difference(network, each.network) is None)
 
 
 def _name(base: Network) -> str:

@@ -14,12 +14,13 @@ from compoundnet.rules import Rule
 from compoundnet.schema import encode
 
 from .laws import described
-from .output import COUNTED, write, write_table
+from .output import COUNTED_AS, write, write_table
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from compoundnet.accuracy import Law
+    from compoundnet.solving import Ranges
     from compoundnet.solving.front import Front, Point
     from compoundnet.solving.predicted import Mark
 
@@ -69,6 +70,7 @@ class Found:
     law: "Law"
     front: "Front"
     listed: "Front"
+    ranges: "Ranges"
     outside: "NDArray[Any]"
     rule: Rule
     ray: Mapping[float, "Mark"]
@@ -107,7 +109,7 @@ def print_tables(found: Found) -> None:
         ]
         write_table(("Released", _title(found), "Published", "Predicted", "Front, no dearer"), rows)
     write(f"\nAccuracy law: {described(found.law)}; outside: beyond the published networks it was fitted to.")
-    write(COUNTED)
+    write(COUNTED_AS)
 
 
 def _title(found: Found) -> str:
@@ -165,7 +167,15 @@ def record(found: Found) -> dict[str, Any]:
     counts = {"enumerated": len(space), "admissible": found.front.admissible, "front": len(found.front)}
     asked = {"network": found.name, "cost": found.cost.key, "budget": encode(found.budget), "law": found.law.group}
     ruled = {"rule": {"name": found.rule.name, "networks": marks}}
-    return {**asked, **counts, "points": listed, "released": released, **ruled, "convention": CONVENTION}
+    return {
+        **asked,
+        **counts,
+        "ranges": encode(found.ranges),
+        "points": listed,
+        "released": released,
+        **ruled,
+        "convention": CONVENTION,
+    }
 
 
 def _mark(found: Found, mark: "Mark") -> dict[str, Any]:

@@ -3,6 +3,8 @@
 import math
 from typing import TYPE_CHECKING, Any
 
+from .output import write
+from .sources import Source
 from .units import count, duration, size
 
 if TYPE_CHECKING:
@@ -27,19 +29,51 @@ def _option(limit: str) -> str:
 
 
 def given_ranges(depth: str | None, width: str | None, sides: str | None) -> "Ranges":
-    """The ranges that were given, the others as ``solve`` has them."""
+    """The ranges that were given, the others as they are by default."""
     from compoundnet.solving import Ranges
-    from compoundnet.solving.ranges import MOST_SIDES
 
     default = Ranges()
-    low, high, step = _numbers(sides, "--sides", "96:640:4", 3) if sides else (0.0, 0.0, 0.0)
-    if sides and not (all(value == int(value) for value in (low, high, step)) and step >= 1):
-        raise ValueError(f"--sides: {sides!r} are not whole numbers of pixels with a step of at least 1")
     return Ranges(
         depth=default.depth if depth is None else _pair(depth, "--depth"),
         width=default.width if width is None else _pair(width, "--width"),
-        sides=tuple(range(int(low), int(high) + 1, int(step))[: MOST_SIDES + 1]) if sides else default.sides,
+        sides=default.sides if sides is None else _sides(sides),
     )
+
+
+def ranges_for(source: Source, depth: str | None, width: str | None, sides: str | None) -> "Ranges":
+    """The ranges that were given; without ``sides`` by a step that keeps the networks few enough to count them all."""
+    from compoundnet.solving.ranges import coarsened
+
+    given = given_ranges(depth, width, sides)
+    return given if sides is not None else coarsened(source.network, source.rounding, given)
+
+
+def print_ranges(source: Source, ranges: "Ranges", sides: str | None) -> None:
+    """Where was looked, and what the reader may miss there: some sides, and the network's own one."""
+    from compoundnet.solving import Ranges
+    from compoundnet.solving.ranges import MOST_NETWORKS
+
+    fewer = sides is None and len(ranges.sides) < len(Ranges().sides)
+    why = f"; by 4 there would be more than {MOST_NETWORKS:,} networks, --sides sets others" if fewer else ""
+    write(f"In range: {ranges}{why}.")
+    own = source.network.resolution
+    if not min(ranges.sides) <= own <= max(ranges.sides):
+        near = f"--sides {max(source.network.total_stride, own // 2)}:{2 * own}:{max(1, own // 8)}"
+        write(f"{source.name} itself has {own} x {own} pixels, which is not in range; try {near}.")
+
+
+def _sides(given: str) -> tuple[int, ...]:
+    from compoundnet.solving.ranges import MOST_SIDE, MOST_SIDES
+
+    low, high, step = _numbers(given, "--sides", "96:640:4", 3)
+    if not (all(value == int(value) for value in (low, high, step)) and step >= 1):
+        raise ValueError(f"--sides: {given!r} are not whole numbers of pixels with a step of at least 1")
+    if max(low, high) > MOST_SIDE:
+        raise ValueError(f"--sides: {given!r}: {max(low, high):g} is not between 1 and {MOST_SIDE:,} pixels")
+    found = range(int(low), int(high) + 1, int(step))
+    if len(found) > MOST_SIDES:
+        raise ValueError(f"--sides: {given!r} are {len(found):,} sides; at most {MOST_SIDES:,}, take a larger step")
+    return tuple(found)
 
 
 def _pair(given: str, option: str) -> tuple[float, float]:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -11,11 +12,21 @@ from typing import Any, TextIO
 from compoundnet.cost import CONVENTION
 
 COUNTED = f"Counted: {CONVENTION}."
+COUNTED_AS = "Counted as: compoundnet cost NET, which says what counts."
 
 
 def write(text: str = "") -> None:
     """One or more lines to standard output."""
     sys.stdout.write(text + "\n")
+
+
+def brief(objective: str) -> str:
+    """The name of an objective, its numbers to six digits.
+
+    >>> brief("rule:efficientnet:-1.0630000000000002"), brief("rule:fast:0.8"), brief("custom:0.4,0.2,0.1")
+    ('rule:efficientnet:-1.063', 'rule:fast:0.8', 'custom:0.4,0.2,0.1')
+    """
+    return re.sub(r"\d+\.\d{7,}(?![\d.])", lambda match: f"{float(match[0]):.6g}", objective)
 
 
 def safe(text: str) -> str:

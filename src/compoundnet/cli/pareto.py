@@ -1,7 +1,7 @@
 """The command of the front: pareto."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any, Literal, TextIO
 
@@ -14,8 +14,8 @@ from compoundnet.schema import require_count
 
 from .calibrating import device_of
 from .fronts import COSTS, Found, Released, chart, print_tables, record, write_csv
-from .laws import family_of, forecast_of
-from .limits import given_limits, given_ranges
+from .laws import foreseen
+from .limits import given_limits, print_ranges, ranges_for
 from .output import whole, write, write_json
 from .sources import Source, read
 
@@ -72,7 +72,7 @@ def pareto_front(
         rule: the rule that the front is set beside; default: efficientnet
         depth: the least and most factor of the depth; default: 0.25:4
         width: the least and most factor of the width; default: 0.25:2.5
-        sides: the least and most side of the input in pixels, and the step; default: 96:640:4
+        sides: the least and most side of the input in pixels, and the step; default: 96:640:4, or a larger step
         points: own measured networks for the accuracy law, a CSV file with depth, width, resolution, macs and top1
         rows: how many networks of the front to list, evenly over the logarithm of the cost; default: 20
         csv: write the whole front to this file
@@ -84,18 +84,19 @@ def pareto_front(
     budget = Budget(**_limits(counts, sizes, max_latency), dtype=dtype, batch=batch, optimizer=optimizer)
     timer = _device(cost, max_latency, device, no_recheck)
     with _opened(csv, plot) as files:
-        source = read(net)
-        by = _scale(forecast_of(source.network, points), cost, budget, timer)
-        found = _found(source, cost, by, rule_of(rule), given_ranges(depth, width, sides), rows)
+        ranges = ranges_for(source := read(net), depth, width, sides)
+        by = _scale(foreseen(source.network, points), cost, budget, timer)
+        found = _found(source, cost, by, rule_of(rule), ranges, rows)
         _fill(found, files.get(csv), files.get(plot), suffix)
-    return _show(found, [*files], json)
+    return _show(found, [*files], json, lambda: print_ranges(source, ranges, sides))
 
 
-def _show(found: Found, files: Sequence[str | None], json: bool) -> int:
+def _show(found: Found, files: Sequence[str | None], json: bool, looked: Callable[[], None]) -> int:
     if json:
         write_json(record(found))
         return 0
     print_tables(found)
+    looked()
     if files:
         write(f"\nWritten to {' and '.join(map(str, files))}")
     return 0
@@ -135,6 +136,7 @@ def _scale(forecast: "Forecast", cost: str, budget: Budget, device: "Device | No
 def _found(source: Source, cost: str, by: "Scale", rule: Rule, ranges: "Ranges", rows: int) -> Found:
     import numpy as np
 
+    from compoundnet.solving.families import family_of
     from compoundnet.solving.front import front, thinned
     from compoundnet.solving.predicted import predicted, ray
     from compoundnet.solving.surface import surface
@@ -153,6 +155,7 @@ def _found(source: Source, cost: str, by: "Scale", rule: Rule, ranges: "Ranges",
         law=by.law,
         front=whole_front,
         listed=thinned(whole_front, rows),
+        ranges=ranges,
         outside=top1.outside.ravel(),
         rule=rule,
         ray={phi: each for phi, each in marks.items() if _within(whole_front, each)},

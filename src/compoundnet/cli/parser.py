@@ -3,7 +3,7 @@
 import inspect
 import re
 from argparse import HelpFormatter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, TypeAlias
 
@@ -22,11 +22,12 @@ from .memory import memory
 from .networks import cost, models, scale, show
 from .pareto import pareto_front
 from .predicting import predict
+from .proving import verify_solution
 from .quantizing import quantize
 from .recipes import recipe
 from .serving import serve
 from .sharding import merge
-from .solving import solve_budget, verify_solution
+from .solving import solve_budget
 from .timing import time
 from .training import train
 from .transferring import transfer
@@ -71,7 +72,7 @@ _POSITIONAL: Mapping[str, tuple[str, str | None]] = MappingProxyType(
         "what": ("list; show RECIPE; diff RECIPE RECIPE; or scale RECIPE (a name or a JSON file)", "+"),
         "parts": ("the files that predict --shard wrote, one for each shard", "+"),
         "artefact": ("a file that export wrote", None),
-        "solution": ("a file that solve wrote", None),
+        "solution": ("a file that solve wrote, or - for standard input", None),
         "weights": ("a name with weights (see models), a weights file, or the folder of a training run", None),
     }
 )
@@ -104,10 +105,31 @@ def parse(argv: Sequence[str]) -> tuple[Command, dict[str, Any]]:
     """The command that was asked for and its arguments. Raises ValueError, one line, for wrong usage."""
     parser, commands = build()
     try:
-        namespace = parser.parse_args(list(argv))
+        namespace = parser.parse_args(list(_joined(argv)))
     except ArgumentError as error:
         raise ValueError(_translated(str(error), argv, commands)) from None
     return COMMANDS[namespace.command], namespace[namespace.command].as_dict()
+
+
+def _joined(argv: Sequence[str]) -> Iterator[str]:
+    """The arguments, with what looks like a negative number as the value of the option before it.
+
+    argparse takes -5M for an option; the command itself can say what is wrong with it.
+    """
+    waiting = ""
+    for word in argv:
+        if waiting and re.match(r"-[0-9.]", word):
+            yield f"{waiting}={word}"
+            waiting = ""
+            continue
+        if waiting:
+            yield waiting
+        name = word.removeprefix("--").replace("-", "_")
+        waiting = word if word.startswith("--") and "=" not in word and name not in _FLAGS else ""
+        if not waiting:
+            yield word
+    if waiting:
+        yield waiting
 
 
 def build() -> tuple[ArgumentParser, dict[str, ArgumentParser]]:
@@ -162,12 +184,16 @@ def _translated(message: str, argv: Sequence[str], commands: Mapping[str, Argume
     if unknown := re.match(r"unrecognized arguments: (\S+)", text):
         command = next((word for word in argv if word in commands), None)
         known = _options(commands, command)
+        if command is not None and not unknown[1].startswith("-"):
+            return _one_too_many(command, unknown[1])
         hint = "give it after the command" if unknown[1] in known else near(unknown[1], known)
         return f"unknown argument {unknown[1]}; {hint}"
     if (choice := re.search(r"invalid choice: '(.*?)'", text)) or 'expected "command"' in text:
         return f"unknown command {choice[1]!r}; {near(choice[1], commands)}" if choice else "no command; try --help"
     if missing := re.match(r"the following arguments are required: (?:\w+\.)?(\w+)", text):
         return f"{missing[1].upper()} is missing; try --help"
+    if empty := re.match(r"argument (\S+): expected one argument", text):
+        return f"{empty[1]}: the value is missing; give it after the option, or see --help"
     key, given = re.search(r'Parser key "([\w.]+)"', text), re.search(r"(?:Given|Got) value: (.*)$", message, re.M)
     expected = [
         kind for kind in re.findall(r"Expected an? (.+?)(?:\. Got value.*)?$", message, re.M) if "NoneType" not in kind
@@ -176,6 +202,13 @@ def _translated(message: str, argv: Sequence[str], commands: Mapping[str, Argume
         kind = re.sub(r"typing\.Literal\[(.*)\]", r"one of \1", expected[0].rstrip("."))
         return f"--{key[1].rpartition('.')[2]}: expected {_WORDS.get(kind, kind)}, got {given[1]!r}"
     return text
+
+
+def _one_too_many(command: str, word: str) -> str:
+    """What to say of a word that no option belongs to, after as many as the command takes."""
+    taken = [name.upper() for name in inspect.signature(COMMANDS[command]).parameters if name in _POSITIONAL]
+    remedy = "leave it out, or give the option that it belongs to"
+    return f"{word!r} is one too many: {command} takes {f'one {taken[0]}' if taken else 'options only'}; {remedy}"
 
 
 def _options(commands: Mapping[str, ArgumentParser], command: str | None) -> list[str]:

@@ -1,27 +1,21 @@
-"""The commands of Eq. 2: solve, and verify-solution."""
+"""The command of Eq. 2: solve."""
 
 import json as json_
-import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from .calibrating import device_of, latency_note
-from .laws import described, forecast_of
-from .limits import given_limits, given_ranges
-from .networks import COST_ROWS
-from .output import COUNTED, whole, write, write_json, write_table
-from .progress import progress
-from .sources import Source, json_of, read, text
+from .calibrating import device_of
+from .laws import foreseen
+from .limits import given_limits, ranges_for
+from .output import whole, write, write_json
+from .solutions import print_solution
+from .sources import Source, read
 
 if TYPE_CHECKING:
     from compoundnet.budget import Budget
-    from compoundnet.cost import Cost
     from compoundnet.devices import Device
     from compoundnet.rules import Rule
-    from compoundnet.solving import Candidate, Forecast, Solution
-    from compoundnet.solving.forecast import Predicted
 
 
 def solve_budget(
@@ -65,7 +59,7 @@ def solve_budget(
         points: own measured networks for the accuracy law, a CSV file with depth, width, resolution, macs and top1
         depth: the least and most factor of the depth; default: 0.25:4
         width: the least and most factor of the width; default: 0.25:2.5
-        sides: the least and most side of the input in pixels, and the step; default: 96:640:4
+        sides: the least and most side of the input in pixels, and the step; default: 96:640:4, or a larger step
         out: write the solution to this JSON file, which every other command reads as its network
     """
     from compoundnet.budget import Budget
@@ -101,11 +95,11 @@ def _solve_whole(source: Source, budget: "Budget", search: Search, out: str | No
     from compoundnet.solving import solve
     from compoundnet.solving.certificate import to_dict
 
-    forecast = forecast_of(source.network, search.points)
-    ranges, chosen = given_ranges(search.depth, search.width, search.sides), _objective(search.objective, forecast)
+    forecast, chosen = foreseen(source.network, search.points), _rule(search.objective)
+    ranges = ranges_for(source, search.depth, search.width, search.sides)
     timer = search.timer()
-    found = solve(source.network, budget, chosen, ranges, source.rounding, device=timer, forecast=forecast)
-    return finish(to_dict(found), out, json, lambda: _print(source.name, found, budget))
+    found = solve(source.network, budget, chosen or forecast, ranges, source.rounding, device=timer, forecast=forecast)
+    return finish(to_dict(found), out, json, lambda: print_solution(source, search.sides, found))
 
 
 def _latency(latency: str | None, device: str | None) -> str | None:
@@ -115,15 +109,15 @@ def _latency(latency: str | None, device: str | None) -> str | None:
     return latency
 
 
-def _objective(given: str | None, forecast: "Forecast") -> "Forecast | Rule":
-    from compoundnet.rules import rule
+def _rule(objective: str | None) -> "Rule | None":
+    """The rule that is followed, None where accuracy is the objective. Raises ValueError, one line, for neither."""
+    from compoundnet.schema import FieldError
+    from compoundnet.solving.objectives import ACCURACY, rule_named
 
-    if given in (None, "accuracy"):
-        return forecast
-    kind, _, name = str(given).partition(":")
-    if kind != "rule":
-        raise ValueError(f"--objective: {given!r} is neither accuracy nor rule:NAME, such as rule:efficientnet")
-    return rule(name)
+    try:
+        return None if objective in (None, ACCURACY) else rule_named(str(objective))
+    except FieldError as error:
+        raise ValueError(f"--{error}") from None
 
 
 def finish(record: dict[str, Any], out: str | None, json: bool, show: Callable[[], None]) -> int:
@@ -138,121 +132,3 @@ def finish(record: dict[str, Any], out: str | None, json: bool, show: Callable[[
     if out is not None:
         write(f"\nWritten to {out}; prove it with: compoundnet verify-solution {out}")
     return 0
-
-
-def verify_solution(solution: str, json: bool = False) -> int:
-    """Prove a solution again: enumerate all networks, and hold them against the cost of real ones."""
-    from compoundnet.schema import FieldError
-    from compoundnet.solving import verify
-
-    data = json_of(solution, text(Path(solution), "a solution is JSON"))
-    try:
-        with progress("networks") as on_done:
-            found = verify(data, on_done=on_done)
-    except FieldError as error:
-        raise ValueError(f"{solution}: {error}") from None
-    counts = {"enumerated": found.enumerated, "admissible": found.admissible, "checked": found.checked}
-    asked = {"budget": data["budget"], "objective": data["certificate"]["objective"]}
-    law = data["certificate"].get("law")
-    known = {} if law is None else {"law": {"group": law["group"], "own": law["own"]}}
-    if json:
-        write_json({"holds": found.holds, **counts, **asked, **known, "problem": found.problem})
-    elif found.holds:
-        checked = f"{found.checked:,} networks held against their scalar cost"
-        fit = "" if found.admissible is None else f"{found.admissible:,} admissible of "
-        by = asked["objective"]
-        write(f"Proved: the best of {fit}{found.enumerated:,} networks; {checked}. Objective: {by!s:.60}.")
-        for line in _claimed(data):
-            write(line)
-    if not found.holds:
-        sys.stdout.flush()
-        sys.stderr.write(f"compoundnet: error: {solution}: not proved: {found.problem}\n")
-    return 0 if found.holds else 1
-
-
-def _claimed(data: Mapping[str, Any]) -> Iterator[str]:
-    """What was asked for in a solution that is proved: the limits, the law, the device."""
-    from compoundnet import devices
-    from compoundnet.accuracy import Law
-    from compoundnet.budget import Budget
-    from compoundnet.schema import decode
-
-    held = data["certificate"]
-    yield f"Limits: {decode(Budget, data['budget'])}."
-    if (law := held.get("law")) is not None:
-        found = Law.from_dict({key: value for key, value in law.items() if key != "base"})
-        base = "the base that was scaled" if law["base"] == held["base"] else "the base of its group"
-        yield f"Accuracy law: {described(found)}; factors relative to {base}."
-    if (device := held.get("device")) is not None:
-        yield f"Latency: {devices.from_dict(device)}."
-
-
-def _print(name: str, solution: "Solution", budget: "Budget") -> None:
-    best = solution.best
-    write(f"{name} {_where(best)}")
-    print_limits(budget, best.cost)
-    write()
-    costs = best.cost.to_dict()
-    write_table(("Cost", "Exact"), [(title, f"{costs[key]:,}") for key, title in COST_ROWS.items()])
-    write()
-    others = solution.runners_up[:3]
-    ups = [(_where(each), f"{each.cost.macs:,}", _percent(each.use), f"{each.score:.4f}") for each in others]
-    write_table(("Next best", "Multiply-adds", "Of the budget", "Score"), ups)
-    counts = f"{solution.admissible:,} networks within the budget, of {solution.enumerated:,} in range"
-    active = f"limited by {' and '.join(map(_words, solution.active))}"
-    if solution.admissible == solution.enumerated:
-        active = "the range ends before the budget does: widen --depth, --width or --sides"
-    write(f"\nThe best by {solution.objective} of {counts}; {active}.")
-    for line in _foreseen(solution):
-        write(line)
-    if budget.limits.keys() <= {"params", "file_size"}:
-        write("The side of the input costs no parameters; limit the multiply-adds too, or hold it: --sides 224.")
-    if solution.device is not None:
-        write(latency_note(solution.device))
-    write(f"{COUNTED}\n\n{best.network}")
-
-
-def print_limits(budget: "Budget", cost: "Cost") -> None:
-    """What was asked of each limit, and what was got."""
-    from compoundnet.budget import figure
-
-    limits, needs = budget.limits, budget.needs(cost)
-    rows = [
-        (_words(each), figure(limits[each]), figure(needs[each]), _percent(needs[each] / limits[each]))
-        for each in limits
-    ]
-    write_table(("Limit", "Asked", "Got", "Share"), rows)
-
-
-def _foreseen(solution: "Solution") -> Iterator[str]:
-    """What is predicted of the best network, from what, and what cannot be told from it."""
-    found, forecast, ties = solution.predicted, solution.forecast, solution.ties
-    if found is None or forecast is None:
-        return
-    where = "outside the data of the law, so trust it little" if found.outside else ""
-    yield predicted_line(found, forecast, where)
-    if ties is not None:
-        yield (
-            f"Of the admitted networks {ties.as_good:,} may be as good, as far as the law can tell; "
-            f"the intervals of {ties.overlapping:,} overlap."
-        )
-
-
-def predicted_line(found: "Predicted", forecast: "Forecast", caveat: str) -> str:
-    """One line with a prediction, its interval, its law, and what is to be said against it."""
-    interval = f"90 % interval {found.low:.2f} to {found.high:.2f}"
-    law = described(forecast.law)
-    return f"Predicted top-1: {found.mean:.2f} %, {interval} (law: {law}){'; ' if caveat else ''}{caveat}."
-
-
-def _words(name: str) -> str:
-    return name.replace("_", " ")
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.2f} %"
-
-
-def _where(found: "Candidate") -> str:
-    scaling = found.scaling
-    return f"d {scaling.depth:g}, w {scaling.width:g}, {found.network.resolution} x {found.network.resolution}"

@@ -48,9 +48,14 @@ def read(net: str) -> Source:
 
 def lines(name: str, what: str, most: int = MAX_BYTES) -> list[str]:
     """The lines of a text file, or of standard input for "-". Raises ValueError as ``text`` does."""
-    read = _bounded(sys.stdin.read(most + 1), name, what, most) if name == "-" else text(Path(name), what, most)
+    read = named_text(name, what, most)
     found = read.split("\n")
     return found[:-1] if found[-1] == "" else found
+
+
+def named_text(name: str, what: str, most: int = MAX_BYTES) -> str:
+    """The text of a file, or of standard input for "-". Raises ValueError as ``text`` does."""
+    return _bounded(sys.stdin.read(most + 1), name, what, most) if name == "-" else text(Path(name), what, most)
 
 
 def text(path: Path, what: str, most: int = MAX_BYTES) -> str:

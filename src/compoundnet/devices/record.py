@@ -25,6 +25,9 @@ def to_dict(device: Device) -> dict[str, Any]:
 def from_dict(data: Mapping[str, Any]) -> Device:
     """The device that ``to_dict`` wrote. Raises FieldError with the path to the first thing that is wrong."""
     require(isinstance(data, Mapping), "", f"a device is an object, as calibrate writes it; got {shown(data)}")
+    keys = ", ".join(map(str, list(data)[:4])) or "nothing"
+    problem = f"no device, but an object with {shown(keys)[1:-1]}; a device is what calibrate writes, with its prices"
+    require("prices" in data or "roofline" in data, "", problem)
     require_version(data.get("version"), VERSION)
     body = {key: value for key, value in data.items() if key != "seal"}
     device = decode(Device, {key: value for key, value in body.items() if key != "version"}, OPERATORS)

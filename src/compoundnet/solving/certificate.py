@@ -23,9 +23,10 @@ from compoundnet.scaling import scale, scaled_repeats, scaled_widths
 from compoundnet.schema import encode
 
 from .forecast import Forecast
+from .objectives import along
 from .ranges import Ranges
 from .reading import CLOSE, VERSION, Claim, alike, said, unlike
-from .solver import RUNNERS_UP, Candidate, Solution, along, judged, solve
+from .solver import RUNNERS_UP, Candidate, Solution, judged, solve
 from .surface import Surface, surface
 
 SAMPLE = 500

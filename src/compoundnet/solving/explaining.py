@@ -9,7 +9,7 @@ from compoundnet.cost import Cost, cost
 from compoundnet.network import Network
 from compoundnet.rules import AXES, RULES, Rule
 from compoundnet.scaling import RELEASED, Rounding, Scaling, scale
-from compoundnet.schema import FieldError, encode, require, shown
+from compoundnet.schema import FieldError, encode, require, require_kind, shown
 
 from .ranges import MOST_FACTOR, Axis, depths, widths
 
@@ -96,6 +96,7 @@ def explain(
     >>> [round(axis.phi, 2) for axis in found.moved], round(found.phi, 2), found.near.phi
     ([3.22, 3.53, 3.78], 3.73, 4.0)
     """
+    require_kind(rule, Rule, "rule")
     if found := difference(network, base):
         path, mine, theirs = found
         raise FieldError(path, f"{shown(mine)}, but the base has {shown(theirs)}; no scaling changes that")

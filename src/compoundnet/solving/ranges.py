@@ -5,7 +5,7 @@ factors give the same widths, or the same repeats.
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from compoundnet.network import Network
@@ -15,6 +15,7 @@ from compoundnet.schema import require, require_kind, require_number
 MOST_FACTOR = 64.0
 MOST_SIDE = 8192
 MOST_SIDES = 2048
+MOST_NETWORKS = 20_000_000  # of one range; their costs take less than a gigabyte
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +45,42 @@ class Ranges:
         for side in self.sides:
             require_kind(side, int, "sides")
             require(0 < side <= MOST_SIDE, "sides", f"{side} is not between 1 and {MOST_SIDE:,} pixels")
+
+    def __str__(self) -> str:
+        """The factors and the sides, as far as they follow one step.
+
+        >>> str(Ranges(width=(1.0, 1.0)))
+        'd 0.25 to 4, w 1, sides 96 to 640 by 4'
+        """
+        depth, width = (f"{low:g}" if low == high else f"{low:g} to {high:g}" for low, high in (self.depth, self.width))
+        return f"d {depth}, w {width}, {_described(self.sides)}"
+
+
+def coarsened(network: Network, rounding: Rounding, ranges: Ranges = Ranges()) -> Ranges:
+    """The ranges with every second of their sides, then every fourth, ..., until they hold at most 20 million networks.
+
+    The first and the last side stay. What ``solve`` and ``surface`` take where no ranges were given: a deep and wide
+    network rounds to more sizes than a small one.
+
+    >>> from compoundnet.families import named
+    >>> from compoundnet.scaling import RELEASED
+    >>> [coarsened(named(name), RELEASED).sides[1] for name in ("resnet50", "resnet152")]
+    [100, 104]
+    """
+    pairs = len(widths(network, rounding, *ranges.width).values) * len(depths(network, rounding, *ranges.depth).values)
+    step = 1
+    while pairs * len(sides(network, rounding, ranges.sides[::step])) > MOST_NETWORKS and step < len(ranges.sides):
+        step *= 2
+    return replace(ranges, sides=ranges.sides[::step])
+
+
+def _described(sides: tuple[int, ...]) -> str:
+    steps = {high - low for low, high in pairwise(sides)}
+    if len(sides) == 1:
+        return f"side {sides[0]}"
+    if len(steps) == 1 and min(steps) > 0:
+        return f"sides {sides[0]} to {sides[-1]} by {min(steps)}"
+    return f"{len(sides):,} sides from {min(sides)} to {max(sides)}"
 
 
 @dataclass(frozen=True)

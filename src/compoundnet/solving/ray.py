@@ -6,13 +6,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from compoundnet.budget import Budget, figure
+from compoundnet.budget import Budget, amount, measure
 from compoundnet.cost import Cost
 from compoundnet.devices import Device, counted
-from compoundnet.network import Network
+from compoundnet.network import Network, require_network
 from compoundnet.rules import Piece, Rule
 from compoundnet.scaling import Rounding, scale
-from compoundnet.schema import FieldError
+from compoundnet.schema import FieldError, require_kind
 
 from .ranges import depth_breaks, side_breaks, width_breaks
 
@@ -53,6 +53,9 @@ def largest_phi(
     >>> found.network.resolution, found.cost.macs, found.broken
     (259, 993797968, {'macs': 1010944384})
     """
+    require_network(network)
+    require_kind(rule, Rule, "rule")
+    require_kind(budget, Budget, "budget")
     ray = _Ray(network, rule, rule.rounding if rounding is None else rounding, device)
     phis = ray.steps(ray.beyond(budget))
     low, high = 0, len(phis)
@@ -95,7 +98,10 @@ class _Ray:
 
     def needs(self, phis: Sequence[float], budget: Budget) -> str:
         needs = budget.needs(self.cost(phis[0]))
-        return " and ".join(f"{figure(need)} of {figure(budget.limits[name])} {name}" for name, need in needs.items())
+        return " and ".join(
+            f"{measure(name, need, budget.limits[name])} of {amount(name, budget.limits[name])}"
+            for name, need in needs.items()
+        )
 
     def beyond(self, budget: Budget) -> float:
         """A phi whose network is far beyond the budget, or the largest."""

@@ -13,12 +13,13 @@ from compoundnet.scaling import Rounding
 from compoundnet.schema import FieldError, decode, require, require_version
 
 from .forecast import Forecast
+from .objectives import ACCURACY
 from .ranges import Ranges
-from .solver import ACCURACY
 
 T = TypeVar("T")
 VERSION = 1
 CLOSE = 1e-9
+_SHOWN, _BEFORE = 60, 20  # characters of what differs, and those before it
 IN_BYTES = ("memory", "training_memory", "file_size")
 
 
@@ -103,4 +104,20 @@ def unlike(path: str, said: Any, found: Any) -> Iterator[str]:
         for index, pair in enumerate(zip(said, found, strict=True)):
             yield from unlike(f"{path}[{index}]", *pair)
     elif not alike(said, found):
-        yield f"{path}: the file says {said!r:.60}, enumeration finds {found!r:.60}"
+        yield f"{path}: {_contrast(said, found)}"
+
+
+def _contrast(said: Any, found: Any) -> str:
+    """What a file says and what was found, long ones from shortly before they differ."""
+    if isinstance(said, list) and isinstance(found, list):
+        return f"the file says there are {len(said)}, enumeration finds {len(found)}"
+    mine, theirs = repr(said), repr(found)
+    most = min(len(mine), len(theirs))
+    same = next((k for k in range(most) if mine[k] != theirs[k]), most)
+    start = same - _BEFORE if same >= _SHOWN else 0
+    return f"the file says {_part(mine, start)}, enumeration finds {_part(theirs, start)}"
+
+
+def _part(text: str, start: int) -> str:
+    end = start + _SHOWN
+    return f"{'...' if start else ''}{text[start:end]}{'...' if len(text) > end else ''}"

@@ -1,34 +1,26 @@
 """solve(): the best network within a budget, of every one that rounding can give."""
 
-import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from types import SimpleNamespace
-from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from compoundnet.accuracy import Prediction
-from compoundnet.budget import Budget, figure
+from compoundnet.budget import Budget, breach
 from compoundnet.cost import Cost
 from compoundnet.devices import Device
-from compoundnet.network import Network
-from compoundnet.rules import AXES, Piece, Rule, rule
+from compoundnet.network import Network, require_network
+from compoundnet.rules import Rule
 from compoundnet.scaling import RELEASED, Rounding, Scaling
-from compoundnet.schema import FieldError, require
+from compoundnet.schema import FieldError, require, require_kind
 
 from .forecast import Forecast, Predicted, Ties
-from .ranges import Ranges
+from .objectives import Objective, along, name_of, objective_of
+from .ranges import Ranges, coarsened
 from .surface import Surface, surface
 
-# From a surface and the share of the budget that each network uses, both of shape (widths, depths, sides), to a
-# score for each; the highest admitted one wins.
-Objective: TypeAlias = Callable[[Surface, NDArray[np.float64]], NDArray[np.float64]]
-
-USE = 0.98  # of the tightest limit: networks that use at least so much are compared by direction
 RUNNERS_UP = 9
-ACCURACY = "accuracy"
 
 
 @dataclass(frozen=True)
@@ -69,45 +61,10 @@ class Solution:
     ties: Ties | None = None
 
 
-def along(rule: Rule, use: float = USE) -> Objective:
-    """The direction of a rule: of the networks that take at least ``use`` of the budget, the one nearest to its ray.
-
-    The distance is that of the logarithms of (d, w, r) from the line phi * (log alpha, log beta, log gamma), or from
-    the nearest stretch of a curve. When no network takes so much of the budget, the one that takes most is the best.
-    """
-
-    def score(space: Surface, used: NDArray[np.float64]) -> NDArray[np.float64]:
-        points = [np.log(axis) for axis in (space.width.factors, space.depth.factors)]
-        sides = np.log(np.array(space.sides) / space.network.resolution)
-        point = points[1][None, :, None], points[0][:, None, None], sides[None, None, :]
-        squares = _from(point, rule.pieces[0])
-        for piece in rule.pieces[1:]:
-            squares = np.minimum(squares, _from(point, piece))
-        # Shares of the budget lie below 1 and distances below 100: those that use too little come after all others.
-        return np.where(used >= use, -np.sqrt(np.maximum(squares, 0.0)), used - 1000.0)
-
-    return score
-
-
-def _from(point: tuple[NDArray[np.float64], ...], piece: Piece) -> NDArray[np.float64]:
-    """The square of each point's distance from a stretch of a rule, in logarithms of (depth, width, resolution)."""
-    start = [math.log(getattr(piece.start, axis)) for axis in AXES]
-    direction = np.log([getattr(piece.scaling, axis) for axis in AXES])
-    length = float(np.linalg.norm(direction))
-    d, w, r = (each - from_start for each, from_start in zip(point, start, strict=True))
-    direction /= length
-    progress = d * direction[0] + w * direction[1] + r * direction[2]
-    inside = d**2 + w**2 + r**2 - progress**2
-    if piece.low == -math.inf and piece.high == math.inf:
-        return inside
-    low, high = (piece.low - piece.at) * length, (piece.high - piece.at) * length
-    return inside + (progress - np.clip(progress, low, high)) ** 2
-
-
 def solve(
     network: Network,
     budget: Budget,
-    objective: Rule | Forecast | Objective,
+    objective: Rule | Forecast | Objective | str | None = None,
     ranges: Ranges | None = None,
     rounding: Rounding = RELEASED,
     space: Surface | None = None,
@@ -116,19 +73,26 @@ def solve(
 ) -> Solution:
     """The network with the highest score among all that ``ranges`` hold and ``budget`` admits.
 
-    ``objective`` is a rule, whose direction is followed (see ``along``), a forecast of accuracy, or a function of
-    the surface. Equal scores go to the cheaper network. ``space`` is the surface, where it was made before, with the
-    same ``device``, which predicts latency. ``forecast`` predicts the accuracy of what another objective found.
-    Raises FieldError when nothing fits, with what the smallest network needs, for scores that are not numbers, and
-    for a limit on latency without a device.
+    ``objective`` is a forecast of accuracy, a rule, whose direction is followed (see ``along``), a function of the
+    surface, or what the command line takes: "accuracy", "rule:NAME". Without one the accuracy that the law of the
+    network's family predicts is the objective. Equal scores go to the cheaper network. ``ranges`` default to those of
+    ``surface``. ``space`` is the surface, where it was made before, with the same ``device``, which predicts latency.
+    ``forecast`` predicts the accuracy of what another objective found. Raises FieldError when nothing fits, with what
+    the smallest network needs, for what is no objective, for scores that are not numbers, and for a limit on latency
+    without a device.
 
     >>> from compoundnet.families import named
     >>> from compoundnet.rules import RULES
     >>> found = solve(named("efficientnet_b0"), Budget(macs=1_000_000_000), RULES["efficientnet"])
     >>> found.best.use > 0.98, found.enumerated > 500_000
     (True, True)
+    >>> solve(named("tiny"), Budget(macs=100_000_000), ranges=Ranges(sides=(128, 160))).objective
+    'accuracy'
     """
-    ranges = Ranges() if ranges is None else ranges
+    require_network(network)
+    require_kind(budget, Budget, "budget")
+    objective = objective_of(objective, network)
+    ranges = coarsened(network, rounding) if ranges is None else ranges
     space = surface(network, ranges, rounding, device) if space is None else space
     used, admitted = judged(space, budget)
     places = np.flatnonzero(admitted)
@@ -153,7 +117,7 @@ def solve(
         rounding=rounding,
         ranges=ranges,
         budget=budget,
-        objective=_named(objective),
+        objective=name_of(objective),
         device=device,
         forecast=forecast,
         predicted=None if forecast is None else forecast.one(found[0].network, found[0].cost),
@@ -183,19 +147,6 @@ def _ties(forecast: Forecast, space: Surface, places: NDArray[np.int64], foresee
     return Ties(int(overlap.sum()), len(forecast.as_good(space, places[overlap], int(places[best]))))
 
 
-def _named(objective: Rule | Forecast | Objective) -> str:
-    """What a file can say of an objective: a rule by its name; of a function no more than that it is one."""
-    if isinstance(objective, Forecast):
-        return ACCURACY
-    if not isinstance(objective, Rule):
-        return f"function:{getattr(objective, '__name__', 'unnamed')}"
-    try:
-        same = rule(objective.name).pieces == objective.pieces
-    except ValueError:
-        same = False
-    return f"rule:{objective.name}" if same else f"function:{objective.name}"
-
-
 def _candidate(space: Surface, place: int, used: NDArray[np.float64], score: float) -> Candidate:
     w, d, r = (int(axis) for axis in np.unravel_index(place, space.shape))
     index = (w, d, r)
@@ -221,7 +172,7 @@ def infeasible(space: Surface, budget: Budget, used: NDArray[np.float64]) -> str
     """What the network that comes nearest to the budget needs."""
     w, d, r = (int(axis) for axis in np.unravel_index(int(used.argmin()), space.shape))
     over = budget.over(space.cost((w, d, r)))
-    failed = [f"{figure(need)} {name}, the limit is {figure(budget.limits[name])}" for name, need in over.items()]
+    failed = [breach(name, need, budget.limits[name]) for name, need in over.items()]
     factors = space.scaling((w, d, r))
     where = f"d {factors.depth:g}, w {factors.width:g}, {space.sides[r]} pixels"
     return f"none of {len(space):,} networks fits; the nearest ({where}) needs {' and '.join(failed)}"

@@ -16,11 +16,11 @@ from numpy.typing import NDArray
 from compoundnet.cost import Cost, LayerCost, Tensor, traced
 from compoundnet.devices import Device, Timed
 from compoundnet.layers import Node
-from compoundnet.network import Network, unfold_block, unfold_head, unfold_stem
+from compoundnet.network import Network, require_network, unfold_block, unfold_head, unfold_stem
 from compoundnet.scaling import RELEASED, Rounding, Scaling, scale
 from compoundnet.schema import require
 
-from .ranges import Axis, Ranges, depths, sides, widths
+from .ranges import MOST_NETWORKS, Axis, Ranges, coarsened, depths, sides, widths
 from .stacking import described, stacked
 
 Numbers: TypeAlias = NDArray[np.float64]
@@ -29,7 +29,6 @@ SUMS = (*WEIGHTS, "macs", "activations", "training_activations")
 PEAK = "peak_activations"
 LATENCY = "latency_ms"
 _EXACT = 2.0**53
-_MOST = 20_000_000  # networks; their costs take less than a gigabyte
 
 
 @dataclass(frozen=True)
@@ -78,15 +77,17 @@ def surface(
 ) -> Surface:
     """Every distinct network that scaling ``network`` within ``ranges`` and rounding can give, with its costs.
 
-    ``device`` adds the latency that it predicts. Raises FieldError when no side of the range is one that the network
-    can take.
+    ``ranges`` default to d from 0.25 to 4, w from 0.25 to 2.5 and sides from 96 to 640 by 4, or by 8, 16, ... where
+    those are more than 20 million networks (``coarsened``). ``device`` adds the latency that it predicts. Raises
+    FieldError when no side of the range is one that the network can take, and for given ranges that hold too many.
 
     >>> from compoundnet.families import named
     >>> all_of = surface(named("tiny"), Ranges(width=(1.0, 1.0), depth=(1.0, 1.0), sides=(64,)))
     >>> len(all_of), all_of.cost((0, 0, 0)).params
     (1, 444612)
     """
-    ranges = Ranges() if ranges is None else ranges
+    require_network(network)
+    ranges = coarsened(network, rounding) if ranges is None else ranges
     allowed = sides(network, rounding, tuple(ranges.sides))
     wanted = f"{min(ranges.sides)} to {max(ranges.sides)}"
     problem = f"none of {wanted} is a side that the rounding gives and total stride {network.total_stride} allows"
@@ -95,7 +96,8 @@ def surface(
     deep = depths(network, rounding, *ranges.depth)
     count = len(wide.values) * len(deep.values) * len(allowed)
     sizes = f"{len(wide.values):,} widths, {len(deep.values):,} depths and {len(allowed):,} sides"
-    require(count <= _MOST, "ranges", f"{sizes} make {count:,} networks; at most {_MOST:,}: narrow the ranges")
+    remedy = f"at most {MOST_NETWORKS:,}: narrow the ranges, or take fewer sides"
+    require(count <= MOST_NETWORKS, "ranges", f"{sizes} make {count:,} networks; {remedy}")
     return Surface(network, rounding, wide, deep, allowed, _costs(network, wide, deep, allowed, device))
 
 

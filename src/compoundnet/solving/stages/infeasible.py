@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from compoundnet.budget import figure
+from compoundnet.budget import amount, breach, measure
 
 from .chain import Chain
 
@@ -14,10 +14,10 @@ def none_fits(chains: Sequence[Chain], networks: int) -> str:
     limits = chains[0].limits
     least_K = np.min([[least(each, place) for place in range(len(limits.names))] for each in chains], axis=0)
     rows = list(zip(limits.names, least_K + limits.fixed, limits.most + limits.fixed, strict=True))
-    failed = [f"{_plain(need)} {name}, the limit is {_plain(most)}" for name, need, most in rows if need > most]
+    failed = [breach(name, _plain(need), _plain(most)) for name, need, most in rows if need > most]
     if failed:
         return f"none of {networks:,} networks fits; the least that any needs is {' and '.join(failed)}"
-    alone = " and ".join(f"{_plain(need)} of {_plain(most)} {name}" for name, need, most in rows)
+    alone = " and ".join(f"{measure(name, _plain(need))} of {amount(name, _plain(most))}" for name, need, most in rows)
     return f"none of {networks:,} networks fits; each limit can be kept alone, but not all: the least needs are {alone}"
 
 
@@ -35,5 +35,5 @@ def least(chain: Chain, place: int) -> float:
     return found
 
 
-def _plain(need: float) -> str:
-    return figure(int(need)) if need == int(need) else figure(need)
+def _plain(need: float) -> float:
+    return int(need) if need == int(need) else need

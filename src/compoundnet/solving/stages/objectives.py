@@ -8,8 +8,8 @@ from typing import Literal, TypeAlias, get_args
 
 from compoundnet.cost import by_stage
 from compoundnet.network import Network
-from compoundnet.rules import rule
-from compoundnet.schema import near, require, require_choice, require_number
+from compoundnet.rules import RULES, Rule, rule
+from compoundnet.schema import FieldError, near, require, require_choice, require_number, shown
 from compoundnet.solving.ray import MOST_PHI
 
 Shares: TypeAlias = Literal["activations", "equal"]
@@ -131,6 +131,41 @@ class Own:
 
 
 Objective: TypeAlias = Nearest | Elastic | Own
+
+
+def stage_objective(given: "Rule | Objective | StageGain | str | None") -> "Rule | Objective | StageGain":
+    """An objective, or what the command line takes for one: rule:NAME, rule:NAME:PHI, elastic:D:W:R.
+
+    None is the paper's rule. Raises FieldError for anything else.
+
+    >>> stage_objective(None).name, stage_objective("elastic:0.2:0.3:0.4").width
+    ('efficientnet', 0.3)
+    """
+    if isinstance(given, str):
+        return _named(given)
+    if given is None:
+        return RULES["efficientnet"]
+    if isinstance(given, Rule | Nearest | Elastic | Own) or (callable(given) and not isinstance(given, type)):
+        return given
+    remedy = "give rule:NAME, a Rule, Nearest, Elastic, or a function of (stage, width, repeats)"
+    raise FieldError("objective", f"{shown(given)} is no objective of single stages; {remedy}")
+
+
+def _named(given: str) -> "Rule | Nearest | Elastic":
+    """rule:NAME, or an objective as a file names it."""
+    kind, _, name = given.partition(":")
+    if given == "accuracy":
+        problem = "accuracy judges whole networks, not single stages; give rule:NAME or elastic:DEPTH:WIDTH:RESOLUTION"
+        raise FieldError("objective", problem)
+    try:
+        if kind == "rule" and (":" not in name or (name.startswith(("fast:", "custom:")) and name.count(":") == 1)):
+            return rule(name)
+        found = named_objective(given)
+    except ValueError as error:
+        raise FieldError("objective", str(error)) from None
+    if not isinstance(found, Nearest | Elastic):
+        raise FieldError("objective", f"{given!r:.60} is neither rule:NAME nor elastic:DEPTH:WIDTH:RESOLUTION")
+    return found
 
 
 def named_objective(name: str) -> Objective | None:

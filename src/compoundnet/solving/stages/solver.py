@@ -15,8 +15,9 @@ from compoundnet.rules import rule as rule_named
 from compoundnet.scaling import RELEASED, Rounding
 from compoundnet.schema import FieldError, require, require_kind
 from compoundnet.solving.forecast import Forecast, Predicted
+from compoundnet.solving.objectives import USE
 from compoundnet.solving.ray import MOST_PHI, largest_phi
-from compoundnet.solving.solver import USE, active
+from compoundnet.solving.solver import active
 
 from .bounds import SLACK, Bounds, Path, around, bounds, prices, sums
 from .chain import Chain, Part, chain, parts
@@ -24,7 +25,7 @@ from .choices import Choices, stage_choices
 from .forward import MOST_LABELS, search
 from .gains import Gains, tabulated
 from .infeasible import none_fits
-from .objectives import Nearest, Objective, StageGain
+from .objectives import Nearest, Objective, StageGain, stage_objective
 
 _BEAM = 64
 _PHI_STEP = 0.125
@@ -74,7 +75,7 @@ def foreseen(forecast: Forecast | None, network: Network, cost: Cost) -> Predict
 def solve_stages(
     network: Network,
     budget: Budget,
-    objective: Rule | Objective | StageGain,
+    objective: Rule | Objective | StageGain | str | None = None,
     chosen: Choices | None = None,
     rounding: Rounding = RELEASED,
     most_labels: int = MOST_LABELS,
@@ -83,7 +84,8 @@ def solve_stages(
 ) -> StageSolution:
     """The network with the highest score among all that ``chosen`` hold and ``budget`` admits.
 
-    ``objective`` is ``Nearest``, ``Elastic`` or a function of (stage, width, repeats). A rule stands for the
+    ``objective`` is ``Nearest``, ``Elastic``, a function of (stage, width, repeats), a rule, or what the command line
+    takes: "rule:NAME", "rule:NAME:PHI", "elastic:D:W:R"; default: the paper's rule. A rule stands for the
     ``Nearest`` whose phi is the least, by steps of 1/8 from the largest within the budget on, at which the best
     network takes 98 % of the tightest limit, or, where none does, for the one that takes most. Equal scores go to
     fewer multiply-adds, then to smaller numbers: side, stem, then width and repeats stage by stage. ``chosen`` are
@@ -99,6 +101,7 @@ def solve_stages(
     """
     require_network(network)
     require_kind(budget, Budget, "budget")
+    objective = stage_objective(objective)
     chosen = stage_choices(network, rounding) if chosen is None else chosen
     chosen.require_fit(network)
     problem = _Problem(network, budget, chosen, rounding, parts(network, chosen, device), most_labels, device)
@@ -131,8 +134,10 @@ def _phis(problem: "_Problem", rule: Rule) -> Iterator[float]:
         first = round(largest_phi(problem.base, rule, problem.budget, problem.rounding, problem.device).phi, 3)
     except FieldError:  # the ray leaves the budget everywhere, what lies beside it may not
         first = _LEAST_PHI
-    fine = [first + step * _PHI_STEP for step in range(_PHI_STEPS)]
-    coarse = [fine[-1] + step * _FAR for step in range(1, int((most - fine[-1]) / _FAR) + 1)] if fine[-1] < most else []
+    # Phis of three decimals, so that names of objectives have no more.
+    fine = [round(first + step * _PHI_STEP, 3) for step in range(_PHI_STEPS)]
+    far = int((most - fine[-1]) / _FAR) if fine[-1] < most else 0
+    coarse = [round(fine[-1] + step * _FAR, 3) for step in range(1, far + 1)]
     yield from dict.fromkeys(min(phi, most) for phi in [*fine, *coarse, most])
 
 
