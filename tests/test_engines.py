@@ -1,6 +1,7 @@
 """Engines: the same logits on all of them, an automatic choice that is remembered, clear errors."""
 
 import json
+import subprocess
 import sys
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -325,3 +326,20 @@ def test_counts_below_one_are_refused(values: dict[str, object], named_in_error:
 def test_images_too_small_for_the_network_are_refused_before_any_work() -> None:
     with pytest.raises(ValueError, match=r"size\[1\]: 16 is below the total stride 32"):
         prepare(build(named("resnet18")), Setting(size=(32, 16)), "torch")
+
+
+SIGNALLED = """
+import signal, threading
+from compoundnet import Setting, build, named, prepare
+engines = [prepare(build(named("tiny")), Setting(size=(32, 32)), "openvino")]
+gone = threading.Thread(target=engines.clear)
+gone.start()
+gone.join()
+signal.signal(signal.SIGINT, lambda *_: print("heard"))
+signal.raise_signal(signal.SIGINT)
+"""
+
+
+def test_a_signal_after_openvino_in_another_thread_went_away_is_heard() -> None:
+    done = subprocess.run([sys.executable, "-X", "faulthandler", "-c", SIGNALLED], check=True, capture_output=True)
+    assert done.stdout == b"heard\n"

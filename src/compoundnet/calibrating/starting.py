@@ -9,6 +9,7 @@ import torch
 from compoundnet.building import build
 from compoundnet.engines.direct import Direct
 from compoundnet.engines.forms import Forms
+from compoundnet.engines.openvino_core import openvino_core
 from compoundnet.engines.pytorch import Runner, channels_last
 from compoundnet.engines.runtimes import onnxruntime, openvino_on
 from compoundnet.engines.table import ENGINES, known, lacking
@@ -19,9 +20,7 @@ Call: TypeAlias = Callable[[], object]
 
 
 def _openvino(forms: Forms, threads: int) -> Runner:
-    import openvino as ov
-
-    return openvino_on(ov.Core().read_model(forms.onnx), threads)
+    return openvino_on(openvino_core().read_model(forms.onnx), threads)
 
 
 # As the engines start, without torch.export, which takes seconds for each network.

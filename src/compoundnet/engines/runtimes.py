@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .forms import Forms, quiet
+from .openvino_core import openvino_core
 from .pytorch import Array, Runner
 
 if TYPE_CHECKING:
@@ -48,8 +49,6 @@ def openvino(forms: Forms, threads: int, streams: int = 1) -> Runner:
 
 def openvino_on(model: "ov.Model", threads: int, streams: int = 1) -> Runner:
     """The same for a model that OpenVINO has read."""
-    import openvino as ov
-
     properties = {
         "INFERENCE_PRECISION_HINT": "f32",
         "PERFORMANCE_HINT": "LATENCY" if streams == 1 else "THROUGHPUT",
@@ -57,7 +56,7 @@ def openvino_on(model: "ov.Model", threads: int, streams: int = 1) -> Runner:
         "NUM_STREAMS": streams,
         "ENABLE_CPU_PINNING": False,
     }
-    compiled = ov.Core().compile_model(model, "CPU", properties)
+    compiled = openvino_core().compile_model(model, "CPU", properties)
     idle: queue.SimpleQueue[ov.InferRequest] = queue.SimpleQueue()
     for _ in range(streams):
         idle.put(compiled.create_infer_request())

@@ -4,6 +4,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from compoundnet.engines.openvino_core import openvino_core
 from compoundnet.preprocess import Preprocess
 
 from . import onnx
@@ -24,9 +25,7 @@ _DENOMINATOR = 1000
 
 def write(model: "ConvNet", record: Record, path: Path) -> None:
     """Write both files, the weights in float32."""
-    import openvino as ov
-
-    network = ov.Core().read_model(onnx.graph(model, record.options, record.preprocess.size).SerializeToString())
+    network = openvino_core().read_model(onnx.graph(model, record.options, record.preprocess.size).SerializeToString())
     if record.options.include_preprocess:
         network = _preprocessed(network, record)
     save(network, record, path)
@@ -146,15 +145,11 @@ def contents(path: Path) -> list[bytes]:
 
 def read_record(path: Path) -> str:
     """The record's JSON text."""
-    import openvino as ov
-
-    return ov.Core().read_model(path).get_rt_info([KEY]).astype(str)
+    return openvino_core().read_model(path).get_rt_info([KEY]).astype(str)
 
 
 def runner(path: Path, record: Record) -> "Run":
     """Run the model with OpenVINO on the CPU, in float32."""
-    import openvino as ov
-
-    compiled = ov.Core().compile_model(path, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    compiled = openvino_core().compile_model(path, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
     count = 1 + record.options.cam
     return lambda images: [compiled(images)[k] for k in range(count)]

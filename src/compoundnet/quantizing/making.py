@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from compoundnet.engines.choice import cpu
+from compoundnet.engines.openvino_core import openvino_core
 from compoundnet.export import onnx as onnx_format
 from compoundnet.export import openvino as openvino_format
 from compoundnet.export.exporting import Exported, place, record_of, require_exportable, require_place
@@ -142,9 +143,7 @@ def _save(proto: "onnx.ModelProto", record: Record, path: Path) -> None:
     if record.options.format == "onnx":
         onnx_format.save(proto, record, path)
         return
-    import openvino as ov
-
-    openvino_format.save(ov.Core().read_model(proto.SerializeToString()), record, path)
+    openvino_format.save(openvino_core().read_model(proto.SerializeToString()), record, path)
 
 
 def _int8(found: Findings) -> Int8:

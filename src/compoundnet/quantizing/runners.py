@@ -17,11 +17,10 @@ def _onnxruntime(model: bytes, threads: int) -> "Runner":
 
 
 def _openvino(model: bytes, threads: int) -> "Runner":
-    import openvino as ov
-
+    from compoundnet.engines.openvino_core import openvino_core
     from compoundnet.engines.runtimes import openvino_on
 
-    return openvino_on(ov.Core().read_model(model), threads)
+    return openvino_on(openvino_core().read_model(model), threads)
 
 
 RUNNERS: "Mapping[EngineName, Callable[[bytes, int], Runner]]" = MappingProxyType(
