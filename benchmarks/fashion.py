@@ -36,6 +36,7 @@ BASE = c.Network(
         c.Stage(operator=c.Basic(), layers=1, channels=48, stride=2),
         c.Stage(operator=c.Basic(), layers=1, channels=96, stride=2),
     ),
+    head=c.Head(channels=192),
     classes=10,
     in_channels=1,
     resolution=28,

@@ -128,7 +128,8 @@ SURFACE = {
         *["--precision", "--resolution"],
     ],
     "transfer": [
-        *["--budget", "--data", "--json", "--model", "--out", "--seed", "--symmetry", "--task", "--threads"],
+        *["--budget", "--data", "--json", "--model", "--out", "--resolution", "--seed", "--symmetry", "--task"],
+        "--threads",
     ],
 }
 Run = Callable[..., tuple[int, str, str]]

@@ -3,7 +3,7 @@
 import sys
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from . import INTERRUPTED
 from .output import write, write_json
@@ -23,6 +23,7 @@ def transfer(
     symmetry: Literal["none", "mirror", "all"] = "mirror",
     threads: int | None = None,
     seed: int = 0,
+    resolution: int | None = None,
     json: bool = False,
 ) -> int:
     """Fit a pretrained network to a folder of labelled pictures within a budget of time, and report on it.
@@ -36,6 +37,7 @@ def transfer(
         symmetry: what leaves the label as it is: nothing, a mirror, or also turns by 90 degrees; default: mirror
         threads: how many threads compute; default: one for each core
         seed: which pictures judge, and the order of training; default: 0
+        resolution: the side in pixels that the network sees; default: that of the weights, or a larger one if better
     """
     from compoundnet.prediction.pipeline import usable_cores
     from compoundnet.schema import require_count
@@ -46,7 +48,8 @@ def transfer(
     seconds = span(budget, "--budget")
     threads = usable_cores() if threads is None else threads
     require_count(threads, "threads")
-    options = {"budget": seconds, "symmetry": symmetry, "threads": threads, "seed": seed}
+    options: dict[str, Any] = {"budget": seconds, "symmetry": symmetry, "threads": threads, "seed": seed}
+    options["resolution"] = resolution
     say = partial(print, file=sys.stderr) if json else write
     try:
         done = transfer_to(_examples(data, task), model, out, **options, watch=progress, say=say)

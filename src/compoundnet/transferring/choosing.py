@@ -4,8 +4,10 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from compoundnet.network import Network
 from compoundnet.preprocess import Preprocess
 from compoundnet.recipes import Recipe, finetune
+from compoundnet.schema import require
 
 from .looking import Look
 from .views import Symmetry, views
@@ -19,6 +21,11 @@ PATIENCE = 6
 ENOUGH_EPOCHS = 10  # fewer are not worth opening one more stage
 LEAST_EPOCHS = 2  # fewer are not begun
 MAP_BYTES = 4 * 10**9
+# Networks that were trained on random crops see things smaller at the same side in use (FixRes, Touvron et al. 2019):
+# a larger side suits them, if the pictures have as much to show. It is a multiple of STEP.
+LARGER, LEAST_LARGER, STEP = 9 / 7, 1.15, 32
+MOST_SIDE = 1024
+GAIN = 0.98  # of the held-out loss that the larger side must reach at least
 
 
 @dataclass(frozen=True)
@@ -43,11 +50,13 @@ class Settings:
     reasons: tuple[Reason, ...] = ()
 
 
-def choose(seen: Look, parent: Preprocess, symmetry: Symmetry, seed: int, epochs: int) -> Settings:
-    """Settings for this data and these parent weights, each with its reason."""
+def choose(
+    seen: Look, parent: Preprocess, symmetry: Symmetry, seed: int, epochs: int, resolution: int | None = None
+) -> Settings:
+    """Settings for this data and these parent weights, each with its reason; ``resolution`` is the side if given."""
     weigh = seen.task == "multiclass" and seen.imbalance >= WEIGH_FROM
     batch = max(_LEAST_BATCH, min(_MOST_BATCH, 2 ** math.floor(math.log2(max(1, seen.pictures / _STEPS)))))
-    preprocess = replace(parent, crop=1.0)
+    preprocess = replace(parent, crop=1.0, size=parent.size if resolution is None else (resolution, resolution))
     base = finetune().recipe
     pace = replace(base.optimizer, rate=RATE, per=batch, weight_decay=DECAY, warmup_epochs=WARM * epochs)
     recipe = replace(
@@ -69,15 +78,45 @@ def choose(seen: Look, parent: Preprocess, symmetry: Symmetry, seed: int, epochs
         weigh=weigh,
         recipe=recipe,
         seed=seed,
-        reasons=(*_of_pictures(seen, preprocess, symmetry), *_of_training(seen, weigh, recipe)),
+        reasons=(*_of_pictures(seen, preprocess, symmetry, resolution is not None), *_of_training(seen, weigh, recipe)),
     )
+
+
+def require_side(resolution: int, network: Network) -> None:
+    """Raise FieldError, one line, for a side that the network cannot see or that no budget would suffice for."""
+    stride = network.total_stride
+    require(MOST_SIDE >= resolution >= stride, "resolution", f"{resolution}; from {stride} to {MOST_SIDE} pixels")
+
+
+def larger(seen: Look, settings: Settings) -> Settings | None:
+    """The same settings at LARGER times the side, or at the pictures' own if less; None where that is hardly more."""
+    height, width = settings.preprocess.size
+    side = int(min(seen.side, LARGER * height + 0.5)) // STEP * STEP
+    if height != width or side < LEAST_LARGER * height:
+        return None
+    return replace(settings, preprocess=replace(settings.preprocess, size=(side, side)))
+
+
+def sized(settings: Settings, held_out: float, other: Settings, others: float) -> Settings:
+    """``settings``, whose resolution was chosen before ``other``'s by the held-out losses of their heads."""
+    times = math.prod(settings.preprocess.size) / math.prod(other.preprocess.size)
+    text = f"held out in turn, the head's loss is {held_out:.3f}, against {others:.3f} at {shown_size(other)}"
+    price = f"{text}; a picture takes about {times:.1f} times as long, --resolution chooses otherwise"
+    why = price if times > 1 else text
+    reason = Reason("resolution", shown_size(settings), why)
+    return replace(settings, reasons=(reason, *settings.reasons[1:]))
+
+
+def shown_size(settings: Settings) -> str:
+    """Height and width, such as "224 x 224"."""
+    return " x ".join(str(side) for side in settings.preprocess.size)
 
 
 def _share(seen: Look) -> float:
     return SHARE if seen.pictures < LARGE else LARGE_SHARE
 
 
-def _of_pictures(seen: Look, preprocess: Preprocess, symmetry: Symmetry) -> tuple[Reason, ...]:
+def _of_pictures(seen: Look, preprocess: Preprocess, symmetry: Symmetry, asked: bool) -> tuple[Reason, ...]:
     height, width = preprocess.size
     kinds: Mapping[str, str] = {
         "none": "as asked: a mirrored picture may have another label",
@@ -87,8 +126,9 @@ def _of_pictures(seen: Look, preprocess: Preprocess, symmetry: Symmetry) -> tupl
     }
     small = "smaller than that, so they are enlarged" if seen.side < min(height, width) else "large enough"
     count = len(views(symmetry))
+    origin = "as asked" if asked else "the weights were trained at it"
     return (
-        Reason("resolution", f"{height} x {width}", f"the weights were trained at it; half the pictures are {small}"),
+        Reason("resolution", f"{height} x {width}", f"{origin}; half the pictures are {small}"),
         Reason("crop", "none", "the largest square is seen whole: what matters may lie at the border"),
         Reason("symmetry", f"{symmetry}, {count} view{'s' if count > 1 else ''} of each picture", kinds[symmetry]),
     )

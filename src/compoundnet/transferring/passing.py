@@ -41,9 +41,14 @@ class Passing:
     threads: int
     watch: Watch
 
+    @property
+    def _sides(self) -> str:
+        """What tells files of one resolution from those of another."""
+        return "x".join(str(side) for side in self.settings.preprocess.size)
+
     def pictures(self) -> Pixels:
         """Every picture, decoded once."""
-        about = self.place.work / "pixels.json"
+        about = self.place.work / f"pixels_{self._sides}.json"
 
         def make(path: Path) -> None:
             with self.watch("pictures read") as on_done:
@@ -51,7 +56,7 @@ class Passing:
             known = {"kept": made.kept.tolist(), "corrupt": list(made.corrupt), "same": made.same.tolist()}
             write(about, json.dumps(known))
 
-        array = self.place.once("pixels", make)
+        array = self.place.once(f"pixels_{self._sides}", make)
         known = json.loads(about.read_text(encoding="utf-8"))
         kept, same = np.array(known["kept"], np.int64), np.array(known["same"], np.int64)
         self.place.spend(self.clock.elapsed)
@@ -73,21 +78,21 @@ class Passing:
     def passed(
         self, name: str, network: ConvNet, pixels_NHWC: NDArray[np.uint8], seen: tuple[View, ...], engine: str
     ) -> NDArray[np.float16]:
-        """What a network gives for the views of every picture, made once under this name."""
+        """What a network gives for the views of every picture, made once under this name and resolution."""
 
         def make(path: Path) -> None:
             with self.watch(f"views through the frozen network on {engine}") as on_done:
                 preprocess, threads = self.settings.preprocess, self.threads
                 features.passed(network, pixels_NHWC, seen, preprocess, engine, path, threads, on_done)
 
-        made = self.place.once(name, make)
+        made = self.place.once(f"{name}_{self._sides}", make)
         self.place.spend(self.clock.elapsed)
         return made
 
     def _require_enough(self, network: ConvNet, pixels_NHWC: NDArray[np.uint8], engine: str) -> None:
         """Raise ValueError for a budget that the pass alone would use up."""
         count = len(pixels_NHWC) * len(views(self.settings.symmetry)[:HEAD_VIEWS])
-        if (self.place.work / "pooled.npy").exists():
+        if (self.place.work / f"pooled_{self._sides}.npy").exists():
             return
         seconds = count * features.seconds_each(network, pixels_NHWC, self.settings.preprocess, engine, self.threads)
         needed = (self.clock.elapsed + seconds) * _MARGIN / (1 - REPORT_SHARE)

@@ -2,37 +2,33 @@
 
 import copy
 import json
-import time
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
-from functools import partial
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
-from compoundnet.building import reset_classifier
 from compoundnet.data.examples import Examples, Labels
-from compoundnet.data.splitting import strata
 from compoundnet.engines.pytorch import using_threads
 from compoundnet.modules import ConvNet
 from compoundnet.schema import decode, encode
 from compoundnet.weights import Pretrained, Weights, load
 from compoundnet.weights.hashing import json_sha256, tensors_sha256
 
-from . import features, linear
-from .choosing import MOST_EPOCHS, Reason, Settings, choose
+from . import features
+from .choosing import GAIN, MOST_EPOCHS, Reason, Settings, choose, larger, require_side, shown_size, sized
 from .clock import Clock
+from .heading import Head, head_alone
 from .keeping import Best, keep
 from .looking import Look, Pixels, look
-from .objective import Objective, objective_of
+from .objective import Objective
 from .passing import Passing, Watch
 from .place import Place, opened, write
-from .scoring import MAIN, NAMES, Score, score, temperature
-from .splitting import Split, folds, split
+from .scoring import MAIN, NAMES, Score, temperature
+from .splitting import Split
 from .tail import Tail, merged
 from .training import Epoch, Kept, Training, trained
 from .unfreezing import Load, Opening, opening
@@ -40,6 +36,7 @@ from .views import Symmetry, views
 
 Say: TypeAlias = Callable[[str], None]
 LEAST_SECONDS = 10.0
+LARGER_SHARE = 0.15  # of what is left, that trying a larger resolution may take at most
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,29 +71,32 @@ def transfer(
     threads: int = 1,
     seed: int = 0,
     epochs: int = MOST_EPOCHS,
+    resolution: int | None = None,
     watch: Watch = lambda things: nullcontext(lambda done, total: None),
     say: Say = lambda line: None,
 ) -> Transferred:
     """Fit a pretrained network to labelled pictures in ``budget`` seconds, and write model and report to ``out``.
 
     The head is fitted on pooled features first; then as many of the last stages as the budget allows are trained. What
-    is kept is never worse on the validation pictures than the head alone. At most
-    ``epochs`` are trained. An unfinished folder of the same work goes
-    on. Raises ValueError, one line, for data that nothing can be learnt from, a budget that is too small, and as
-    ``load`` does.
+    is kept is never worse on the validation pictures than the head alone. At most ``epochs`` are trained.
+    ``resolution`` is the side in pixels; None: that of the weights, or a larger one where the head alone does better
+    on training pictures held out in turn. An unfinished folder of the same work goes on. Raises ValueError, one line,
+    for data that nothing can be learnt from, a budget or a resolution that is too small, and as ``load`` does.
     """
     clock = Clock(budget)
     if budget < LEAST_SECONDS:
         raise ValueError(f"a budget of {budget:g} s is too small; starting alone takes more, give at least 10 s")
     pretrained = model if isinstance(model, Pretrained) else load(model)
+    if resolution is not None:
+        require_side(resolution, pretrained.weights.network)
     seen = look(examples)
-    settings = choose(seen, pretrained.weights.preprocess, symmetry, seed, epochs)
+    settings = choose(seen, pretrained.weights.preprocess, symmetry, seed, epochs, resolution)
     place = opened(out, _identity(examples, pretrained, settings))
     clock.spent = place.spent()
     for reason in settings.reasons:
         say(f"{reason.setting}: {reason.value} ({reason.why})")
     with using_threads(threads):
-        return _Run(examples, pretrained, place, clock, seen, settings, threads, watch, say).run()
+        return _Run(examples, pretrained, place, clock, seen, settings, threads, watch, say, resolution).run()
 
 
 def _identity(examples: Examples, pretrained: Pretrained, settings: Settings) -> dict[str, Any]:
@@ -122,30 +122,55 @@ class _Run:
     threads: int
     watch: Watch
     say: Say
+    resolution: int | None
 
     def run(self) -> Transferred:
-        passing = Passing(
-            self.examples, self.parent.model, self.place, self.clock, self.settings, self.threads, self.watch
-        )
-        pixels = passing.pictures()
-        labels = np.asarray(self.examples.labels)[pixels.kept]
-        groups = np.array(strata(self.examples))[pixels.kept].tolist()
-        parts = split(groups, pixels.same, self.settings.validation, self.settings.seed)
-        objective = objective_of(self.seen.task, labels[parts.train], len(self.seen.classes), self.settings.weigh)
-        engine = passing.engine(len(pixels.kept))
-        start = time.monotonic()
-        pooled = passing.pooled(pixels.pixels, engine)
-        each = (time.monotonic() - start) / len(pooled)
-        best = self._head(objective, pooled, labels, _folds(groups, pixels, parts, self.settings.seed), parts)
-        head = best.score
-        self._keep(best, objective, labels[parts.validation])
-        opened_ = self._opening(best.model, objective, parts, each)
-        self.say(f"{opened_.reason.setting}: {opened_.reason.value} ({opened_.reason.why})")
+        head = self._head()
+        return replace(self, settings=head.settings).trained(head)
+
+    def _passing(self, settings: Settings) -> Passing:
+        return Passing(self.examples, self.parent.model, self.place, self.clock, settings, self.threads, self.watch)
+
+    def _head(self) -> Head:
+        """The head alone at the resolution of the weights, or at a larger one where it does better."""
+        head = self._told(head_alone(self._passing(self.settings), self.seen))
+        bigger = larger(self.seen, self.settings) if self.resolution is None else None
+        if bigger is None or not self._worth_trying(head, bigger):
+            return head
+        other = self._told(head_alone(self._passing(bigger), self.seen, head.engine))
+        best, second = (other, head) if other.held_out < GAIN * head.held_out else (head, other)
+        found = replace(best, settings=sized(best.settings, best.held_out, second.settings, second.held_out))
+        self._say(found.settings.reasons[0])
+        return found
+
+    def _worth_trying(self, head: Head, bigger: Settings) -> bool:
+        """Whether the pass at a larger side takes a small part of what is left; an unfinished transfer remembers."""
+        about = self.place.work / "larger.json"
+        if not about.exists():
+            enough = head.seconds_at(bigger) <= LARGER_SHARE * self.clock.left(self.clock.reserve)
+            write(about, json.dumps(enough))
+        return bool(json.loads(about.read_text(encoding="utf-8")))
+
+    def _told(self, head: Head) -> Head:
+        size = shown_size(head.settings)
+        self.say(f"head only: {shown_score(head.best.score)} (at {size}, L2 {head.strength:g})")
+        self._spend()
+        return head
+
+    def _say(self, reason: Reason) -> None:
+        self.say(f"{reason.setting}: {reason.value} ({reason.why})")
+
+    def trained(self, head: Head) -> Transferred:
+        """The head's network with as many stages trained as the budget allows."""
+        best, parts, objective = head.best, head.split, head.objective
+        self._keep(best, objective, head.labels[parts.validation])
+        opened_ = self._opening(best.model, objective, parts, head.seconds)
+        self._say(opened_.reason)
         epochs: list[Epoch] = []
         if opened_.first is not None:
             seen, network = views(self.settings.symmetry)[: opened_.views], features.front(best.model, opened_.first)
-            maps = passing.passed(f"maps{opened_.first}", network, pixels.pixels, seen, engine)
-            kept = Kept(maps, labels, parts.train, parts.validation)
+            maps = head.passing.passed(f"maps{opened_.first}", network, head.pixels.pixels, seen, head.engine)
+            kept = Kept(maps, head.labels, parts.train, parts.validation)
             best = self._tail(best, objective, opened_.first, kept, epochs)
         return Transferred(
             place=self.place,
@@ -153,42 +178,18 @@ class _Run:
             settings=self.settings,
             reasons=(*self.settings.reasons, opened_.reason),
             objective=objective,
-            head=head,
+            head=head.best.score,
             best=best,
-            heat=temperature(objective, best.logits, labels[parts.validation]),
+            heat=temperature(objective, best.logits, head.labels[parts.validation]),
             epochs=tuple(epochs),
-            pixels=pixels,
+            pixels=head.pixels,
             split=parts,
-            labels=labels,
+            labels=head.labels,
             parent=self.parent,
-            names=tuple(self.examples.name(int(index)) for index in pixels.kept),
-            engine=engine,
+            names=tuple(self.examples.name(int(index)) for index in head.pixels.kept),
+            engine=head.engine,
             clock=self.clock,
         )
-
-    def _head(
-        self,
-        objective: Objective,
-        pooled_VND: torch.Tensor,
-        labels: Labels,
-        out: list[NDArray[np.int64]],
-        parts: Split,
-    ) -> Best:
-        """The head alone, on frozen features; ``out`` are the places held out in turn among those that train."""
-        train, held = torch.from_numpy(parts.train), torch.from_numpy(parts.validation)
-        with self.watch("strengths of L2 tried") as on_done:
-            targets = objective.targets(labels[parts.train])
-            left = partial(self.clock.left, self.clock.reserve)
-            found, losses = linear.chosen(objective, pooled_VND[:, train], targets, out, on_done, left)
-        model = copy.deepcopy(self.parent.model).eval()
-        reset_classifier(model, objective.outputs)
-        assert isinstance(model.classifier, torch.nn.Linear)
-        model.classifier.load_state_dict({"weight": found.weight, "bias": found.bias})
-        logits = found(pooled_VND[0, held])
-        best = Best(model, logits, score(objective, logits, labels[parts.validation]), "head only")
-        self.say(f"head only: {shown_score(best.score)} (L2 {found.strength:g} of {len(losses)} tried)")
-        self._spend()
-        return best
 
     def _opening(self, model: ConvNet, objective: Objective, parts: Split, each: float) -> Opening:
         """How many stages are trained; an unfinished transfer goes on with what it chose."""
@@ -257,12 +258,6 @@ class _Run:
 
     def _spend(self) -> None:
         self.place.spend(self.clock.elapsed)
-
-
-def _folds(groups: list[int], pixels: Pixels, parts: Split, seed: int) -> list[NDArray[np.int64]]:
-    """The training pictures in parts, by their places among themselves; copies together."""
-    _, firsts, same = np.unique(pixels.same[parts.train], return_index=True, return_inverse=True)
-    return folds(np.array(groups)[parts.train].tolist(), firsts[same], linear.FOLDS, seed)
 
 
 def shown_score(found: Score) -> str:
