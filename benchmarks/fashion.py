@@ -72,7 +72,10 @@ def speed(recipe: Recipe) -> float:
 def recipe_of(folder: RunFolder, seed: int, epochs: int | None, minutes: float) -> Recipe:
     """The recipe that a folder holds, or a new one of the epochs asked for, or of as many as fit."""
     if (folder.path / "recipe.json").exists():
-        return folder.recipe()
+        found = folder.recipe()
+        if epochs not in (None, found.epochs):
+            raise SystemExit(f"{folder.path}: is of {found.epochs:g} epochs, not {epochs}; name another --out")
+        return found
     base = replace(small().recipe, seed=seed)
     if epochs is not None:
         return replace(base, epochs=float(epochs))
@@ -142,8 +145,13 @@ def main() -> int:
     (folder.path / "how.json").write_text(json.dumps({"threads": given.threads}))
     top1 = tested(folder)
     print(f"seed {given.seed}: {top1:.2f} % on the test pictures; held out {done.history[-1]['top1']:.2f} %")
+    found = list(records(given.out))
+    lengths = {record["epochs"] for record in found if "epochs" in record}
     command = f"python -m benchmarks.fashion --seed S --threads {given.threads} --epochs {recipe.epochs:g}"
-    write("fashion_", command, list(records(given.out)))
+    if len(lengths) == 1:
+        write("fashion_", command, found)
+    else:
+        print(f"not recorded: the seeds in {given.out} have {sorted(lengths)} epochs")
     return 0 if top1 >= GOAL else 1
 
 

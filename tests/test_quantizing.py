@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import onnx
 import onnxruntime
-import openvino as ov
 import pytest
 from onnx import numpy_helper
 
 from compoundnet import Pretrained
+from compoundnet.engines.openvino_core import openvino_core
 from compoundnet.export import ArtefactError, golden, verify
 from compoundnet.export.proof import _unpacked
 from compoundnet.quantizing import Quantized, quantize
@@ -217,7 +217,7 @@ def test_a_flipped_bit_is_found(engine: str, made: dict[str, Quantized], tmp_pat
 
 def test_openvino_computes_convolutions_in_8_bits(made: dict[str, Quantized]) -> None:
     hint = {"INFERENCE_PRECISION_HINT": "f32"}
-    compiled = ov.Core().compile_model(made["openvino"].exported.path, "CPU", hint)
+    compiled = openvino_core().compile_model(made["openvino"].exported.path, "CPU", hint)
     info = [node.get_rt_info() for node in compiled.get_runtime_model().get_ops()]
     ran = [str(node["runtimePrecision"].astype(str)) for node in info if node["layerType"].astype(str) == "Convolution"]
     assert sum(kind in ("u8", "i8") for kind in ran) >= 5

@@ -1,13 +1,15 @@
 """OpenVINO's Core, one for the whole process."""
 
+import threading
 from functools import cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import openvino as ov
 
+_FIRST = threading.Lock()
 
-@cache
+
 def openvino_core() -> "ov.Core":
     """The Core that reads and compiles everything, kept until the process ends.
 
@@ -15,6 +17,12 @@ def openvino_core() -> "ov.Core":
     in whichever thread this happens. The next signal, Ctrl-C or a child's end, would then kill the process
     (seen with OpenVINO 2026.4.1). A plug-in that is never unloaded does not.
     """
+    with _FIRST:  # ``cache`` alone lets two threads make one each
+        return _core()
+
+
+@cache
+def _core() -> "ov.Core":
     import openvino as ov
 
     return ov.Core()
