@@ -19,6 +19,7 @@ def kept_elements(network: Network, batch: int) -> int:
     saved: dict[int, torch.Tensor] = {}
 
     def pack(tensor: torch.Tensor) -> torch.Tensor:
+        tensor = tensor.detach()  # a saved output would hold its own graph, and nothing would ever be freed
         pointer = tensor.untyped_storage().data_ptr()
         if tensor.data_ptr() not in parameters and pointer not in saved:
             saved[pointer] = tensor  # holding it keeps the address from being used again
