@@ -21,6 +21,7 @@ from tools.accuracy_block import (
     accuracy_unseen,
 )
 from tools.calibration_block import calibration
+from tools.fashion_block import fashion
 from tools.files import newest_benchmarks, published, records
 from tools.input_block import input_pipeline
 from tools.int8_block import int8
@@ -243,6 +244,7 @@ BLOCKS: Mapping[str, Callable[[], str]] = MappingProxyType(
         "stages_sizes": stages_sizes,
         "stages_enumerated": stages_enumerated,
         "input": input_pipeline,
+        "fashion": fashion,
         "int8": int8,
         "calibration": calibration,
         "latency": latency,
