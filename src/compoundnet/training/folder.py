@@ -23,6 +23,8 @@ from .state import TrainingError
 
 NETWORK, RECIPE, RUN = "network.json", "recipe.json", "run.json"
 EVENTS, METRICS, MODEL, RESUME, TEST = "events.jsonl", "metrics.csv", "model.safetensors", "resume", "test.json"
+LAST = "last"  # the folder of the newest weights
+_FACTS = frozenset({"task", "classes", "images", "preprocess"})  # what ``Job.facts`` has
 
 
 _LOOK = b'{"event": "test"'
@@ -57,6 +59,16 @@ class RunFolder:
         write_whole(self.path / NETWORK, json.dumps(network.to_dict(), indent=2) + "\n")
         write_whole(self.path / RUN, json.dumps(encode(facts), indent=2) + "\n")
         write_whole(self.path / RECIPE, json.dumps(encode(recipe), indent=2) + "\n")  # last: now it is a run
+
+    def is_run(self) -> bool:
+        """Whether ``begin`` made the folder: others have files of such names too."""
+        if not all((self.path / name).is_file() for name in (NETWORK, RECIPE, RUN)):
+            return False
+        try:
+            facts = self.read(RUN)
+        except TrainingError:
+            return False
+        return isinstance(facts, dict) and facts.keys() >= _FACTS
 
     def require_same(self, network: Network, recipe: Recipe, facts: Mapping[str, Any]) -> None:
         """Raise TrainingError, with the first difference, unless the folder's run is this one."""

@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 
 IDENTITY = "identity.json"
 _OVER = ".work.over"  # what ``clear`` is removing
+_IDENTIFIED = frozenset({"weights", "settings", "labels"})  # keys that no other file of that name has together
+_REPORTED = frozenset({"version", "parent", "head_only", "kept", "temperature"})
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,11 @@ class Place:
     @property
     def work(self) -> Path:
         return self.folder / ".work"
+
+    def is_transfer(self) -> bool:
+        """Whether a transfer made the folder, or is on its way there: others have files of such names too."""
+        marks = ((self.figures, _REPORTED), (self.work / IDENTITY, _IDENTIFIED))
+        return self.model.is_file() and any(_has(path, keys) for path, keys in marks)
 
     def spent(self) -> float:
         """The seconds of earlier runs."""
@@ -121,6 +128,15 @@ def write(path: Path, text: str) -> None:
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
+
+
+def _has(path: Path, keys: frozenset[str]) -> bool:
+    """Whether a file is a JSON object with these keys."""
+    try:
+        found = _json(path)
+    except (OSError, ValueError, RecursionError):
+        return False
+    return isinstance(found, dict) and found.keys() >= keys
 
 
 def _json(path: Path) -> dict[str, Any]:
