@@ -147,6 +147,26 @@ def test_a_look_outlives_a_resumption_and_damaged_notes_count_as_one(tmp_path: P
         folder.claim_test(again=True)
 
 
+def test_a_look_outlives_a_line_that_a_kill_cut_short_before_it(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path)
+    folder.log("start")
+    size = folder.logged()
+    with (tmp_path / "events.jsonl").open("a") as file:
+        file.write('{"event": "epo')
+    folder.claim_test(n=8)
+    assert (tmp_path / "events.jsonl").read_text().splitlines()[1] == '{"event": "epo'
+    with (tmp_path / "events.jsonl").open("a") as file:
+        file.write('{"time": 1, "event": "test", "look": 2}\n{"event": "tes')  # as another writer has its keys
+    folder.forget_after(size)
+    assert [(event["event"], event.get("look")) for event in events(tmp_path)] == [
+        ("start", None),
+        ("test", 1),
+        ("test", 2),
+    ]
+    folder.log("resume")
+    assert [event["event"] for event in events(tmp_path)] == ["start", "test", "test", "resume"]
+
+
 def test_split_takes_a_part_of_the_data_under_any_of_its_names(
     run: Run, weights: Path, pictures: Path, tmp_path: Path
 ) -> None:

@@ -1,6 +1,5 @@
 """Which pictures an evaluation takes, and that the test pictures of a run are looked at once."""
 
-import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -45,7 +44,7 @@ def run_of(weights: str) -> "RunFolder | None":
 
     if not Path(weights).exists():
         return None
-    for path in (Path(os.path.realpath(weights)), Path(os.path.abspath(weights))):
+    for path in (Path(weights).resolve(), Path(weights).absolute()):
         folder = path if path.is_dir() else path.parent
         if RunFolder(folder).is_run() or Place(folder).is_transfer():
             return RunFolder(folder)
