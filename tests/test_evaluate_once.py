@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -129,6 +131,31 @@ def test_what_ended_before_there_were_figures_was_no_look(
     out.unlink()
     assert run(*argv, str(pictures), "--out", str(out))[0] == 2
     assert not out.exists()
+
+
+FULL = """
+import resource, sys
+from compoundnet.cli import main
+resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def test_a_disk_without_room_for_the_figures_uses_up_no_look(
+    run: Run, trained: Path, pictures: Path, tmp_path: Path
+) -> None:
+    """A limit on the size of files stands in for the disk: scores fit, figures do not."""
+    out = tmp_path / "figures.json"
+    argv = ["evaluate", str(trained), "--split", "test", "--data", str(pictures), "--out", str(out)]
+    done = subprocess.run([sys.executable, "-c", FULL, *argv], capture_output=True, text=True, check=False)
+    assert done.returncode != 0
+    assert (done.stdout, done.stderr.count("\n")) == ("", 1)
+    assert "File too large" in done.stderr
+    assert not out.exists()
+    assert not (trained / "test.json").exists()
+    assert not (trained / "events.jsonl").exists()
+    assert run(*argv)[0] == 0
+    assert len(out.read_bytes()) > 1000
 
 
 def test_a_look_outlives_a_resumption_and_damaged_notes_count_as_one(tmp_path: Path) -> None:
