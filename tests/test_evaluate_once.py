@@ -21,7 +21,7 @@ __all__ = ["pictures", "run", "weights"]  # fixtures
 def trained(weights: Path, tmp_path: Path) -> Path:
     """The folder of a run: its weights, and what says that it is one."""
     folder = tmp_path / "run"
-    facts = {"task": "multiclass", "classes": ["ant"], "images": 4, "preprocess": {}}
+    facts = {"task": "multiclass", "classes": ["ant"], "images": 4, "preprocess": {"size": [32, 32]}}
     RunFolder(folder).begin(load(weights).weights.network, Recipe(), facts)
     (folder / "last").mkdir()
     for place in (folder, folder / "last"):
