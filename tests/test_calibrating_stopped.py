@@ -22,6 +22,10 @@ TINY = Plan(
 )  # tests may run on a busy machine
 
 
+def settings(**plan: object) -> dict[str, object]:
+    return {"plan": {"engine": "torch", **plan}, "cpu": "one", "engine_version": "1"}
+
+
 SCRIPT = """
 import os, signal, sys
 from pathlib import Path
@@ -55,14 +59,14 @@ def test_a_killed_calibration_goes_on_from_what_it_measured(tmp_path: Path) -> N
 
 def test_what_was_measured_with_other_settings_is_not_used(tmp_path: Path) -> None:
     part = tmp_path / "part"
-    first = Raw(part, {"engine": "torch", "threads": 1})
-    assert Raw(part, {"engine": "torch", "threads": 1}).groups == {}
-    first = Raw(part, {"engine": "torch", "threads": 2})  # nothing was measured, so nothing is lost
+    first = Raw(part, settings(threads=1))
+    assert Raw(part, settings(threads=1)).groups == {}
+    first = Raw(part, settings(threads=2))  # nothing was measured, so nothing is lost
     first.add(0, Clocked(1.5, (2.0, 3.0)))
-    assert Raw(part, {"engine": "torch", "threads": 2}).groups == first.groups
+    assert Raw(part, settings(threads=2)).groups == first.groups
     before = part.read_bytes()
     with pytest.raises(ValueError, match="has times of another calibration") as caught:
-        Raw(part, {"engine": "torch", "threads": 1})
+        Raw(part, settings(threads=1))
     differs = (
         "(threads 2, now 1); with those settings it goes on; or write to another place, or remove it to begin anew"
     )
@@ -71,16 +75,47 @@ def test_what_was_measured_with_other_settings_is_not_used(tmp_path: Path) -> No
     assert [*tmp_path.iterdir()] == [part]
 
 
-@pytest.mark.parametrize("text", ["my notes", "my notes\nof today\n", "[1]\n2\n", "{}\n{}\n", "\udcff"])
+FOREIGN = ["my notes", "my notes\nof today\n", "[1]\n2\n", "{}\n{}\n", "\udcff", '{"threads": 2}', '{"cpu": "one"}\n']
+FOREIGN += ['{"plan": {"threads": 2}}\n', '{"cpu": "one", "plan": "to rest", "engine_version": "1"}\n']
+
+
+@pytest.mark.parametrize("text", FOREIGN)
 def test_a_file_that_is_no_calibrations_is_left_alone(tmp_path: Path, text: str) -> None:
     part = tmp_path / "part"
     part.write_text(text, errors="surrogateescape")
     before = part.read_bytes()
     with pytest.raises(ValueError, match="part: not what a calibration left there; write to another place"):
-        Raw(part, {"engine": "torch", "threads": 1})
+        Raw(part, settings(threads=1))
     assert part.read_bytes() == before
     part.write_text("")
-    assert Raw(part, {"engine": "torch"}).groups == {}
+    assert Raw(part, settings()).groups == {}
+
+
+def test_a_file_that_cannot_be_read_is_not_called_somebody_elses(tmp_path: Path) -> None:
+    part = tmp_path / "part"
+    part.symlink_to(part)  # no permissions would do, but not for root
+    with pytest.raises(ValueError, match=r"part: cannot be read \(Too many levels .*\); choose another place"):
+        Raw(part, settings())
+
+
+FULL = """
+import resource, sys
+from pathlib import Path
+from compoundnet.calibrating.raw import Raw
+resource.setrlimit(resource.RLIMIT_FSIZE, (10, 10))
+try:
+    Raw(Path(sys.argv[1]), {"plan": {"threads": 1}})
+except ValueError as error:
+    print(error)
+"""
+
+
+def test_a_disk_without_room_is_one_line_and_leaves_nothing(tmp_path: Path) -> None:
+    """A limit on the size of files stands in for the disk: the same failing write."""
+    command = [sys.executable, "-c", FULL, str(tmp_path / "part")]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout == f"{tmp_path / 'part'}: cannot be written (File too large); choose another place\n"
+    assert [*tmp_path.iterdir()] == []
 
 
 def kept(part: Path, plan: Plan, **machine: str) -> bytes:

@@ -2,10 +2,14 @@
 
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from compoundnet import load
+from compoundnet.recipes import Recipe
 from compoundnet.training import RunFolder
 from tests.test_cli import Run, answer, run
 from tests.test_evaluate import pictures, weights
@@ -17,11 +21,20 @@ __all__ = ["pictures", "run", "weights"]  # fixtures
 def trained(weights: Path, tmp_path: Path) -> Path:
     """The folder of a run: its weights, and what says that it is one."""
     folder = tmp_path / "run"
-    (folder / "last").mkdir(parents=True)
+    facts = {"task": "multiclass", "classes": ["ant"], "images": 4, "preprocess": {"size": [32, 32]}}
+    RunFolder(folder).begin(load(weights).weights.network, Recipe(), facts)
+    (folder / "last").mkdir()
     for place in (folder, folder / "last"):
         shutil.copy(weights, place / "model.safetensors")
-    (folder / "recipe.json").write_text("{}")
     return folder
+
+
+def refused(found: tuple[int, str, str]) -> None:
+    """A second look: one line, and no figure."""
+    code, out, err = found
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert "the test set was evaluated on 2" in err
+    assert "a second look needs --again" in err
 
 
 def events(folder: Path) -> list[dict[str, object]]:
@@ -33,11 +46,8 @@ def test_the_test_pictures_of_a_run_are_looked_at_once(run: Run, trained: Path, 
     code, out, err = run(*argv)
     assert (code, err) == (0, f"compoundnet: {trained}: look 1 at the test set, noted in test.json\n")
     assert "small on 8 pictures" in out
-    for model in (trained, trained / "model.safetensors", trained / "last" / "model.safetensors"):
-        code, out, err = run("evaluate", str(model), *argv[2:])
-        assert (code, out, err.count("\n")) == (2, "", 1)
-        assert "the test set was evaluated on 2" in err
-        assert "a second look needs --again" in err
+    for model in (trained, trained / "model.safetensors", trained / "last", trained / "last" / "model.safetensors"):
+        refused(run("evaluate", str(model), *argv[2:]))
     found = json.loads(run(*argv, "--again", "--json")[1])
     looks = [{key: event[key] for key in ("event", "look", "again", "n", "top1")} for event in events(trained)]
     assert looks == [
@@ -45,6 +55,55 @@ def test_the_test_pictures_of_a_run_are_looked_at_once(run: Run, trained: Path, 
         for look, again in ((1, False), (2, True))
     ]
     assert len(json.loads((trained / "test.json").read_text())) == 2
+
+
+def test_a_look_is_noted_whatever_the_weights_are_called(
+    run: Run, trained: Path, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    argv = ["--data", str(pictures), "--split", "test"]
+    (tmp_path / "newest").symlink_to(trained / "last")
+    monkeypatch.chdir(trained / "last")
+    code, _, err = run("evaluate", "model.safetensors", *argv)
+    assert (code, err.count("look 1 at the test set")) == (0, 1)
+    for name in ("model.safetensors", ".", "..", "../model.safetensors", str(tmp_path / "newest")):
+        refused(run("evaluate", name, *argv))
+    assert [*(trained / "last").iterdir()] == [trained / "last" / "model.safetensors"]
+
+
+def test_weights_that_are_a_link_to_another_disk_are_their_runs(run: Run, trained: Path, pictures: Path) -> None:
+    (trained / "model.safetensors").replace(trained.parent / "large.safetensors")
+    (trained / "model.safetensors").symlink_to(trained.parent / "large.safetensors")
+    argv = ["--data", str(pictures), "--split", "test"]
+    assert run("evaluate", str(trained / "model.safetensors"), *argv)[0] == 0
+    refused(run("evaluate", str(trained), *argv))
+
+
+@pytest.mark.parametrize("inner", ["", "last", "weights"])
+def test_the_folder_of_a_stranger_stays_as_it_is(
+    run: Run, weights: Path, pictures: Path, tmp_path: Path, inner: str
+) -> None:
+    folder = tmp_path / "mine"
+    (folder / inner).mkdir(parents=True)
+    shutil.copy(weights, folder / inner / "model.safetensors")
+    for name in ("recipe.json", "network.json", "run.json", "report.json"):
+        (folder / name).write_text('{"task": "dinner", "version": 1}')
+    (folder / "test.json").write_text("[1, 2]")
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    for _ in range(2):
+        model = str(folder / inner / "model.safetensors")
+        code, _, err = run("evaluate", model, "--data", str(pictures), "--split", "test")
+        assert (code, err) == (0, "")
+    assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
+
+
+def test_weights_below_a_run_but_not_in_its_last_are_none_of_its(
+    run: Run, trained: Path, weights: Path, pictures: Path
+) -> None:
+    (trained / "others").mkdir()
+    shutil.copy(weights, trained / "others" / "model.safetensors")
+    model = str(trained / "others" / "model.safetensors")
+    assert run("evaluate", model, "--data", str(pictures), "--split", "test")[0] == 0
+    assert not (trained / "test.json").exists()
 
 
 def test_other_parts_and_other_weights_claim_nothing(run: Run, trained: Path, weights: Path, pictures: Path) -> None:
@@ -74,6 +133,31 @@ def test_what_ended_before_there_were_figures_was_no_look(
     assert not out.exists()
 
 
+FULL = """
+import resource, sys
+from compoundnet.cli import main
+resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def test_a_disk_without_room_for_the_figures_uses_up_no_look(
+    run: Run, trained: Path, pictures: Path, tmp_path: Path
+) -> None:
+    """A limit on the size of files stands in for the disk: scores fit, figures do not."""
+    out = tmp_path / "figures.json"
+    argv = ["evaluate", str(trained), "--split", "test", "--data", str(pictures), "--out", str(out)]
+    done = subprocess.run([sys.executable, "-c", FULL, *argv], capture_output=True, text=True, check=False)
+    assert done.returncode != 0
+    assert (done.stdout, done.stderr.count("\n")) == ("", 1)
+    assert "File too large" in done.stderr
+    assert not out.exists()
+    assert not (trained / "test.json").exists()
+    assert not (trained / "events.jsonl").exists()
+    assert run(*argv)[0] == 0
+    assert len(out.read_bytes()) > 1000
+
+
 def test_a_look_outlives_a_resumption_and_damaged_notes_count_as_one(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path)
     folder.log("start")
@@ -88,6 +172,26 @@ def test_a_look_outlives_a_resumption_and_damaged_notes_count_as_one(tmp_path: P
     (tmp_path / "test.json").write_text('"once"')
     with pytest.raises(ValueError, match="no list of times; the test set counts as evaluated"):
         folder.claim_test(again=True)
+
+
+def test_a_look_outlives_a_line_that_a_kill_cut_short_before_it(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path)
+    folder.log("start")
+    size = folder.logged()
+    with (tmp_path / "events.jsonl").open("a") as file:
+        file.write('{"event": "epo')
+    folder.claim_test(n=8)
+    assert (tmp_path / "events.jsonl").read_text().splitlines()[1] == '{"event": "epo'
+    with (tmp_path / "events.jsonl").open("a") as file:
+        file.write('{"time": 1, "event": "test", "look": 2}\n{"event": "tes')  # as another writer has its keys
+    folder.forget_after(size)
+    assert [(event["event"], event.get("look")) for event in events(tmp_path)] == [
+        ("start", None),
+        ("test", 1),
+        ("test", 2),
+    ]
+    folder.log("resume")
+    assert [event["event"] for event in events(tmp_path)] == ["start", "test", "test", "resume"]
 
 
 def test_split_takes_a_part_of_the_data_under_any_of_its_names(

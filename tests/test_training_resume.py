@@ -249,6 +249,8 @@ def test_a_folder_is_begun_once_and_goes_on_as_the_same_run(tmp_path: Path) -> N
         run(folder, recipe(), resume=True)
     with pytest.raises(Interrupted):
         run(folder, recipe(), on_progress=interrupting(2, 0))
+    assert RunFolder(folder).is_run()
+    assert not RunFolder(tmp_path).is_run()
     with pytest.raises(TrainingError, match="holds a run already; go on with --resume, or name another folder"):
         run(folder, recipe())
     with pytest.raises(TrainingError, match=r"recipe.json differs: epochs is 3 there, 4 here"):

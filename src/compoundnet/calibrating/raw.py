@@ -41,6 +41,8 @@ class Raw:
             beside.replace(path)
         except OSError as error:
             raise ValueError(f"{path}: cannot be written ({error.strerror}); choose another place") from None
+        finally:
+            beside.unlink(missing_ok=True)
 
     def _read(self) -> list[str]:
         """The lines that hold."""
@@ -48,8 +50,10 @@ class Raw:
             text = self._path.read_text(encoding="utf-8")
         except FileNotFoundError:
             return []
-        except (OSError, UnicodeDecodeError):
+        except UnicodeDecodeError:
             raise ValueError(_foreign(self._path)) from None
+        except OSError as error:
+            raise ValueError(f"{self._path}: cannot be read ({error.strerror}); choose another place") from None
         head, *lines = text.split("\n")[:-1] or [text]
         if text and head != self._head and (problem := _of_others(self._path, head, self._head, bool(lines))):
             raise ValueError(problem)
@@ -77,14 +81,12 @@ def _foreign(path: Path) -> str:
 
 def _of_others(path: Path, before: str, now: str, has_times: bool) -> str | None:
     """One line: what a file was clocked with that is otherwise now, and what to do. None when nothing would be lost."""
-    try:
-        then, asked = _flat(json.loads(before)), _flat(json.loads(now))
-    except (AttributeError, TypeError, ValueError):
-        return _foreign(path)
-    if not then.keys() & asked.keys():
+    then, asked = _settings(before), _settings(now)
+    if then is None or asked is None or then.keys() != asked.keys():
         return _foreign(path)
     if not has_times:
         return None
+    then, asked = _flat(then), _flat(asked)
     differ = [name for name in {**asked, **then} if then.get(name) != asked.get(name)]
     if not differ:
         return _foreign(path)
@@ -95,5 +97,14 @@ def _of_others(path: Path, before: str, now: str, has_times: bool) -> str | None
     return f"{path}: has times of another calibration ({words}{quick}); {remedy}"
 
 
+def _settings(head: str) -> dict[str, Any] | None:
+    """What a first line says that was clocked; None for the line of another file."""
+    try:
+        found = json.loads(head)
+    except ValueError:
+        return None
+    return found if isinstance(found, dict) and isinstance(found.get("plan"), dict) else None
+
+
 def _flat(settings: Mapping[str, Any]) -> dict[str, Any]:
-    return {**{name: value for name, value in settings.items() if name != "plan"}, **settings.get("plan", {})}
+    return {**{name: value for name, value in settings.items() if name != "plan"}, **settings["plan"]}

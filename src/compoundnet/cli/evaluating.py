@@ -1,5 +1,6 @@
 """The command that measures a model on labelled pictures: evaluate."""
 
+import os
 import sys
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from compoundnet.weights import Pretrained
 
 _EXPORTED = (".onnx", ".xml", ".pt2")
+# Shares that are shown in percent; which ones a record of weights has in percent is ``weights.records.IN_PERCENT``.
 _PERCENT = {"top1", "top5", "mean_per_class", "auroc", "calibration_error", "mean_average_precision", "exact"}
 _NAMES = {
     "top1": "Top-1",
@@ -69,8 +71,8 @@ def evaluate(
     model = _model(weights, network)
     examples = labelled(data, split)
     options = {"engine": None if engine == "model" else engine, "workers": workers, "batch": batch, "mapping": mapping}
-    measured = partial(_measured, model, examples, options, claim)
-    found = measured() if out is None else _written(out, data, measured)
+    measured = partial(_measured, model, examples, options)
+    found = _claimed(measured(), claim) if out is None else _written(out, data, measured, claim)
     for line in found.unreadable:
         sys.stderr.write(f"compoundnet: left out: {line}\n")
     if json:
@@ -81,21 +83,21 @@ def evaluate(
 
 
 def _measured(
-    model: "Pretrained | Artefact",
-    examples: "Examples",
-    options: Mapping[str, Any],
-    claim: Claim,
-    keep: str | None = None,
+    model: "Pretrained | Artefact", examples: "Examples", options: Mapping[str, Any], keep: str | None = None
 ) -> "Evaluation":
     from compoundnet.evaluating import evaluate as run
 
     with progress("pictures") as on_done:
-        found = run(model, examples, **options, keep=keep, on_done=on_done)
-    claim(found)  # here: an evaluation that ended before was no look, and from here on its figures are seen
+        return run(model, examples, **options, keep=keep, on_done=on_done)
+
+
+def _claimed(found: "Evaluation", claim: Claim) -> "Evaluation":
+    """An evaluation that ended before this was no look; from here on its figures are seen."""
+    claim(found)
     return found
 
 
-def _written(out: str, data: str, measured: Callable[[str], "Evaluation"]) -> "Evaluation":
+def _written(out: str, data: str, measured: Callable[[str], "Evaluation"], claim: Claim) -> "Evaluation":
     """The figures, in a file too; until they are there, scores lie beside it, for an interrupted command to go on."""
     if Path(out).suffix != ".json":
         raise ValueError(f"--out: {safe(out)}; the figures are a .json file")
@@ -107,6 +109,9 @@ def _written(out: str, data: str, measured: Callable[[str], "Evaluation"]) -> "E
             sys.stderr.write(f"compoundnet: {safe(out)}: the same command goes on with it\n")
             raise
         file.write(dumps({"data": data, **found.to_dict()}, indent=1, allow_nan=False) + "\n")
+        file.flush()
+        os.fsync(file.fileno())  # a full disk is told here, before the look; the file has its name only after it
+        _claimed(found, claim)
     Path(scores).unlink()
     return found
 
@@ -180,8 +185,10 @@ def _triple(values: tuple[float, ...]) -> str:
 
 
 def _recorded(name: str, value: float) -> str:
-    """A figure of the weights' record, where accuracies are in percent and the rest is as it is."""
-    return f"{name} {value:.4g} %" if name.endswith(tuple(_PERCENT)) else f"{name} {value:.4g}"
+    """A figure of the weights' record, as it is there."""
+    from compoundnet.weights.records import in_percent
+
+    return f"{name} {value:g} %" if in_percent(name) else f"{name} {value:g}"
 
 
 def _shown(name: str, value: float) -> str:

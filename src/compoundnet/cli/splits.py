@@ -16,7 +16,6 @@ Split: TypeAlias = Literal["train", "validation", "test"]
 Claim: TypeAlias = Callable[["Evaluation"], None]
 
 SETS = ("fashion_mnist",)
-_MARKS = ("recipe.json", "report.json")  # what train and transfer leave
 
 
 def labelled(data: str, split: Split | None = None) -> "Examples":
@@ -34,14 +33,24 @@ def labelled(data: str, split: Split | None = None) -> "Examples":
 
 
 def run_of(weights: str) -> "RunFolder | None":
-    """The run that weights are of, which is their folder or one above it; None for other weights."""
-    from compoundnet.training import RunFolder
+    """The run or transfer that weights are of, however they are called; None for other weights.
 
-    path = Path(weights)
-    if not path.exists():
+    It is their folder, or the one above where that is a run's ``last``. Links are followed, and where that leads to no
+    run the place of the link counts.
+    """
+    from compoundnet.training import RunFolder
+    from compoundnet.training.folder import LAST
+    from compoundnet.transferring.place import Place
+
+    if not Path(weights).exists():
         return None
-    places = [path] if path.is_dir() else [path.parent, path.parent.parent]  # a run has last/ too
-    return next((RunFolder(place) for place in places if any((place / mark).is_file() for mark in _MARKS)), None)
+    for path in (Path(weights).resolve(), Path(weights).absolute()):
+        folder = path if path.is_dir() else path.parent
+        if RunFolder(folder).is_run() or Place(folder).is_transfer():
+            return RunFolder(folder)
+        if folder.name == LAST and RunFolder(folder.parent).is_run():
+            return RunFolder(folder.parent)
+    return None
 
 
 def claim_of(weights: str, data: str, split: Split | None, again: bool) -> Claim:

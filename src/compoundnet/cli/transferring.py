@@ -12,6 +12,7 @@ from .units import span
 
 if TYPE_CHECKING:
     from compoundnet.data.examples import Examples, Task
+    from compoundnet.transferring.place import Place
 
 
 def transfer(
@@ -57,8 +58,7 @@ def transfer(
             sys.stderr.write(f"compoundnet: warning: left out: {line}\n")
         finished = finish(done)
     except KeyboardInterrupt:
-        there = "the best so far is there; " if Place(Path(out)).model.exists() else ""
-        sys.stderr.write(f"compoundnet: {out}: interrupted; {there}the same command goes on with it\n")
+        sys.stderr.write(f"compoundnet: {out}: interrupted; {_left(Place(Path(out)))}\n")
         return INTERRUPTED
     if json:
         write_json({**finished.figures, "files": [str(path) for path in finished.files]})
@@ -70,6 +70,15 @@ def transfer(
     write(f"Use it: compoundnet predict PICTURE ... --model {done.place.folder}")
     write(f"        compoundnet serve {done.place.folder}")
     return 0
+
+
+def _left(place: "Place") -> str:
+    """What an interrupted transfer left, and what can be done."""
+    if place.is_finished():
+        remains = f"; {place.over} can be removed" if place.over.exists() else ""
+        return f"the transfer is over, model and report are there{remains}"
+    there = "the best so far is there; " if place.model.exists() else ""
+    return f"{there}the same command goes on with it"
 
 
 def _examples(data: str, task: "Task") -> "Examples":

@@ -33,7 +33,8 @@ class Evaluation:
     """The figures of a model, how pictures went into it, and those that could not be read, one line each.
 
     ``published`` are the figures that came with the weights, and ``validation_during_training`` those that the run that
-    made them had on its validation pictures; accuracies in percent, unlike those of ``metrics``, which are shares.
+    made them had on its validation pictures; accuracies (``weights.records.IN_PERCENT``) are in percent there, unlike
+    those of ``metrics``, which are shares.
     """
 
     model: str

@@ -23,9 +23,10 @@ from .state import TrainingError
 
 NETWORK, RECIPE, RUN = "network.json", "recipe.json", "run.json"
 EVENTS, METRICS, MODEL, RESUME, TEST = "events.jsonl", "metrics.csv", "model.safetensors", "resume", "test.json"
+LAST = "last"  # the folder of the newest weights
+_FACTS = frozenset({"task", "classes", "images", "preprocess"})  # what ``Job.facts`` has
 
-
-_LOOK = b'{"event": "test"'
+_LOOK = "test"  # the event of a look at the test set
 
 
 def write_whole(path: Path, text: str) -> None:
@@ -58,6 +59,16 @@ class RunFolder:
         write_whole(self.path / RUN, json.dumps(encode(facts), indent=2) + "\n")
         write_whole(self.path / RECIPE, json.dumps(encode(recipe), indent=2) + "\n")  # last: now it is a run
 
+    def is_run(self) -> bool:
+        """Whether ``begin`` made the folder: others have files of such names too."""
+        if not all((self.path / name).is_file() for name in (NETWORK, RECIPE, RUN)):
+            return False
+        try:
+            facts = self.read(RUN)
+        except TrainingError:
+            return False
+        return isinstance(facts, dict) and facts.keys() >= _FACTS
+
     def require_same(self, network: Network, recipe: Recipe, facts: Mapping[str, Any]) -> None:
         """Raise TrainingError, with the first difference, unless the folder's run is this one."""
         wanted = ((NETWORK, network.to_dict()), (RECIPE, encode(recipe)), (RUN, encode(facts)))
@@ -85,8 +96,11 @@ class RunFolder:
 
     def log(self, event: str, **values: Any) -> None:
         """Add a line to events.jsonl, with the time in seconds since 1970."""
-        with (self.path / EVENTS).open("a") as file:
-            file.write(json.dumps({"event": event, "time": round(time.time(), 3), **values}) + "\n")
+        line = json.dumps({"event": event, "time": round(time.time(), 3), **values}) + "\n"
+        with (self.path / EVENTS).open("ab+") as file:
+            file.seek(max(0, file.seek(0, os.SEEK_END) - 1))
+            cut_short = file.read(1) not in (b"", b"\n")  # by a kill
+            file.write(("\n" if cut_short else "").encode() + line.encode())
 
     def logged(self) -> int:
         """How many bytes events.jsonl has."""
@@ -97,9 +111,8 @@ class RunFolder:
         """Cut events.jsonl to what it was when a state was saved: the rest, but looks at a test, happens again."""
         if self.logged() > size:
             with (self.path / EVENTS).open("rb") as file:
-                before, after = file.read(size), file.readlines()
-            looks = [line for line in after if line.startswith(_LOOK)]
-            write_whole(self.path / EVENTS, b"".join((before, *looks)).decode())
+                kept = [file.read(size).rstrip(b"\n"), *(line.rstrip(b"\n") for line in file if _is_look(line))]
+            write_whole(self.path / EVENTS, "".join(f"{line.decode()}\n" for line in kept if line))
 
     def write_metrics(self, history: Sequence[Mapping[str, Any]]) -> None:
         """metrics.csv: a row for each epoch."""
@@ -129,8 +142,17 @@ class RunFolder:
         """
         times = self.require_untested(again)
         write_whole(self.path / TEST, json.dumps([*times, round(time.time())]) + "\n")
-        self.log("test", look=len(times) + 1, again=again, **about)
+        self.log(_LOOK, look=len(times) + 1, again=again, **about)
         return len(times)
+
+
+def _is_look(line: bytes) -> bool:
+    """Whether a line of events.jsonl, which may be cut short, says that the test set was looked at."""
+    try:
+        found = json.loads(line)
+    except ValueError:
+        return False
+    return isinstance(found, dict) and found.get("event") == _LOOK
 
 
 def _named(name: str, read: Any) -> Any:

@@ -9,7 +9,7 @@ from pytorch_lightning import Callback, LightningModule, Trainer
 
 from compoundnet.weights import Weights, save
 
-from .folder import MODEL, RESUME, RunFolder
+from .folder import LAST, MODEL, RESUME, RunFolder
 from .history import Progress
 from .module import Learner
 from .snapshot import restore, snapshot
@@ -89,8 +89,8 @@ class Keeper(Callback):
     def _publish(self, learner: Learner, row: dict[str, Any], best: bool) -> None:
         metrics = {key: float(row[key]) for key in ("top1", "exact", "loss") if key in row}
         record = replace(self.record, metrics={f"validation_{name}": value for name, value in metrics.items()})
-        (self.folder.path / "last").mkdir(exist_ok=True)
-        save(self.folder.path / "last" / MODEL, learner.best_model, record)
+        (self.folder.path / LAST).mkdir(exist_ok=True)
+        save(self.folder.path / LAST / MODEL, learner.best_model, record)
         if best:
             save(self.folder.path / MODEL, learner.best_model, record)
         self.folder.log("epoch", **row, best=best)

@@ -11,11 +11,10 @@ from torch import Tensor
 from compoundnet.modules import ConvNet
 from compoundnet.preprocess import Preprocess
 from compoundnet.weights import Weights, save
+from compoundnet.weights.records import in_percent
 
 from .objective import Objective
 from .scoring import Score
-
-SHARES = ("top1", "top5", "mean_per_class", "exact")  # records of weights have these in percent
 
 
 @dataclass(frozen=True)
@@ -50,9 +49,9 @@ def keep(path: Path, best: Best, parent: Weights, objective: Objective, heat: fl
 
 
 def record(best: Best, parent: Weights, model: ConvNet, classes: tuple[str, ...]) -> Weights:
-    """What travels with the new weights: where they come from and their validation figures (shares in percent)."""
+    """What travels with the new weights: where they come from and their validation figures."""
     figures = {name: value for name, value in best.score.figures.items() if np.isfinite(value)}
-    in_percent = {name: 100 * value for name, value in figures.items() if name in SHARES}
+    shares = {name: 100 * value for name, value in figures.items() if in_percent(name)}
     return replace(
         parent,
         name=f"{parent.name}_transfer",
@@ -60,7 +59,7 @@ def record(best: Best, parent: Weights, model: ConvNet, classes: tuple[str, ...]
         classes=classes,
         ecosystem="compoundnet",
         source=f"transfer ({best.how}) from {parent.name}, {parent.source}",
-        metrics={f"validation_{name}": value for name, value in (figures | in_percent).items()},
+        metrics={f"validation_{name}": value for name, value in (figures | shares).items()},
     )
 
 

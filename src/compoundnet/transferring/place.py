@@ -13,7 +13,8 @@ import torch
 from numpy.typing import NDArray
 
 IDENTITY = "identity.json"
-_OVER = ".work.over"  # what ``clear`` is removing
+_IDENTIFIED = frozenset({"weights", "settings", "labels"})  # keys that no other file of that name has together
+_REPORTED = frozenset({"version", "parent", "head_only", "kept", "temperature"})
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,20 @@ class Place:
     @property
     def work(self) -> Path:
         return self.folder / ".work"
+
+    @property
+    def over(self) -> Path:
+        """What is left of ``work`` where its removal was interrupted."""
+        return self.folder / ".work.over"
+
+    def is_finished(self) -> bool:
+        """Whether a transfer that is over made the folder."""
+        return self.is_transfer() and not self.work.exists()
+
+    def is_transfer(self) -> bool:
+        """Whether a transfer made the folder, or is on its way there: others have files of such names too."""
+        marks = ((self.figures, _REPORTED), (self.work / IDENTITY, _IDENTIFIED))
+        return self.model.is_file() and any(_has(path, keys) for path, keys in marks)
 
     def spent(self) -> float:
         """The seconds of earlier runs."""
@@ -71,14 +86,18 @@ class Place:
         return torch.load(path, weights_only=True) if path.exists() else None
 
     def clear(self) -> None:
-        """Remove what is only for going on: at once, so that what ends this leaves a transfer that is over."""
-        over = self.folder / _OVER
-        self.work.replace(over)
-        shutil.rmtree(over, ignore_errors=True)
+        """Remove what is only for going on: at once, so that what ends this leaves a transfer that is over.
+
+        Where it is removed already, nothing happens.
+        """
+        shutil.rmtree(self.over, ignore_errors=True)
+        if self.work.exists():
+            self.work.replace(self.over)
+            shutil.rmtree(self.over, ignore_errors=True)
 
     def clear_remains(self) -> None:
         """Remove what a killed run had not written, or not removed, to the end."""
-        shutil.rmtree(self.folder / _OVER, ignore_errors=True)
+        shutil.rmtree(self.over, ignore_errors=True)
         if self.work.is_dir() and all(each.name.startswith(f".{IDENTITY}.") for each in self.work.iterdir()):
             shutil.rmtree(self.work, ignore_errors=True)  # it had only begun
         if (self.work / IDENTITY).exists():
@@ -121,6 +140,15 @@ def write(path: Path, text: str) -> None:
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
+
+
+def _has(path: Path, keys: frozenset[str]) -> bool:
+    """Whether a file is a JSON object with these keys."""
+    try:
+        found = _json(path)
+    except (OSError, ValueError, RecursionError):
+        return False
+    return isinstance(found, dict) and found.keys() >= keys
 
 
 def _json(path: Path) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from compoundnet.preprocess import Preprocess
 from compoundnet.schema import FieldError, decode, encode, require, require_version
 
 RECORD_VERSION = 1
+IN_PERCENT = ("top1", "top5", "mean_per_class", "exact")  # accuracies; a record's other figures are as measured
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,7 +19,7 @@ class Weights:
 
     ``ecosystem``, ``source``, ``file`` and ``sha256`` describe the file the tensors were first read
     from ("" where there was none). ``classes`` names the outputs in order, or is empty. ``metrics``
-    are published or measured numbers by name, accuracies in percent.
+    are published or measured numbers by name, those of ``IN_PERCENT`` in percent.
     Raises FieldError when the class names do not match the network's class count.
     """
 
@@ -58,6 +59,15 @@ class Weights:
             raise error.under("network") from None
         fields = {key: value for key, value in data.items() if key != "version"}
         return decode(Weights, {**fields, "network": encode(network)}, operators)
+
+
+def in_percent(name: str) -> bool:
+    """Whether a figure of this name, which may have a data set or split before it, is in percent in ``metrics``.
+
+    >>> in_percent("imagenet_top1"), in_percent("validation_auroc"), in_percent("exact")
+    (True, False, True)
+    """
+    return any(name == each or name.endswith(f"_{each}") for each in IN_PERCENT)
 
 
 def imagenet_classes() -> tuple[str, ...]:
