@@ -38,7 +38,7 @@ def size(side: int, weights: int, asked: int | None = None) -> int | None:
     network = random_weights(replace(named("tiny"), resolution=weights), "tiny")
     seen = look(stripes(side, 4))
     found = larger(seen, choose(seen, network.weights.preprocess, "none", 0, 1, asked))
-    return found and found.preprocess.size[0]
+    return None if found is None else found.preprocess.size[0]
 
 
 def test_a_larger_side_is_nine_sevenths_or_the_pictures_own() -> None:
