@@ -12,9 +12,9 @@ from compoundnet.rules import AXES, RULES, Piece, Rule, rule
 from compoundnet.scaling import Scaling
 from compoundnet.schema import FieldError, shown
 
-from .families import forecast_of
 from .forecast import Forecast
 from .surface import Surface
+from .whose_law import forecast_of
 
 # From a surface and the share of the budget that each network uses, both of shape (widths, depths, sides), to a
 # score for each; the highest admitted one wins.
