@@ -89,6 +89,23 @@ def test_a_rule_may_be_followed_and_its_accuracy_foreseen() -> None:
     assert verify(written(found)).holds
 
 
+@pytest.mark.parametrize("objective", [None, "accuracy"])
+def test_a_forecast_is_the_accuracy_that_is_the_objective(objective: str | None) -> None:
+    net, budget, own = named("mobilenet_v2"), Budget(macs=200_000_000), forecast("mobilenet_v2", "mobilenet_v2", OWN)
+    found = solve(net, budget, objective, SMALL, forecast=own)
+    assert found.forecast == own
+    assert found == solve(net, budget, own, SMALL) == solve(net, budget, own, SMALL, forecast=own)
+    assert found.predicted != solve(net, budget, objective, SMALL).predicted
+
+
+def test_two_forecasts_are_refused() -> None:
+    one, other = (forecast("mobilenet_v2", "mobilenet_v2", own) for own in ((), OWN))
+    with pytest.raises(FieldError, match="forecast: another one than the objective, which is a forecast itself"):
+        solve(named("mobilenet_v2"), Budget(macs=200_000_000), one, SMALL, forecast=other)
+    with pytest.raises(FieldError, match=r"forecast: .* is not a Forecast"):
+        solve(named("mobilenet_v2"), Budget(macs=200_000_000), None, SMALL, forecast=one.law)  # pyrefly: ignore
+
+
 # The certificate
 
 

@@ -98,7 +98,7 @@ def _solve_whole(source: Source, budget: "Budget", search: Search, out: str | No
     forecast, chosen = foreseen(source.network, search.points), _rule(search.objective)
     ranges = ranges_for(source, search.depth, search.width, search.sides)
     timer = search.timer()
-    found = solve(source.network, budget, chosen or forecast, ranges, source.rounding, device=timer, forecast=forecast)
+    found = solve(source.network, budget, chosen, ranges, source.rounding, device=timer, forecast=forecast)
     return finish(to_dict(found), out, json, lambda: print_solution(source, search.sides, found))
 
 

@@ -37,10 +37,12 @@ class Surface:
 
     With a device, ``costs["latency_ms"]`` are its milliseconds, which need not be whole.
     ``network`` and ``rounding`` give them back: ``at(index)`` is the network, ``scaling(index)`` its factors.
+    ``ranges`` is what it was asked for; ``sides`` are those of them that the network can take, and its own.
     """
 
     network: Network
     rounding: Rounding
+    ranges: Ranges
     width: Axis
     depth: Axis
     sides: tuple[int, ...]
@@ -98,7 +100,7 @@ def surface(
     sizes = f"{len(wide.values):,} widths, {len(deep.values):,} depths and {len(allowed):,} sides"
     remedy = f"at most {MOST_NETWORKS:,}: narrow the ranges, or take fewer sides"
     require(count <= MOST_NETWORKS, "ranges", f"{sizes} make {count:,} networks; {remedy}")
-    return Surface(network, rounding, wide, deep, allowed, _costs(network, wide, deep, allowed, device))
+    return Surface(network, rounding, ranges, wide, deep, allowed, _costs(network, wide, deep, allowed, device))
 
 
 def _costs(
