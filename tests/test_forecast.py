@@ -1,6 +1,7 @@
 """Predicted accuracy as an objective: the best by brute force, its ties, and a certificate that can be refuted."""
 
 import json
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import product
@@ -96,6 +97,17 @@ def test_a_forecast_is_the_accuracy_that_is_the_objective(objective: str | None)
     assert found.forecast == own
     assert found == solve(net, budget, own, SMALL) == solve(net, budget, own, SMALL, forecast=own)
     assert found.predicted != solve(net, budget, objective, SMALL).predicted
+
+
+def test_many_networks_are_predicted_in_parts_that_are_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    by, budget = forecast("mobilenet_v2", "mobilenet_v2"), Budget(macs=200_000_000)
+    whole = solve(named("mobilenet_v2"), budget, by, SMALL)
+    monkeypatch.setattr(sys.modules["compoundnet.solving.forecast"], "_PART", 1000)
+    reports = list[tuple[int, int]]()
+    parts = solve(named("mobilenet_v2"), budget, by, SMALL, on_done=lambda done, total: reports.append((done, total)))
+    assert (parts.best.index, parts.ties) == (whole.best.index, whole.ties)
+    total = whole.admissible
+    assert reports == [*((done, total) for done in range(1000, total, 1000)), (total, total)]
 
 
 def test_two_forecasts_are_refused() -> None:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from compoundnet.network import Network
 from compoundnet.rules import AXES, RULES, Piece, Rule, rule
 from compoundnet.scaling import Scaling
-from compoundnet.schema import FieldError, require, shown
+from compoundnet.schema import FieldError, require, require_kind, shown
 
 from .forecast import Forecast
 from .surface import Surface
@@ -36,6 +36,8 @@ def objective_of(
     >>> objective_of("rule:dWr", named("tiny")).name, objective_of(None, named("tiny")).law.group
     ('dWr', 'efficientnet')
     """
+    if forecast is not None:
+        require_kind(forecast, Forecast, "forecast")
     if given is None or given == ACCURACY:
         return forecast_of(network) if forecast is None else forecast
     if isinstance(given, Forecast) and forecast is not None:

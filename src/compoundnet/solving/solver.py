@@ -1,5 +1,6 @@
 """solve(): the best network within a budget, of every one that rounding can give."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from types import SimpleNamespace
 
@@ -70,6 +71,7 @@ def solve(
     space: Surface | None = None,
     device: Device | None = None,
     forecast: Forecast | None = None,
+    on_done: Callable[[int, int], None] | None = None,
 ) -> Solution:
     """The network with the highest score among all that ``ranges`` hold and ``budget`` admits.
 
@@ -77,8 +79,8 @@ def solve(
     surface, or what the command line takes: "accuracy", "rule:NAME". Without one the accuracy that the law of the
     network's family predicts is the objective. Equal scores go to the cheaper network. ``ranges`` default to those of
     ``surface``. ``space`` is the surface, where it was made before: of the same network, ``rounding`` and ranges, with
-    the same ``device``, which predicts latency.
-    ``forecast`` is that accuracy in place of the family's; beside another objective it predicts what that one found.
+    the same ``device``, which predicts latency. ``forecast`` is that accuracy in place of the family's; beside another
+    objective it predicts what that one found. ``on_done`` hears how many admitted networks are predicted, of how many.
     Raises FieldError when nothing fits, with what the smallest network needs, for what is no objective, for two
     forecasts, for scores that are not numbers, for another surface, and for a limit on latency without a device.
 
@@ -92,17 +94,15 @@ def solve(
     """
     require_network(network)
     require_kind(budget, Budget, "budget")
-    if forecast is not None:
-        require_kind(forecast, Forecast, "forecast")
     objective = objective_of(objective, network, forecast)
     space = surface(network, ranges, rounding, device) if space is None else _made(space, network, ranges, rounding)
     used, admitted = judged(space, budget)
     places = np.flatnonzero(admitted)
     if len(places) == 0:
         raise FieldError("budget", infeasible(space, budget, used))
-    foreseen = objective.predict(space, places) if isinstance(objective, Forecast) else None
+    foreseen = objective.predict(space, places, on_done) if isinstance(objective, Forecast) else None
     scores = _scores(space, used, objective, places, foreseen)
-    order = _ranked(scores, space.costs["macs"].ravel()[places], foreseen)[: 1 + RUNNERS_UP]
+    order = _ranked(scores, space.costs["macs"].ravel()[places], foreseen)
     found = [_candidate(space, int(places[k]), used, float(scores[k])) for k in order]
     forecast = objective if isinstance(objective, Forecast) else forecast
     return Solution(
@@ -150,12 +150,15 @@ def _scores(
 
 
 def _ranked(scores: NDArray[np.float64], macs: NDArray[np.float64], foreseen: Prediction | None) -> NDArray[np.int64]:
-    """The order of networks from the best one on. Raises FieldError for scores that are not numbers."""
+    """Where the best networks are, from the best one on. Raises FieldError for scores that are not numbers."""
     bad = int((~np.isfinite(scores)).sum())
     require(bad == 0, "objective", f"its score is not a number for {bad:,} of {len(scores):,} networks")
     # Networks outside the data of a law come after all others.
     last = np.zeros(len(scores), bool) if foreseen is None else foreseen.outside
-    return np.lexsort((macs, -scores, last))
+    count = min(len(scores), 1 + RUNNERS_UP)
+    inside = np.where(last, -np.inf, scores)
+    few = np.flatnonzero(inside >= np.partition(inside, -count)[-count])  # to sort all of them takes seconds
+    return few[np.lexsort((macs[few], -scores[few], last[few]))][:count]
 
 
 def _ties(forecast: Forecast, space: Surface, places: NDArray[np.int64], foreseen: Prediction, best: int) -> Ties:
