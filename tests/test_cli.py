@@ -15,7 +15,7 @@ import pytest
 
 from compoundnet import COMPOUND, MEMBERS, RULES, Network, Rounding, Scaling, by_stage, cost, named, scale
 from compoundnet.cli import main
-from compoundnet.cli.parser import COMMANDS, build
+from compoundnet.cli.parser import COMMANDS, build, parse
 from compoundnet.cli.progress import EVERY_SECONDS, _lines
 from compoundnet.cost import CONVENTION
 from compoundnet.schema import encode
@@ -379,6 +379,18 @@ def test_progress_is_a_line_every_few_seconds(capsys: pytest.CaptureFixture[str]
 
 
 # Mistakes
+
+
+@pytest.mark.parametrize(
+    ("words", "paths"),
+    [
+        ("-- -5.jpg", ["-5.jpg"]),
+        ("--top 2 -- -5.jpg", ["-5.jpg"]),
+        ("a.jpg -- --top -5.jpg", ["a.jpg", "--top", "-5.jpg"]),
+    ],
+)
+def test_after_two_dashes_every_word_is_a_picture(words: str, paths: list[str]) -> None:
+    assert parse(["predict", *words.split()])[1]["paths"] == paths
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,10 @@
 
 import io
 import json
+import re
 import sys
+from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +13,12 @@ import pytest
 
 from compoundnet import MEMBERS, Network, Scaling, cost, named, scale
 from compoundnet.budget import beside
+from compoundnet.cli.limits import given_ranges, print_ranges, ranges_for
 from compoundnet.cli.output import brief
 from compoundnet.cli.solutions import percent
+from compoundnet.cli.sources import read
 from compoundnet.cli.units import count, size
-from compoundnet.solving.ranges import MOST_NETWORKS, Ranges, coarsened, depths, sides, widths
+from compoundnet.solving.ranges import FEWEST_SIDES, MOST_UNASKED, Ranges, axes, coarsened, sides
 from tests.test_cli import Run, answer, names, run
 
 __all__ = ["run"]  # a fixture
@@ -228,18 +233,72 @@ def test_the_default_range_of_every_preset_can_be_counted(name: str) -> None:
     """One pair of factors each: how many widths, depths and sides there are is all that decides."""
     member, usual = MEMBERS[name], Ranges()
     ranges = coarsened(member.network, member.rounding)
-    wide = widths(member.network, member.rounding, *ranges.width)
-    deep = depths(member.network, member.rounding, *ranges.depth)
-    found = len(sides(member.network, member.rounding, ranges.sides))
-    assert len(wide.values) * len(deep.values) * found <= MOST_NETWORKS
+    wide, deep = axes(member.network, member.rounding, ranges)
+    taken = sides(member.network, member.rounding, ranges.sides)
+    pairs, [step] = len(wide.values) * len(deep.values), {b - a for a, b in pairwise(ranges.sides[:-1])}
+    assert len(taken) >= FEWEST_SIDES
+    assert pairs * len(taken) <= MOST_UNASKED
+    finer = {*range(96, 641, max(4, step - 4)), 640, *({member.network.resolution} & {*taken})}
+    assert step == 4 or pairs * len(finer) > MOST_UNASKED  # no smaller step would do
     assert (ranges.sides[0], ranges.sides[-1]) == (96, 640)
-    assert (ranges == usual) == (name not in ("resnet152", "efficientnet_b8", "efficientnet_l2", "efficientnet_l2_475"))
+    assert ranges.sides[-1] - ranges.sides[-2] <= step
+    many = {f"efficientnet_{each}" for each in ("b5", "b6", "b7", "b8", "l2", "l2_475")} | {"resnet101", "resnet152"}
+    assert (ranges == usual) == (name not in many)
+    assert member.network.resolution in taken or member.network.resolution not in range(96, 641)
+
+
+@pytest.mark.parametrize(
+    ("depth", "width", "found"),
+    [("0.25:16", "0.25:4", 17), ("0.25:8", "0.25:4", 17), ("0.25:6", "0.25:2.5", 24)],
+)
+def test_wider_ranges_keep_at_least_16_sides_and_both_ends(depth: str, width: str, found: int) -> None:
+    source = read("resnet152")
+    ranges = ranges_for(source, depth, width, None)
+    assert len(ranges.sides) == found
+    assert (ranges.sides[0], ranges.sides[-1]) == (96, 640)
+
+
+def test_ranges_that_leave_no_choice_of_sides_are_refused_and_told_what_to_narrow(run: Run) -> None:
+    wide = ("--depth", "0.25:16", "--width", "0.25:8")
+    code, out, err = run("solve", "resnet152", "--max-macs", "1G", *wide)
+    assert (code, out) == (2, "")
+    assert "networks with 17 sides; at most 20,000,000: narrow --depth or --width, or give fewer --sides\n" in err
+
+
+def test_the_last_side_is_said_where_the_step_leaves_it_out() -> None:
+    assert str(Ranges(sides=(96, 108, 112))).endswith("sides 96 to 108 by 12, and 112")
+    assert str(Ranges(sides=(96, 108, 130))).endswith("3 sides from 96 to 130")
+    assert str(Ranges(sides=(96, 108))).endswith("sides 96 to 108 by 12")
+
+
+@pytest.mark.parametrize(
+    ("own", "given", "said"),
+    [
+        (70, "96:128:4", "which is not in range; try --sides 38:134:8."),
+        (5000, "96:128:4", "which is not in range; try --sides 2500:8125:625."),
+        (8192, "96:128:4", "which is not in range; try --sides 4096:8192:1024."),
+        (9000, "96:128:4", "which is not in range; ranges end at 8,192."),
+        (70, "64:80:8", "In range: d 1, w 1, sides 64 to 80 by 8, and its own, 70."),
+        (72, "64:80:8", "In range: d 1, w 1, sides 64 to 80 by 8."),
+    ],
+)
+def test_a_network_outside_the_range_is_told_how_to_be_inside(
+    own: int, given: str, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tiny = read("tiny")
+    source = replace(tiny, network=replace(tiny.network, resolution=own))
+    print_ranges(source, given_ranges("1", "1", given), given)
+    out = capsys.readouterr().out
+    assert said in out
+    if remedy := re.search(r"--sides (\S+)\.\n", out):
+        assert own in given_ranges("1", "1", remedy[1]).sides
 
 
 def test_fewer_sides_are_said_and_proved(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With a smaller limit, so that the test is quick; resnet152 takes half a minute."""
+    """With a smaller limit, so that the test is quick; resnet152 takes ten seconds."""
     for module in ("ranges", "surface"):  # solving.surface is the function too
         monkeypatch.setattr(sys.modules[f"compoundnet.solving.{module}"], "MOST_NETWORKS", 20_000)
+    monkeypatch.setattr(sys.modules["compoundnet.solving.ranges"], "MOST_UNASKED", 20_000)
     out = tmp_path / "net.json"
     code, text, err = run("solve", "tiny", "--max-macs", "60M", "--out", out)
     assert (code, err) == (0, "")
@@ -254,6 +313,20 @@ def test_fewer_sides_are_said_and_proved(run: Run, tmp_path: Path, monkeypatch: 
     code, _, err = run("solve", "tiny", "--max-macs", "60M", "--sides", "96:640:4")
     assert code == 2
     assert "at most 20,000: narrow the ranges, or take fewer sides" in err
+
+
+def test_a_last_side_beside_the_step_is_enumerated_and_proved(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys.modules["compoundnet.solving.ranges"], "MOST_UNASKED", 26_000)
+    out = tmp_path / "net.json"
+    said = "sides 96 to 636 by 12, and 640"
+    assert said in run("solve", "tiny", "--max-macs", "60M", "--out", out)[1]
+    assert json.loads(out.read_text())["certificate"]["ranges"]["sides"] == [*range(96, 637, 12), 640]
+    code, text, _ = run("verify-solution", out)
+    assert code == 0
+    assert f"of {548 * 47:,} networks" in text
+    assert f"{said}.\n" in text
 
 
 def test_a_share_is_never_rounded_up_to_the_limit() -> None:

@@ -1,6 +1,7 @@
 """Predicted accuracy as an objective: the best by brute force, its ties, and a certificate that can be refuted."""
 
 import json
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import product
@@ -15,7 +16,7 @@ from compoundnet.accuracy import factors
 from compoundnet.schema import FieldError
 from compoundnet.solving import Forecast, Solution, surface, verify
 from compoundnet.solving.certificate import to_dict
-from compoundnet.solving.families import BASES
+from compoundnet.solving.whose_law import BASES
 from tests.test_cli import Run, answer, run
 
 __all__ = ["run"]  # a fixture
@@ -87,6 +88,34 @@ def test_a_rule_may_be_followed_and_its_accuracy_foreseen() -> None:
     assert found.predicted == by.one(found.best.network, found.best.cost)
     assert found.ties is None
     assert verify(written(found)).holds
+
+
+@pytest.mark.parametrize("objective", [None, "accuracy"])
+def test_a_forecast_is_the_accuracy_that_is_the_objective(objective: str | None) -> None:
+    net, budget, own = named("mobilenet_v2"), Budget(macs=200_000_000), forecast("mobilenet_v2", "mobilenet_v2", OWN)
+    found = solve(net, budget, objective, SMALL, forecast=own)
+    assert found.forecast == own
+    assert found == solve(net, budget, own, SMALL) == solve(net, budget, own, SMALL, forecast=own)
+    assert found.predicted != solve(net, budget, objective, SMALL).predicted
+
+
+def test_many_networks_are_predicted_in_parts_that_are_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    by, budget = forecast("mobilenet_v2", "mobilenet_v2"), Budget(macs=200_000_000)
+    whole = solve(named("mobilenet_v2"), budget, by, SMALL)
+    monkeypatch.setattr(sys.modules["compoundnet.solving.forecast"], "_PART", 1000)
+    reports = list[tuple[int, int]]()
+    parts = solve(named("mobilenet_v2"), budget, by, SMALL, on_done=lambda done, total: reports.append((done, total)))
+    assert (parts.best.index, parts.ties) == (whole.best.index, whole.ties)
+    total = whole.admissible
+    assert reports == [*((done, total) for done in range(1000, total, 1000)), (total, total)]
+
+
+def test_two_forecasts_are_refused() -> None:
+    one, other = (forecast("mobilenet_v2", "mobilenet_v2", own) for own in ((), OWN))
+    with pytest.raises(FieldError, match="forecast: another one than the objective, which is a forecast itself"):
+        solve(named("mobilenet_v2"), Budget(macs=200_000_000), one, SMALL, forecast=other)
+    with pytest.raises(FieldError, match=r"forecast: .* is not a Forecast"):
+        solve(named("mobilenet_v2"), Budget(macs=200_000_000), None, SMALL, forecast=one.law)  # pyrefly: ignore
 
 
 # The certificate

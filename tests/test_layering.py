@@ -26,7 +26,7 @@ LAYERS = [
 VALUES_MAY_IMPORT = set(sys.stdlib_module_names)
 MAY_IMPORT_FAMILIES = {"__init__", "weights", "cli", "recipes"}
 # Accuracy was published of families: whose law speaks for a network is known in one place of the solver.
-WHOSE_LAW = PACKAGE / "solving" / "families.py"
+WHOSE_LAW = PACKAGE / "solving" / "whose_law.py"
 
 
 def files() -> list[Path]:

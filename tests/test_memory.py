@@ -147,6 +147,16 @@ def test_with_few_activations_the_optimizers_copies_are_counted(
     assert found.total == pytest.approx(measured, rel=0.05)
 
 
+@given(side=st.sampled_from([32, 64, 96]), batch=st.integers(1, 40))
+@settings(max_examples=20, deadline=None)
+def test_a_budget_and_a_recipe_differ_by_the_copies_of_few_activations_alone(side: int, batch: int) -> None:
+    network = replace(named("efficientnet_b0"), resolution=side)
+    costs, found = cost(network), training_memory(network, Recipe(batch=batch, ema_decay=None))
+    counted = Budget(training_memory=1, batch=batch).needs(costs)["training_memory"]
+    assert found.total == counted + found.temporary <= 1.5 * counted
+    assert (found.temporary == 0) == (batch * costs.training_activations >= 2 * costs.params)
+
+
 def test_a_step_without_activations_to_spare_never_counts_copies_twice() -> None:
     network = replace(named("tiny"), resolution=32)
     totals: list[int] = []

@@ -518,6 +518,29 @@ def test_a_rule_with_many_digits_can_be_proved_and_an_own_one_is_a_function() ->
             verify(written(solve(named("mobilenet_v2"), budget, objective, SMALL)))
 
 
+def test_a_solution_from_a_surface_has_the_surfaces_ranges_and_can_be_proved() -> None:
+    net, budget = named("mobilenet_v2"), Budget(macs=60_000_000)
+    space = surface(net, SMALL)
+    found = solve(net, budget, "rule:dWr", space=space)
+    assert found.ranges == space.ranges == SMALL
+    assert found == solve(net, budget, "rule:dWr", SMALL)
+    assert verify(written(found)).holds
+
+
+@pytest.mark.parametrize(
+    ("name", "given"),
+    [
+        ("another network", {"network": named("tiny")}),
+        ("other ranges", {"ranges": replace(SMALL, sides=(128,))}),
+        ("another rounding", {"rounding": Rounding(layers="nearest")}),
+    ],
+)
+def test_a_surface_of_something_else_is_refused(name: str, given: dict[str, Any]) -> None:
+    asked: dict[str, Any] = {"network": named("mobilenet_v2"), "budget": Budget(macs=60_000_000)}
+    with pytest.raises(FieldError, match=f"space: made with {name}; make it with the same"):
+        solve(**(asked | given), space=surface(named("mobilenet_v2"), SMALL))
+
+
 def test_a_surface_that_leaves_widths_out_is_found(solution: Solution, monkeypatch: pytest.MonkeyPatch) -> None:
     from compoundnet.solving import ranges
 

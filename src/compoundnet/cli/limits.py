@@ -51,15 +51,29 @@ def ranges_for(source: Source, depth: str | None, width: str | None, sides: str 
 def print_ranges(source: Source, ranges: "Ranges", sides: str | None) -> None:
     """Where was looked, and what the reader may miss there: some sides, and the network's own one."""
     from compoundnet.solving import Ranges
-    from compoundnet.solving.ranges import MOST_NETWORKS
+    from compoundnet.solving import ranges as every
 
     fewer = sides is None and len(ranges.sides) < len(Ranges().sides)
-    why = f"; by 4 there would be more than {MOST_NETWORKS:,} networks, --sides sets others" if fewer else ""
-    write(f"In range: {ranges}{why}.")
-    own = source.network.resolution
-    if not min(ranges.sides) <= own <= max(ranges.sides):
-        near = f"--sides {max(source.network.total_stride, own // 2)}:{2 * own}:{max(1, own // 8)}"
-        write(f"{source.name} itself has {own} x {own} pixels, which is not in range; try {near}.")
+    why = f"; by 4 there would be more than {every.MOST_UNASKED:,} networks, --sides sets others" if fewer else ""
+    own, taken = source.network.resolution, every.sides(source.network, source.rounding, ranges.sides)
+    also = f", and its own, {own}" if own in taken and own not in ranges.sides else ""
+    write(f"In range: {ranges}{also}{why}.")
+    if own not in taken:
+        write(f"{source.name} itself has {own} x {own} pixels, which is not in range{_nearby(source, own)}.")
+
+
+def _nearby(source: Source, own: int) -> str:
+    """The remedy: sides around a network's own one that hold it, as far as there are any."""
+    from compoundnet.solving.ranges import MOST_SIDE
+
+    if own > MOST_SIDE:
+        return f"; ranges end at {MOST_SIDE:,}"
+    if source.rounding.side(own, 1.0) != own:
+        return ", as the rounding does not give it"
+    step = max(1, own // 8)
+    below = max(0, own - max(source.network.total_stride, own // 2)) // step
+    above = (min(2 * own, MOST_SIDE) - own) // step
+    return f"; try --sides {own - below * step}:{own + above * step}:{step}"
 
 
 def _sides(given: str) -> tuple[int, ...]:

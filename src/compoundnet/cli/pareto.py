@@ -136,10 +136,10 @@ def _scale(forecast: "Forecast", cost: str, budget: Budget, device: "Device | No
 def _found(source: Source, cost: str, by: "Scale", rule: Rule, ranges: "Ranges", rows: int) -> Found:
     import numpy as np
 
-    from compoundnet.solving.families import family_of
     from compoundnet.solving.front import front, thinned
     from compoundnet.solving.predicted import predicted, ray
     from compoundnet.solving.surface import surface
+    from compoundnet.solving.whose_law import family_of
 
     require_count(rows, "rows")
     _, origin = family_of(source.network)

@@ -114,10 +114,14 @@ def parse(argv: Sequence[str]) -> tuple[Command, dict[str, Any]]:
 def _joined(argv: Sequence[str]) -> Iterator[str]:
     """The arguments, with what looks like a negative number as the value of the option before it.
 
-    argparse takes -5M for an option; the command itself can say what is wrong with it.
+    argparse takes -5M for an option; the command itself can say what is wrong with it. After -- all is as it is.
     """
     waiting = ""
-    for word in argv:
+    for place, word in enumerate(argv):
+        if word == "--":
+            yield from ([waiting] if waiting else [])
+            yield from argv[place:]
+            return
         if waiting and re.match(r"-[0-9.]", word):
             yield f"{waiting}={word}"
             waiting = ""

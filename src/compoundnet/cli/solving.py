@@ -9,6 +9,7 @@ from .calibrating import device_of
 from .laws import foreseen
 from .limits import given_limits, ranges_for
 from .output import whole, write, write_json
+from .progress import progress
 from .solutions import print_solution
 from .sources import Source, read
 
@@ -98,7 +99,9 @@ def _solve_whole(source: Source, budget: "Budget", search: Search, out: str | No
     forecast, chosen = foreseen(source.network, search.points), _rule(search.objective)
     ranges = ranges_for(source, search.depth, search.width, search.sides)
     timer = search.timer()
-    found = solve(source.network, budget, chosen or forecast, ranges, source.rounding, device=timer, forecast=forecast)
+    with progress("networks") as on_done:
+        asked = (source.network, budget, chosen, ranges, source.rounding)
+        found = solve(*asked, device=timer, forecast=forecast, on_done=on_done)
     return finish(to_dict(found), out, json, lambda: print_solution(source, search.sides, found))
 
 

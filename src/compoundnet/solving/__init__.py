@@ -3,7 +3,6 @@
 from .certificate import Certificate as Certificate
 from .explaining import Explanation as Explanation
 from .explaining import explain as explain
-from .families import forecast_of as forecast_of
 from .forecast import Forecast as Forecast
 from .front import Front as Front
 from .front import front as front
@@ -20,3 +19,4 @@ from .solver import solve as solve
 from .surface import Surface as Surface
 from .surface import surface as surface
 from .verifying import verify as verify
+from .whose_law import forecast_of as forecast_of

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
@@ -19,6 +19,7 @@ from .surface import Numbers, Surface
 
 # A score that another machine computes differs in its last digits: what lies below a millionth of a point is equal.
 _DIGITS = 6
+_PART = 2**18  # networks between two reports
 # family of a law -> the network that its factors are relative to, by ``fingerprint``; others have none of ours
 _BASES: Mapping[str, str] = MappingProxyType(
     {
@@ -53,9 +54,21 @@ class Forecast:
     law: Law
     base: Network
 
-    def predict(self, space: Surface, places: NDArray[np.int64]) -> Prediction:
-        """Top-1 in percent for networks of a surface, by their places in it flattened, shape (places,)."""
-        return self.law.predict(*self._columns(space, places))
+    def predict(
+        self, space: Surface, places: NDArray[np.int64], on_done: Callable[[int, int], None] | None = None
+    ) -> Prediction:
+        """Top-1 in percent for networks of a surface, by their places in it flattened, shape (places,).
+
+        ``on_done`` is called with how many are predicted and how many there are, every quarter of a million.
+        """
+        columns = self._columns(space, places)
+        parts = list[Prediction]()
+        for start in range(0, max(1, len(places)), _PART):
+            parts.append(self.law.predict(*(column[start : start + _PART] for column in columns)))
+            if on_done is not None:
+                on_done(min(start + _PART, len(places)), len(places))
+        mean, low, high, outside = zip(*parts, strict=True)
+        return Prediction(*map(np.concatenate, (mean, low, high)), outside=np.concatenate(outside))
 
     def scores(self, found: Prediction) -> Numbers:
         """What an objective makes of predictions, of the same shape: those inside the data come first."""

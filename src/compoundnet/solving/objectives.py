@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 from compoundnet.network import Network
 from compoundnet.rules import AXES, RULES, Piece, Rule, rule
 from compoundnet.scaling import Scaling
-from compoundnet.schema import FieldError, shown
+from compoundnet.schema import FieldError, require, require_kind, shown
 
-from .families import forecast_of
 from .forecast import Forecast
 from .surface import Surface
+from .whose_law import forecast_of
 
 # From a surface and the share of the budget that each network uses, both of shape (widths, depths, sides), to a
 # score for each; the highest admitted one wins.
@@ -24,17 +24,24 @@ USE = 0.98  # of the tightest limit: networks that use at least so much are comp
 ACCURACY = "accuracy"
 
 
-def objective_of(given: Rule | Forecast | Objective | str | None, network: Network) -> Rule | Forecast | Objective:
-    """An objective, or what the command line takes for one: None or "accuracy" (the forecast of the network's family).
+def objective_of(
+    given: Rule | Forecast | Objective | str | None, network: Network, forecast: Forecast | None = None
+) -> Rule | Forecast | Objective:
+    """An objective, or what the command line takes for one: None or "accuracy" is ``forecast``.
 
-    "rule:NAME" is the direction of a rule. Raises FieldError for anything else, and ValueError for an unknown rule.
+    Without one it is the forecast of the network's family. "rule:NAME" is the direction of a rule. Raises FieldError
+    for anything else and for two forecasts that differ, and ValueError for an unknown rule.
 
     >>> from compoundnet.families import named
     >>> objective_of("rule:dWr", named("tiny")).name, objective_of(None, named("tiny")).law.group
     ('dWr', 'efficientnet')
     """
+    if forecast is not None:
+        require_kind(forecast, Forecast, "forecast")
     if given is None or given == ACCURACY:
-        return forecast_of(network)
+        return forecast_of(network) if forecast is None else forecast
+    if isinstance(given, Forecast) and forecast is not None:
+        require(given == forecast, "forecast", "another one than the objective, which is a forecast itself; give one")
     if isinstance(given, str):
         return rule_named(given)
     if isinstance(given, Rule | Forecast) or (callable(given) and not isinstance(given, type)):

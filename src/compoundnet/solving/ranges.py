@@ -15,7 +15,9 @@ from compoundnet.schema import require, require_kind, require_number
 MOST_FACTOR = 64.0
 MOST_SIDE = 8192
 MOST_SIDES = 2048
-MOST_NETWORKS = 20_000_000  # of one range; their costs take less than a gigabyte
+MOST_NETWORKS = 20_000_000  # of one range: costs take 40 bytes each, judging by accuracy about 100, so 2 GB
+MOST_UNASKED = 7_000_000  # where nobody gave the sides: seconds
+FEWEST_SIDES = 16  # fewer are no choice
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,21 +59,40 @@ class Ranges:
 
 
 def coarsened(network: Network, rounding: Rounding, ranges: Ranges = Ranges()) -> Ranges:
-    """The ranges with every second of their sides, then every fourth, ..., until they hold at most 20 million networks.
+    """The ranges with every second, third, ... of their sides: as many as make at most 7 million networks.
 
-    The first and the last side stay. What ``solve`` and ``surface`` take where no ranges were given: a deep and wide
-    network rounds to more sizes than a small one.
+    The first side that the network can take stays, and the last. Where fewer than 16 would be left, 16 or a few more
+    stay, as long as they make at most 20 million. What ``solve`` and ``surface`` take where no ranges were given: a
+    deep and wide network rounds to more sizes than a small one. Raises FieldError where 16 sides are too many.
 
     >>> from compoundnet.families import named
     >>> from compoundnet.scaling import RELEASED
-    >>> [coarsened(named(name), RELEASED).sides[1] for name in ("resnet50", "resnet152")]
-    [100, 104]
+    >>> [coarsened(named(name), RELEASED).sides[:2] for name in ("resnet50", "resnet152")]
+    [(96, 100), (96, 116)]
     """
-    pairs = len(widths(network, rounding, *ranges.width).values) * len(depths(network, rounding, *ranges.depth).values)
+    wide, deep = (len(axis.values) for axis in axes(network, rounding, ranges))
+    own = sides(network, rounding, ranges.sides)
+    usual = [side for side in own if side in set(ranges.sides)]
+    beside = len(own) - len(usual)
+    if wide * deep * len(own) <= MOST_UNASKED or len(own) <= FEWEST_SIDES:
+        return ranges
     step = 1
-    while pairs * len(sides(network, rounding, ranges.sides[::step])) > MOST_NETWORKS and step < len(ranges.sides):
-        step *= 2
-    return replace(ranges, sides=ranges.sides[::step])
+    while wide * deep * (len(_every(usual, step)) + beside) > MOST_UNASKED:
+        if len(_every(usual, step + 1)) < FEWEST_SIDES:
+            break
+        step += 1
+    found = _every(usual, step)
+    count = wide * deep * (len(found) + beside)
+    sizes = f"{wide:,} widths and {deep:,} depths make {count:,} networks with {len(found)} sides"
+    remedy = f"at most {MOST_NETWORKS:,}: narrow --depth or --width, or give fewer --sides"
+    require(count <= MOST_NETWORKS, "ranges", f"{sizes}; {remedy}")
+    return replace(ranges, sides=found)
+
+
+def _every(usual: Sequence[int], step: int) -> tuple[int, ...]:
+    """Every so-manieth side, and the last."""
+    found = tuple(usual[::step])
+    return found if found[-1] == usual[-1] else (*found, usual[-1])
 
 
 def _described(sides: tuple[int, ...]) -> str:
@@ -80,6 +101,9 @@ def _described(sides: tuple[int, ...]) -> str:
         return f"side {sides[0]}"
     if len(steps) == 1 and min(steps) > 0:
         return f"sides {sides[0]} to {sides[-1]} by {min(steps)}"
+    before = {high - low for low, high in pairwise(sides[:-1])}
+    if len(before) == 1 and 0 < sides[-1] - sides[-2] < min(before):
+        return f"sides {sides[0]} to {sides[-2]} by {min(before)}, and {sides[-1]}"
     return f"{len(sides):,} sides from {min(sides)} to {max(sides)}"
 
 
@@ -89,6 +113,11 @@ class Axis:
 
     factors: tuple[float, ...]
     values: tuple[tuple[int, ...], ...]
+
+
+def axes(network: Network, rounding: Rounding, ranges: Ranges) -> tuple[Axis, Axis]:
+    """The widths and the depths that ranges hold."""
+    return widths(network, rounding, *ranges.width), depths(network, rounding, *ranges.depth)
 
 
 def widths(network: Network, rounding: Rounding, low: float, high: float) -> Axis:

@@ -1,5 +1,6 @@
 """solve(): the best network within a budget, of every one that rounding can give."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from types import SimpleNamespace
 
@@ -17,7 +18,7 @@ from compoundnet.schema import FieldError, require, require_kind
 
 from .forecast import Forecast, Predicted, Ties
 from .objectives import Objective, along, name_of, objective_of
-from .ranges import Ranges, coarsened
+from .ranges import Ranges
 from .surface import Surface, surface
 
 RUNNERS_UP = 9
@@ -70,16 +71,18 @@ def solve(
     space: Surface | None = None,
     device: Device | None = None,
     forecast: Forecast | None = None,
+    on_done: Callable[[int, int], None] | None = None,
 ) -> Solution:
     """The network with the highest score among all that ``ranges`` hold and ``budget`` admits.
 
     ``objective`` is a forecast of accuracy, a rule, whose direction is followed (see ``along``), a function of the
     surface, or what the command line takes: "accuracy", "rule:NAME". Without one the accuracy that the law of the
     network's family predicts is the objective. Equal scores go to the cheaper network. ``ranges`` default to those of
-    ``surface``. ``space`` is the surface, where it was made before, with the same ``device``, which predicts latency.
-    ``forecast`` predicts the accuracy of what another objective found. Raises FieldError when nothing fits, with what
-    the smallest network needs, for what is no objective, for scores that are not numbers, and for a limit on latency
-    without a device.
+    ``surface``. ``space`` is the surface, where it was made before: of the same network, ``rounding`` and ranges, with
+    the same ``device``, which predicts latency. ``forecast`` is that accuracy in place of the family's; beside another
+    objective it predicts what that one found. ``on_done`` hears how many admitted networks are predicted, of how many.
+    Raises FieldError when nothing fits, with what the smallest network needs, for what is no objective, for two
+    forecasts, for scores that are not numbers, for another surface, and for a limit on latency without a device.
 
     >>> from compoundnet.families import named
     >>> from compoundnet.rules import RULES
@@ -91,20 +94,15 @@ def solve(
     """
     require_network(network)
     require_kind(budget, Budget, "budget")
-    objective = objective_of(objective, network)
-    ranges = coarsened(network, rounding) if ranges is None else ranges
-    space = surface(network, ranges, rounding, device) if space is None else space
+    objective = objective_of(objective, network, forecast)
+    space = surface(network, ranges, rounding, device) if space is None else _made(space, network, ranges, rounding)
     used, admitted = judged(space, budget)
     places = np.flatnonzero(admitted)
     if len(places) == 0:
         raise FieldError("budget", infeasible(space, budget, used))
-    foreseen = objective.predict(space, places) if isinstance(objective, Forecast) else None
+    foreseen = objective.predict(space, places, on_done) if isinstance(objective, Forecast) else None
     scores = _scores(space, used, objective, places, foreseen)
-    # Networks outside the data of a law come after all others.
-    last = np.zeros(len(places), bool) if foreseen is None else foreseen.outside
-    bad = int((~np.isfinite(scores)).sum())
-    require(bad == 0, "objective", f"its score is not a number for {bad:,} of {len(places):,} networks")
-    order = np.lexsort((space.costs["macs"].ravel()[places], -scores, last))[: 1 + RUNNERS_UP]
+    order = _ranked(scores, space.costs["macs"].ravel()[places], foreseen)
     found = [_candidate(space, int(places[k]), used, float(scores[k])) for k in order]
     forecast = objective if isinstance(objective, Forecast) else forecast
     return Solution(
@@ -115,7 +113,7 @@ def solve(
         active=active(budget, found[0].cost) if len(places) < len(space) else (),
         base=network,
         rounding=rounding,
-        ranges=ranges,
+        ranges=space.ranges,
         budget=budget,
         objective=name_of(objective),
         device=device,
@@ -123,6 +121,15 @@ def solve(
         predicted=None if forecast is None else forecast.one(found[0].network, found[0].cost),
         ties=None if foreseen is None or forecast is None else _ties(forecast, space, places, foreseen, int(order[0])),
     )
+
+
+def _made(space: Surface, network: Network, ranges: Ranges | None, rounding: Rounding) -> Surface:
+    """The surface that was made before. Raises FieldError for one of something else: its certificate would be false."""
+    asked = {"network": network, "rounding": rounding, "ranges": space.ranges if ranges is None else ranges}
+    for name, value in asked.items():
+        problem = f"made with another {name}; make it with the same one, or leave it out"
+        require(getattr(space, name) == value, "space", problem.replace("another ranges", "other ranges"))
+    return space
 
 
 def _scores(
@@ -140,6 +147,18 @@ def _scores(
     scores = np.asarray(score(space, used), np.float64)
     require(scores.shape == space.shape, "objective", f"it gave scores of shape {scores.shape}, not {space.shape}")
     return scores.ravel()[places]
+
+
+def _ranked(scores: NDArray[np.float64], macs: NDArray[np.float64], foreseen: Prediction | None) -> NDArray[np.int64]:
+    """Where the best networks are, from the best one on. Raises FieldError for scores that are not numbers."""
+    bad = int((~np.isfinite(scores)).sum())
+    require(bad == 0, "objective", f"its score is not a number for {bad:,} of {len(scores):,} networks")
+    # Networks outside the data of a law come after all others.
+    last = np.zeros(len(scores), bool) if foreseen is None else foreseen.outside
+    count = min(len(scores), 1 + RUNNERS_UP)
+    inside = np.where(last, -np.inf, scores)
+    few = np.flatnonzero(inside >= np.partition(inside, -count)[-count])  # to sort all of them takes seconds
+    return few[np.lexsort((macs[few], -scores[few], last[few]))][:count]
 
 
 def _ties(forecast: Forecast, space: Surface, places: NDArray[np.int64], foreseen: Prediction, best: int) -> Ties:

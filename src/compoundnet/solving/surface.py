@@ -20,7 +20,7 @@ from compoundnet.network import Network, require_network, unfold_block, unfold_h
 from compoundnet.scaling import RELEASED, Rounding, Scaling, scale
 from compoundnet.schema import require
 
-from .ranges import MOST_NETWORKS, Axis, Ranges, coarsened, depths, sides, widths
+from .ranges import MOST_NETWORKS, Axis, Ranges, axes, coarsened, sides
 from .stacking import described, stacked
 
 Numbers: TypeAlias = NDArray[np.float64]
@@ -37,10 +37,12 @@ class Surface:
 
     With a device, ``costs["latency_ms"]`` are its milliseconds, which need not be whole.
     ``network`` and ``rounding`` give them back: ``at(index)`` is the network, ``scaling(index)`` its factors.
+    ``ranges`` is what it was asked for; ``sides`` are those of them that the network can take, and its own.
     """
 
     network: Network
     rounding: Rounding
+    ranges: Ranges
     width: Axis
     depth: Axis
     sides: tuple[int, ...]
@@ -77,8 +79,8 @@ def surface(
 ) -> Surface:
     """Every distinct network that scaling ``network`` within ``ranges`` and rounding can give, with its costs.
 
-    ``ranges`` default to d from 0.25 to 4, w from 0.25 to 2.5 and sides from 96 to 640 by 4, or by 8, 16, ... where
-    those are more than 20 million networks (``coarsened``). ``device`` adds the latency that it predicts. Raises
+    ``ranges`` default to d from 0.25 to 4, w from 0.25 to 2.5 and sides from 96 to 640 by 4, or by 8, 12, ... where
+    those are more than 7 million networks (``coarsened``). ``device`` adds the latency that it predicts. Raises
     FieldError when no side of the range is one that the network can take, and for given ranges that hold too many.
 
     >>> from compoundnet.families import named
@@ -92,13 +94,12 @@ def surface(
     wanted = f"{min(ranges.sides)} to {max(ranges.sides)}"
     problem = f"none of {wanted} is a side that the rounding gives and total stride {network.total_stride} allows"
     require(len(allowed) > 0, "sides", problem)
-    wide = widths(network, rounding, *ranges.width)
-    deep = depths(network, rounding, *ranges.depth)
+    wide, deep = axes(network, rounding, ranges)
     count = len(wide.values) * len(deep.values) * len(allowed)
     sizes = f"{len(wide.values):,} widths, {len(deep.values):,} depths and {len(allowed):,} sides"
     remedy = f"at most {MOST_NETWORKS:,}: narrow the ranges, or take fewer sides"
     require(count <= MOST_NETWORKS, "ranges", f"{sizes} make {count:,} networks; {remedy}")
-    return Surface(network, rounding, wide, deep, allowed, _costs(network, wide, deep, allowed, device))
+    return Surface(network, rounding, ranges, wide, deep, allowed, _costs(network, wide, deep, allowed, device))
 
 
 def _costs(
