@@ -146,6 +146,16 @@ def test_a_range_that_ends_before_the_budget_is_said(run: Run) -> None:
     assert answer(run, "solve", "mobilenet_v2", "--max-macs", "1000G", *SMALL)["active_limits"] == []
 
 
+def test_why_the_best_by_accuracy_uses_little_of_a_budget_is_said(run: Run) -> None:
+    """Networks outside the law's data come after all others, however large the budget."""
+    given = ("solve", "efficientnet_b0", "--max-macs", "100G", "--width", "1:2.5", "--sides", "224:640:52")
+    code, text, _ = run(*given)
+    assert code == 0
+    assert "would be predicted above it, but lie outside the data of the accuracy law" in text
+    assert "--objective rule:NAME uses the budget" in text
+    assert "outside the data of the accuracy law" not in run(*given, "--objective", "rule:efficientnet")[1]
+
+
 def test_a_budget_that_cannot_be_kept_leaves_no_file(run: Run, tmp_path: Path) -> None:
     code, text, err = run("solve", "mobilenet_v2", "--max-macs", "1k", *SMALL, "--out", tmp_path / "net.json")
     assert (code, text) == (2, "")

@@ -27,7 +27,7 @@ def test_a_folder_is_read_as_torchvision_reads_it_but_in_natural_order(tmp_path:
 
 
 def test_hidden_and_foreign_files_do_not_count_and_pictures_may_lie_deeper(tmp_path: Path) -> None:
-    class_folders(tmp_path, {"2": 1, "10": 1, "10/deeper": 1, ".hidden": 1, "2/.thumbs": 1})
+    class_folders(tmp_path, {"2": 1, "10": 1, "10/deeper": 1, ".hidden": 1, "__MACOSX": 1, "2/.thumbs": 1})
     for name in ("2/.DS_Store", "2/._0.jpg", "2/notes.txt", ".DS_Store"):
         (tmp_path / name).write_bytes(b"none")
     found = folder(tmp_path)

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import pairwise, product
@@ -602,3 +603,16 @@ def test_the_direction_of_a_rule_is_scored_by_the_distance_from_its_ray() -> Non
     assert scores.ravel().tolist() == pytest.approx([0, 0, 0])
     scores = along(RULES["depth"])(space, np.ones(space.shape))
     assert scores.ravel().tolist() == pytest.approx([-math.log(2), 0, -math.log(2)])
+
+
+@pytest.mark.parametrize(
+    ("values", "problem"),
+    [
+        ({"depth": 2}, "depth: the least and the most, such as (1.0, 2.0), not 2"),
+        ({"width": "12"}, "width: the least and the most"),
+        ({"sides": 224}, "sides: pixels, such as (224, 256), not 224"),
+    ],
+)
+def test_ranges_that_are_none_are_one_line(values: dict[str, Any], problem: str) -> None:
+    with pytest.raises(FieldError, match=re.escape(problem)):
+        Ranges(**values)

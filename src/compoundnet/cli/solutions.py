@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from compoundnet.solving import Candidate, Forecast, Solution
     from compoundnet.solving.forecast import Predicted
 
+_WELL_USED = 0.95  # of the budget: below, people ask why the best network is not larger
 _FAR = -100.0  # logarithms of scaling lie closer to a ray; below are scores of networks that use too little
 
 
@@ -35,7 +36,12 @@ def print_solution(source: Source, sides: str | None, solution: "Solution") -> N
     write_table(("Next best", "Multiply-adds", "Of the budget", title), ups)
     counts = f"{solution.admissible:,} networks within the budget, of {solution.enumerated:,} in range"
     active = f"limited by {' and '.join(map(words, solution.active))}"
-    if solution.admissible == solution.enumerated:
+    if solution.unfounded and best.use < _WELL_USED:
+        active = (
+            f"{solution.unfounded:,} networks within the budget would be predicted above it, but lie outside the data "
+            "of the accuracy law, which says nothing of them: --objective rule:NAME uses the budget"
+        )
+    elif solution.admissible == solution.enumerated:
         active = "the range ends before the budget does: widen --depth, --width or --sides"
     write(f"\nThe best by {solution.objective} of {counts}; {active}.")
     print_ranges(source, solution.ranges, sides)

@@ -19,6 +19,7 @@ PARTS = {
 }
 _EXPECTED = "expected one sub-folder of pictures for each class, or train/ and val/ that hold them"
 _SHOWN = 4
+HIDDEN = (".", "__MACOSX")  # what systems and archives leave beside the classes
 
 
 def folder(path: str | Path, classes: Sequence[str] | None = None, *, trainable: bool = True) -> Files:
@@ -97,7 +98,7 @@ def _existing(path: str | Path) -> Path:
 
 
 def _folders(root: Path) -> list[Path]:
-    found = (entry.name for entry in os.scandir(root) if entry.is_dir() and not entry.name.startswith("."))
+    found = (entry.name for entry in os.scandir(root) if entry.is_dir() and not entry.name.startswith(HIDDEN))
     return [root / name for name in sorted(found, key=natural)]
 
 

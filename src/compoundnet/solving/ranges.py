@@ -10,7 +10,7 @@ from itertools import pairwise
 
 from compoundnet.network import Network
 from compoundnet.scaling import Rounding, scaled_repeats, scaled_widths
-from compoundnet.schema import require, require_kind, require_number
+from compoundnet.schema import require, require_kind, require_number, shown
 
 MOST_FACTOR = 64.0
 MOST_SIDE = 8192
@@ -37,10 +37,15 @@ class Ranges:
 
     def __post_init__(self) -> None:
         for name in ("depth", "width"):
-            low, high = pair = getattr(self, name)
+            pair = getattr(self, name)
+            fits = isinstance(pair, Sequence) and not isinstance(pair, str) and len(pair) == 2
+            require(fits, name, f"the least and the most, such as (1.0, 2.0), not {shown(pair)}")
+            low, high = pair
             for value in pair:
                 require_number(value, name, f"a positive number up to {MOST_FACTOR:g}", above=0, most=MOST_FACTOR)
             require(low <= high, name, f"from {low:g} to {high:g} is an empty range")
+        many = isinstance(self.sides, Iterable) and not isinstance(self.sides, str)
+        require(many, "sides", f"pixels, such as (224, 256), not {shown(self.sides)}")
         object.__setattr__(self, "sides", tuple(self.sides))
         require(len(self.sides) > 0, "sides", "an empty range")
         require(len(self.sides) <= MOST_SIDES, "sides", f"{len(self.sides):,} of them; at most {MOST_SIDES:,}")
@@ -68,7 +73,7 @@ def coarsened(network: Network, rounding: Rounding, ranges: Ranges = Ranges()) -
     >>> from compoundnet.families import named
     >>> from compoundnet.scaling import RELEASED
     >>> [coarsened(named(name), RELEASED).sides[:2] for name in ("resnet50", "resnet152")]
-    [(96, 100), (96, 116)]
+    [(96, 100), (96, 112)]
     """
     wide, deep = (len(axis.values) for axis in axes(network, rounding, ranges))
     own = sides(network, rounding, ranges.sides)

@@ -43,7 +43,8 @@ class Solution:
     ``enumerated`` networks are distinct and all that the ranges hold; ``admissible`` of them are within the budget.
     ``active`` names the limits that the best network takes the largest share of; none when all networks fit.
     ``device`` predicted the latency, ``forecast`` the accuracy, where there were any; ``ties`` is counted where the
-    forecast was the objective.
+    forecast was the objective, and ``unfounded``: the admitted networks that would be predicted above the best one, but
+    lie outside the data of the law, so that they come after all others.
     """
 
     best: Candidate
@@ -60,6 +61,7 @@ class Solution:
     forecast: Forecast | None = None
     predicted: Predicted | None = None
     ties: Ties | None = None
+    unfounded: int = 0
 
 
 def solve(
@@ -120,6 +122,7 @@ def solve(
         forecast=forecast,
         predicted=None if forecast is None else forecast.one(found[0].network, found[0].cost),
         ties=None if foreseen is None or forecast is None else _ties(forecast, space, places, foreseen, int(order[0])),
+        unfounded=0 if foreseen is None else _unfounded(foreseen, int(order[0])),
     )
 
 
@@ -164,6 +167,11 @@ def _ranked(scores: NDArray[np.float64], macs: NDArray[np.float64], foreseen: Pr
 def _ties(forecast: Forecast, space: Surface, places: NDArray[np.int64], foreseen: Prediction, best: int) -> Ties:
     overlap = (foreseen.high >= foreseen.low[best]) & (foreseen.low <= foreseen.high[best])
     return Ties(int(overlap.sum()), len(forecast.as_good(space, places[overlap], int(places[best]))))
+
+
+def _unfounded(foreseen: Prediction, best: int) -> int:
+    """How many networks would be predicted above the best one, but outside the law's data."""
+    return int((foreseen.outside & (foreseen.mean > foreseen.mean[best])).sum()) if not foreseen.outside[best] else 0
 
 
 def _candidate(space: Surface, place: int, used: NDArray[np.float64], score: float) -> Candidate:
