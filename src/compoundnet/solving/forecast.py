@@ -61,10 +61,11 @@ class Forecast:
 
         ``on_done`` is called with how many are predicted and how many there are, every quarter of a million.
         """
-        columns = self._columns(space, places)
+        depth, width, side, macs = self._columns(space, places)
         parts = list[Prediction]()
         for start in range(0, max(1, len(places)), _PART):
-            parts.append(self.law.predict(*(column[start : start + _PART] for column in columns)))
+            part = slice(start, start + _PART)
+            parts.append(self.law.predict(depth[part], width[part], side[part], macs[part]))
             if on_done is not None:
                 on_done(min(start + _PART, len(places)), len(places))
         mean, low, high, outside = zip(*parts, strict=True)
