@@ -27,9 +27,7 @@ class Claim:
     """The parts of a solution's JSON. Raises FieldError, with the path, for JSON that is none."""
 
     def __init__(self, data: Mapping[str, Any]) -> None:
-        require(
-            isinstance(data, Mapping), "", "a solution is a JSON object, as solve --json or to_dict makes it"
-        )
+        require(isinstance(data, Mapping), "", "a solution is a JSON object, as solve --json or to_dict makes it")
         require_version(data.get("version"), VERSION)
         self.data = data
         given = data.get("certificate")
