@@ -10,13 +10,16 @@ cell; the figures of all folds together are means with t-intervals over folds. I
   defaults of its train.py but for the batch, from the same weights, for as long as the transfer took;
 - trained from scratch by the same loop, for as long.
 
-timm's wheel has no train.py; the loop here is its order of calls. All see whole pictures at 224 pixels.
+timm's wheel has no train.py; the loop here is its order of calls. The loop sees whole pictures at 224 pixels, the
+transfer at the resolution that it chooses. What is done is kept in the folder ``--out``; stopped at any moment, the
+same command goes on with the next fold or method.
 """
 
 import argparse
+import json
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -138,32 +141,51 @@ def transferred(
         seconds = time.monotonic() - start
         logits = answered(done.place.folder, test)
     reasons = {reason.setting: reason.value for reason in done.reasons}
-    about = {"kept": done.best.how, "epochs": len(done.epochs), "unfrozen": reasons["unfrozen"]}
+    chosen = {key: reasons[key] for key in ("resolution", "unfrozen")}
+    about = {"kept": done.best.how, "epochs": len(done.epochs), **chosen}
     return logits, {"seconds": round(seconds, 1), **about, "validation_head_only": dict(done.head.figures)}
 
 
+def once(path: Path, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """What ``make`` gives, or what it gave before."""
+    if not path.exists():
+        made = make()
+        beside = path.with_suffix(".part")
+        beside.write_text(json.dumps(made))
+        beside.rename(path)
+    return json.loads(path.read_text())
+
+
+def one(name: str, parts: tuple[Examples, Examples], seconds: float, threads: int, fold: int) -> dict[str, Any]:
+    """One method's figures on one fold."""
+    train, test = parts
+    start = time.monotonic()
+    if name == "transfer":
+        logits, about = transferred(train, test, seconds, threads, fold)
+    else:
+        logits = fitted(train, test, seconds, name == "timm", fold)
+        about = {"seconds": round(time.monotonic() - start, 1)}
+    return {"what": "elpv", "method": name, "fold": fold, "threads": threads, **figures(logits, test), **about}
+
+
 def records(
-    count: int, only: Sequence[int], budget: float, threads: int, methods: Sequence[str]
+    count: int, only: Sequence[int], budget: float, threads: int, methods: Sequence[str], out: Path
 ) -> Iterator[dict[str, Any]]:
     """One record a fold and method, then one of all folds together for each method."""
     torch.set_num_threads(threads)
+    folder = out / f"{count}folds_{budget:g}s_{threads}threads"
+    folder.mkdir(parents=True, exist_ok=True)
     cells = elpv()
     parts = folds(cells, count, groups=cells.strata)
-    kept: dict[str, list[dict[str, float]]] = {name: [] for name in methods}
+    kept: dict[str, list[dict[str, Any]]] = {name: [] for name in methods}
     for fold in only:
-        train, test = parts[fold]
         seconds = budget
         for name in methods:
-            start = time.monotonic()
-            if name == "transfer":
-                logits, about = transferred(train, test, budget, threads, fold)
-                seconds = about["seconds"]
-            else:
-                logits = fitted(train, test, seconds, name == "timm", fold)
-                about = {"seconds": round(time.monotonic() - start, 1)}
-            found = figures(logits, test)
+            make = partial(one, name, parts[fold], seconds, threads, fold)
+            found = once(folder / f"{name}{fold}.json", make)
+            seconds = found["seconds"] if name == "transfer" else seconds
             kept[name].append(found)
-            yield {"what": "elpv", "method": name, "fold": fold, "threads": threads, **found, **about}
+            yield found
     for name, rows in kept.items():
         means = {key: over_folds([row[key] for row in rows]) for key in FIGURES}
         yield {"what": "elpv", "method": name, "folds": len(rows), "threads": threads, "budget": budget, **means}
@@ -176,9 +198,11 @@ def main() -> None:
     parser.add_argument("--budget", default="20m", help="for each fold's transfer, and for each of the others")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--methods", nargs="*", default=["transfer", "timm", "scratch"])
+    parser.add_argument("--out", type=Path, default=Path("runs/elpv"), help="what is done is kept here")
     given = parser.parse_args()
     only = range(given.folds) if given.only is None else given.only
-    found = records(given.folds, only, span(given.budget, "--budget"), given.threads, given.methods)
+    budget = span(given.budget, "--budget")
+    found = records(given.folds, only, budget, given.threads, given.methods, given.out)
     if given.only is not None:
         for record in found:
             print(record, flush=True)

@@ -21,6 +21,7 @@ from tools.accuracy_block import (
     accuracy_unseen,
 )
 from tools.calibration_block import calibration
+from tools.elpv_block import elpv
 from tools.fashion_block import fashion
 from tools.files import newest_benchmarks, published, records
 from tools.input_block import input_pipeline
@@ -31,6 +32,7 @@ from tools.serving_block import serving
 from tools.solver_block import solver_speed, solver_table
 from tools.stages_block import stages_budgets, stages_enumerated, stages_sizes
 from tools.tables import table, taken
+from tools.training_block import training
 
 _BLOCK = re.compile(r"(<!-- generated:(\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 _UNITS = {"M": 10**6, "B": 10**9}
@@ -245,6 +247,8 @@ BLOCKS: Mapping[str, Callable[[], str]] = MappingProxyType(
         "stages_enumerated": stages_enumerated,
         "input": input_pipeline,
         "fashion": fashion,
+        "elpv": elpv,
+        "training": training,
         "int8": int8,
         "calibration": calibration,
         "latency": latency,
