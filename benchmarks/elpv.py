@@ -7,11 +7,12 @@ cell; the figures of all folds together are means with t-intervals over folds. I
 
 - transferred: `compoundnet.transferring.transfer` within the budget, from the ImageNet weights; its head alone too;
 - fine-tuned by timm's parts (model, loader, SGD with Nesterov momentum, cosine with warm-up, label smoothing) with the
-  defaults of its train.py but for the batch, from the same weights, for as long as the transfer took;
+  defaults of its train.py but for the batch, from the same weights, for the whole budget;
 - trained from scratch by the same loop, for as long.
 
 timm's wheel has no train.py; the loop here is its order of calls. The loop sees whole pictures at 224 pixels, the
-transfer at the resolution that it chooses. What is done is kept in the folder ``--out``; stopped at any moment, the
+transfer at the resolution that it chooses. Test pictures are seen once as they are, and in all eight symmetries, whose
+log-probabilities are averaged. What is done is kept in the folder ``--out``; stopped at any moment, the
 same command goes on with the next fold or method.
 """
 
@@ -44,7 +45,8 @@ from compoundnet.weights import from_ours, load
 from .recording import write
 
 MODEL, SIDE, BATCH = "efficientnet_lite0", 224, 32
-FIGURES = ("auroc", "mean_per_class")
+MEAN = "_of_8_views"
+FIGURES = ("auroc", "mean_per_class", f"auroc{MEAN}", f"mean_per_class{MEAN}")
 
 
 class Views(Dataset[tuple[Any, int]]):
@@ -64,7 +66,7 @@ class Views(Dataset[tuple[Any, int]]):
 
 
 def fitted(train: Examples, test: Examples, seconds: float, pretrained: bool, seed: int) -> NDArray[np.float64]:
-    """timm's loop for ``seconds``; the logits of the test pictures."""
+    """timm's loop for ``seconds``; the logits of the test pictures by view."""
     torch.manual_seed(seed)
     model: Any = timm.create_model(f"tf_{MODEL}", num_classes=1000, drop_rate=0.2)
     if pretrained:
@@ -97,23 +99,32 @@ def fitted(train: Examples, test: Examples, seconds: float, pretrained: bool, se
         scheduler.step(epoch)
         if taken > seconds:
             break
-    model.eval()
+    return answers(model.eval(), DataLoader(Views(test, False), BATCH))
+
+
+def answers(model: torch.nn.Module, pictures: DataLoader[Any]) -> NDArray[np.float64]:
+    """Log-probabilities (8, N, K) of every picture as it is and in the other symmetries of the square."""
+    made: list[torch.Tensor] = []
     with torch.inference_mode():
-        return torch.cat([model(x) for x, _ in DataLoader(Views(test, False), BATCH)]).double().numpy()
+        for x, _ in pictures:
+            turned = [each.flip(axes) for each in (x, x.transpose(2, 3)) for axes in ((), (2,), (3,), (2, 3))]
+            made.append(torch.stack([model(each.contiguous()) for each in turned]).double().log_softmax(2))
+    return torch.cat(made, 1).numpy()
 
 
 def answered(path: Path, test: Examples) -> NDArray[np.float64]:
-    """The saved model's logits of the test pictures, one view each."""
+    """The saved model's logits of the test pictures by view."""
     saved = load(path)
-    pictures = DataLoader(Pictures(test, saved.weights.preprocess), BATCH)
-    with torch.inference_mode():
-        return torch.cat([saved.model(x) for x, _ in pictures]).double().numpy()
+    return answers(saved.model, DataLoader(Pictures(test, saved.weights.preprocess), BATCH))
 
 
-def figures(logits_NK: NDArray[np.float64], test: Examples) -> dict[str, float]:
-    """AUROC, and the mean of both classes' recalls (balanced accuracy), of one fold."""
-    found = metrics(logits_NK, test.labels, "multiclass", test.classes, draws=1)
-    return {name: round(found.values[name], 4) for name in FIGURES}
+def figures(logits_VNK: NDArray[np.float64], test: Examples) -> dict[str, float]:
+    """AUROC, and the mean of both classes' recalls (balanced accuracy), of one fold: of one view, and of the mean."""
+    made: dict[str, float] = {}
+    for ending, logits_NK in (("", logits_VNK[0]), (MEAN, logits_VNK.mean(0))):
+        found = metrics(logits_NK, test.labels, "multiclass", test.classes, draws=1)
+        made |= {f"{name}{ending}": round(found.values[name], 4) for name in ("auroc", "mean_per_class")}
+    return made
 
 
 def over_folds(values: Sequence[float]) -> dict[str, Any]:
@@ -131,7 +142,7 @@ def over_folds(values: Sequence[float]) -> dict[str, Any]:
 def transferred(
     train: Examples, test: Examples, budget: float, threads: int, seed: int
 ) -> tuple[NDArray[np.float64], dict[str, Any]]:
-    """The transfer's logits, and what it says of itself."""
+    """The transfer's logits by view, and what it says of itself."""
     with tempfile.TemporaryDirectory() as folder:
         options: dict[str, Any] = {"budget": budget, "symmetry": "all", "threads": threads, "seed": seed}
         say = partial(print, flush=True)
@@ -179,11 +190,9 @@ def records(
     parts = folds(cells, count, groups=cells.strata)
     kept: dict[str, list[dict[str, Any]]] = {name: [] for name in methods}
     for fold in only:
-        seconds = budget
         for name in methods:
-            make = partial(one, name, parts[fold], seconds, threads, fold)
+            make = partial(one, name, parts[fold], budget, threads, fold)
             found = once(folder / f"{name}{fold}.json", make)
-            seconds = found["seconds"] if name == "transfer" else seconds
             kept[name].append(found)
             yield found
     for name, rows in kept.items():

@@ -63,9 +63,9 @@ def test_a_killed_and_an_interrupted_transfer_go_on_and_leave_nothing_half_writt
 ) -> None:
     out = tmp_path / "out"
     work, model = out / ".work", out / "model.safetensors"
-    assert stopped(given, out, lambda: (work / "pixels.part").exists(), signal.SIGKILL)[0] == -signal.SIGKILL
+    assert stopped(given, out, lambda: any(work.glob("pixels_*.part")), signal.SIGKILL)[0] == -signal.SIGKILL
     assert remains(out) == {".work"}
-    code, err = stopped(given, out, lambda: (work / "pixels.npy").exists(), signal.SIGINT)
+    code, err = stopped(given, out, lambda: any(work.glob("pixels_*.npy")), signal.SIGINT)
     assert code == 130
     assert err.splitlines()[-1].startswith(f"compoundnet: {out}: interrupted; ")
     assert "Traceback" not in err
@@ -92,7 +92,7 @@ def test_what_was_killed_as_it_began_or_ended_is_nothing(tmp_path: Path) -> None
     (begun / ".work" / ".identity.json.1.part").write_text("{")
     place = opened(begun, {"a": 1})
     assert opened(begun, {"a": 1}) == place
-    (place.work / "pooled.npy").write_bytes(b"1")
+    (place.work / "pooled_32x32.npy").write_bytes(b"1")
     place.model.write_bytes(b"2")
     shutil.copytree(place.work, begun / ".work.over")
     shutil.rmtree(place.work)

@@ -15,10 +15,10 @@ from .views import Symmetry, views
 WEIGH_FROM = 3.0  # the imbalance from which classes are weighed
 SHARE, LARGE_SHARE, LARGE = 0.2, 0.15, 1000  # of LARGE sets a smaller share says as much
 _LEAST_BATCH, _MOST_BATCH, _STEPS = 8, 32, 20
-MOST_EPOCHS = int(finetune().recipe.epochs)
+MOST_EPOCHS, FEWEST_OF_MOST, STEPS = int(finetune().recipe.epochs), 12, 800  # STEPS are enough; more stages help more
 RATE, DECAY, WARM = 2e-4, 0.02, 0.05  # a stage at a time: gentler than all at once; WARM of the epochs
-PATIENCE = 6
-ENOUGH_EPOCHS = 10  # fewer are not worth opening one more stage
+PATIENCE = 0.5  # of the epochs: before, the rate is too high for the loss to be at its least
+ENOUGH_EPOCHS = 8  # fewer are not worth opening one more stage
 LEAST_EPOCHS = 2  # fewer are not begun
 MAP_BYTES = 4 * 10**9
 # Networks that were trained on random crops see things smaller at the same side in use (FixRes, Touvron et al. 2019):
@@ -56,6 +56,8 @@ def choose(
     """Settings for this data and these parent weights, each with its reason; ``resolution`` is the side if given."""
     weigh = seen.task == "multiclass" and seen.imbalance >= WEIGH_FROM
     batch = max(_LEAST_BATCH, min(_MOST_BATCH, 2 ** math.floor(math.log2(max(1, seen.pictures / _STEPS)))))
+    enough = math.ceil(STEPS * batch / max(1, seen.pictures * (1 - _share(seen))))
+    epochs = min(epochs, max(FEWEST_OF_MOST, enough))
     preprocess = replace(parent, crop=1.0, size=parent.size if resolution is None else (resolution, resolution))
     base = finetune().recipe
     pace = replace(base.optimizer, rate=RATE, per=batch, weight_decay=DECAY, warmup_epochs=WARM * epochs)
@@ -68,7 +70,7 @@ def choose(
         augment=replace(base.augment, policy="none", least_area=1.0, flip=0.5 if symmetry != "none" else 0.0),
         label_smoothing=0.0,
         drop_connect=0.0,
-        patience=PATIENCE,
+        patience=math.ceil(PATIENCE * epochs),
         seed=seed,
     )
     return Settings(
@@ -151,7 +153,9 @@ def _of_training(seen: Look, weigh: bool, recipe: Recipe) -> tuple[Reason, ...]:
             "AdamW as in the recipe finetune; a stage learns 0.8 times as fast as the one after it",
         ),
         Reason(
-            "epochs", f"at most {recipe.epochs:g}", f"as the budget allows; {PATIENCE} without a better loss end it"
+            "epochs",
+            f"at most {recipe.epochs:g}",
+            f"as the budget allows; {recipe.patience} without a better loss end it",
         ),
         Reason("batch norms", "frozen", "batches are small; the parent's statistics are of a million pictures"),
     )

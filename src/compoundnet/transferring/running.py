@@ -36,6 +36,7 @@ from .views import Symmetry, views
 
 Say: TypeAlias = Callable[[str], None]
 LEAST_SECONDS = 10.0
+ALIKE = 1.02  # losses within this ratio are alike on so few pictures: of such epochs the last has seen the most
 LARGER_SHARE = 0.15  # of what is left, that trying a larger resolution may take at most
 
 
@@ -215,7 +216,8 @@ class _Run:
             assert isinstance(average, Tail)
             epochs.append(epoch)
             self.say(f"epoch {epoch.number}: loss {epoch.loss:.3f}; {shown_score(epoch.score)}")
-            if epoch.score.beats(found[0].score, MAIN[objective.task]):
+            least = min(each.score.loss for each in epochs)
+            if epoch.score.beats(best.score, MAIN[objective.task]) and epoch.score.loss <= ALIKE * least:
                 logits = training.judged(kept)
                 found[0] = Best(merged(best.model, average), logits, epoch.score, f"epoch {epoch.number}")
                 self._keep(found[0], objective, labels)
