@@ -161,7 +161,7 @@ def test_ctrl_c_before_the_first_step_says_what_was_written_and_what_goes_on(
 
     assert said() == f"compoundnet: {out}: interrupted before anything was written; the same command begins again\n"
     assert not out.exists()
-    facts = {"task": "multiclass", "classes": ["a", "b"], "images": 4, "preprocess": {}}
+    facts = {"task": "multiclass", "classes": ["a", "b"], "images": 4, "preprocess": {"size": [32, 32]}}
     RunFolder(out).begin(NETWORK, Recipe(), facts)
     assert said() == f"compoundnet: {out}: interrupted; the run is begun; go on with the same command and --resume\n"
     again = f"compoundnet: {out}: interrupted; what was saved is there; go on with the same command\n"
