@@ -16,7 +16,7 @@ WEIGH_FROM = 3.0  # the imbalance from which classes are weighed
 SHARE, LARGE_SHARE, LARGE = 0.2, 0.15, 1000  # of LARGE sets a smaller share says as much
 _LEAST_BATCH, _MOST_BATCH, _STEPS = 8, 32, 20
 MOST_EPOCHS, FEWEST_OF_MOST, STEPS = int(finetune().recipe.epochs), 12, 800  # STEPS are enough; more stages help more
-RATE, DECAY, WARM = 2e-4, 0.02, 0.05  # a stage at a time: gentler than all at once; WARM of the epochs
+RATE, DECAY, WARM = 4e-3, 0.02, 0.05  # RATE of the size of each tensor; WARM of the epochs
 PATIENCE = 0.5  # of the epochs: before, the rate is too high for the loss to be at its least
 ENOUGH_EPOCHS = 8  # fewer are not worth opening one more stage
 LEAST_EPOCHS = 2  # fewer are not begun
@@ -150,7 +150,7 @@ def _of_training(seen: Look, weigh: bool, recipe: Recipe) -> tuple[Reason, ...]:
         Reason(
             "learning rate",
             rate,
-            "AdamW as in the recipe finetune; a stage learns 0.8 times as fast as the one after it",
+            "of each tensor's root mean square, by AdamW; a stage learns 0.8 times as fast as the one after it",
         ),
         Reason(
             "epochs",

@@ -26,6 +26,7 @@ from .scoring import Score, score
 from .tail import Tail, unfrozen
 
 _JUDGED = 64
+LEAST_SIZE = 0.01  # of what is zero at first
 _FIRST = 1e-3  # of the schedule: the first step moves a little already
 
 
@@ -63,7 +64,11 @@ class Training:
         self.recipe = recipe
         self.parts = unfrozen(tail)
         rate, decay = recipe.optimizer.rate, recipe.optimizer.weight_decay
-        groups = [{"params": part.parameters, "lr": rate * part.share} for part in self.parts]
+        groups = [
+            {"params": [each], "lr": 0.0, "share": part.share * size(each)}
+            for part in self.parts
+            for each in part.parameters
+        ]
         self.optimizer = torch.optim.AdamW(groups, lr=rate, weight_decay=decay)
         self.average = averaged(self.tail, recipe.ema_decay or 0.0)
         self.progress = 0.0  # of the schedule, 0 to 1
@@ -151,8 +156,21 @@ class Training:
         begun = self.recipe.optimizer.warmup_epochs / self.recipe.epochs
         warm = min(1.0, (self.progress + _FIRST) / begun) if begun else 1.0
         share = warm * (1 + math.cos(math.pi * self.progress)) / 2
-        for part, group in zip(self.parts, self.optimizer.param_groups, strict=True):
-            group["lr"] = self.recipe.optimizer.rate * part.share * share
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.recipe.optimizer.rate * group["share"] * share
+
+
+def size(parameter: Tensor) -> float:
+    """The root mean square of a tensor, at least LEAST_SIZE.
+
+    Adam moves every number by about its rate, whatever the number is. Folding a norm makes some kernels forty times
+    smaller than others, so the rate is a share of each tensor's size, as in Adafactor (Shazeer and Stern 2018,
+    section 8).
+
+    >>> round(size(torch.tensor([3.0, -4.0])), 3), size(torch.zeros(2))
+    (3.536, 0.01)
+    """
+    return max(LEAST_SIZE, float(parameter.detach().square().mean().sqrt()))
 
 
 def trained(
