@@ -249,6 +249,35 @@ def test_the_averages_window_stays_the_same_share_of_any_run(batch: int, epochs:
     assert log_kept == pytest.approx(math.log(PAPER.ema_decay) * 350 * IMAGENET / 4096, rel=1e-6)
 
 
+@given(batch=st.integers(1, 512), epochs=st.floats(6, 500), images=st.integers(512, 10**7))
+def test_batch_norms_forget_their_start_in_any_run(batch: int, epochs: float, images: int) -> None:
+    """At most e^-10 of the statistics that nobody trained is left; the window is the same in images where it can be."""
+    after = scaled(PAPER, batch=batch, epochs=epochs, images=images, from_images=IMAGENET).recipe
+    steps, same = epochs * (images // batch), PAPER.bn_momentum ** (batch / PAPER.batch)
+    assert after.bn_momentum**steps <= math.exp(-10)
+    assert after.bn_momentum == same or (1 - after.bn_momentum) * steps == pytest.approx(10) or steps < 10
+
+
+def test_a_long_window_that_was_meant_stays_the_same_share() -> None:
+    """A recipe whose batch norms remember half of its run keeps that half, and is not cut to a tenth."""
+    before = replace(PAPER, epochs=10.0, batch=100, bn_momentum=0.98)  # 50 steps of 100
+    after = scaled(before, images=500, from_images=1000).recipe
+    assert after.bn_momentum == pytest.approx(0.98**2)
+
+
+def test_few_images_shorten_the_batch_norms_window_and_the_reason_is_said(run: Run) -> None:
+    """With the same number of images, 69 % of the untrained statistics would be left after these 2,340 steps."""
+    to = ["--batch", 64, "--epochs", 30, "--images", 5000]
+    found = answer(run, "recipe", "scale", "imagenet_b0", *to)
+    assert found["recipe"]["bn_momentum"] ** 2340 < math.exp(-10)
+    why = next(each["why"] for each in found["changes"] if each["path"] == "bn_momentum")
+    assert why.startswith("a tenth of the run")
+    _, out, _ = run("recipe", "scale", "imagenet_b0", *to)
+    assert "The batch norms remember 234 steps, 3 epochs, 10.0% of the run.\n" in out
+    _, out, _ = run("recipe", "show", "imagenet_b0", "--images", 5000)
+    assert "The batch norms remember 100 steps, 100 epochs, 28.6% of the run. That is long" in out
+
+
 @given(recipe=recipes, batch=st.integers(1, 8192), epochs=st.floats(1, 500))
 def test_all_that_changed_is_said_with_a_reason(recipe: Recipe, batch: int, epochs: float) -> None:
     done = scaled(recipe, batch=batch, epochs=epochs)

@@ -11,7 +11,8 @@ from .output import whole, write, write_json, write_table
 from .sources import json_of, text
 
 _ACTIONS = {"list": 0, "show": 1, "diff": 2, "scale": 1}
-_LONG = 1 / 3  # an average over more of the run than this still remembers its start
+# What remembers more of the run than this still holds its start. An average's window grows from 1 step: it may more.
+_LONG_AVERAGE, _LONG_NORMS = 1 / 3, 0.1
 
 
 def recipe(
@@ -105,7 +106,7 @@ def _show(name: str, found: Entry, images: int | None, json: bool) -> int:
     write_table(("Setting", "Value"), [(path, _value(value)) for path, value in settings(found.recipe).items()])
     write(f"\nLearning rate, with {images:,} images:")
     write_table(("Epoch", "Step", "Rate"), [(f"{epoch:g}", f"{step:,}", f"{rate:.6g}") for epoch, step, rate in rates])
-    write(_window(found.recipe, images))
+    write(_windows(found.recipe, images))
     return 0
 
 
@@ -122,15 +123,20 @@ def curve(recipe: Recipe, images: int) -> list[tuple[float, int, float]]:
     return [(round(step / each, 2), step, schedule.at(step, each, recipe.batch)) for step in steps]
 
 
-def _window(recipe: Recipe, images: int) -> str:
-    """How long the moving average remembers."""
+def _windows(recipe: Recipe, images: int) -> str:
+    """How long the moving average and the batch norms remember."""
+    norms = _window("batch norms remember", recipe.bn_momentum, recipe, images, _LONG_NORMS)
     if recipe.ema_decay is None:
-        return "No moving average."
-    steps = 1 / (1 - recipe.ema_decay)
-    each = images // recipe.batch
+        return f"No moving average.\n{norms}"
+    return f"{_window('moving average remembers', recipe.ema_decay, recipe, images, _LONG_AVERAGE)}\n{norms}"
+
+
+def _window(what: str, decay: float, recipe: Recipe, images: int, most: float) -> str:
+    steps, each = 1 / (1 - decay), images // recipe.batch
     share = steps / recipe.schedule.steps(each)
-    line = f"The moving average remembers {steps:,.0f} steps, {steps / each:.3g} epochs, {share:.1%} of the run."
-    return f"{line} That is long: it still holds the start; rescale the recipe." if share > _LONG else line
+    line = f"The {what} {steps:,.0f} steps, {steps / each:.3g} epochs, {share:.1%} of the run."
+    # As printed, so that a window cut to the limit is not too long by its last digits.
+    return f"{line} That is long: it still holds the start; rescale the recipe." if round(share, 3) > most else line
 
 
 def _diff(names: list[str], recipes: list[Recipe], json: bool) -> int:
@@ -162,7 +168,7 @@ def _scale(name: str, done: Rescaled, images: int, out: str | None, json: bool) 
     for each in done.changes:
         if each.why != "asked for":
             write(f"{each.path}: {each.why}.")
-    write(_window(done.recipe, images) if done.changes else "Nothing changes.")
+    write(_windows(done.recipe, images) if done.changes else "Nothing changes.")
     if out is not None:
         write(f"Written to {out}")
     return 0
