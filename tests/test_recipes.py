@@ -3,6 +3,7 @@
 import json
 import math
 import re
+import shlex
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
@@ -330,6 +331,41 @@ def test_a_written_recipe_is_read_again(run: Run, tmp_path: Path) -> None:
     again = tmp_path / "again.json"
     again.write_text(json.dumps(shown))
     assert answer(run, "recipe", "diff", path, again) == []
+
+
+def test_a_rescaled_recipe_remembers_its_images_when_it_is_scaled_again(run: Run, tmp_path: Path) -> None:
+    """Two steps lead to where one leads, from the file and from --json, and the curve is drawn for these images."""
+    once, two, last = (tmp_path / name for name in ("once.json", "two words.json", "last.json"))
+    to = ["--images", 50_000, "--batch"]
+    shown = answer(run, "recipe", "scale", "imagenet_b0", *to, 512, "--out", once)
+    direct = scaled(PAPER, images=50_000, from_images=IMAGENET, batch=128).recipe
+    two.write_text(json.dumps(shown))
+    for before in (once, two):
+        assert run("recipe", "scale", before, *to, 128, "--out", last)[0] == 0
+        after = decode(Recipe, json.loads(last.read_text())["recipe"])
+        assert (after.ema_decay, after.bn_momentum) == pytest.approx((direct.ema_decay, direct.bn_momentum), abs=1e-12)
+        assert replace(after, ema_decay=None, bn_momentum=0.5) == replace(direct, ema_decay=None, bn_momentum=0.5)
+        assert shlex.split(answer(run, "recipe", "show", last)["letterhead"]["command"])[3:5] == ["--recipe", str(last)]
+    found = answer(run, "recipe", "show", once)
+    assert (found["images"], found["letterhead"]["images"]) == (50_000, 50_000)
+    assert found["rates"][-1]["step"] == 350 * (50_000 // 512) - 1
+
+
+def test_a_recipe_alone_says_that_its_images_are_assumed(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "mine.json"
+    path.write_text(json.dumps(encode(PAPER)))
+    for argv in (["show", path], ["scale", path, "--images", 50_000]):
+        code, _, err = run("recipe", *argv)
+        assert code == 0
+        assert f"{path}: does not say for how many images it was made; 1,281,167 are assumed" in err
+        assert err.count("\n") == 1
+    for images in (50_000, IMAGENET):
+        path.write_text(json.dumps({"recipe": encode(PAPER), "images": images}))
+        _, out, err = run("recipe", "show", path)
+        assert f"with {images:,} images" in out
+        assert err == ""
+    path.write_text(json.dumps({"recipe": encode(PAPER), "images": 0}))
+    assert "images: 0 is not a whole number" in run("recipe", "show", path)[2]
 
 
 def test_diff_says_each_difference_with_what_is_known(run: Run) -> None:
