@@ -12,7 +12,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compoundnet.families import MEMBERS
 from compoundnet.recipes import (
     EFFECTS,
     IMAGENET,
@@ -127,13 +126,8 @@ def test_the_proxy_goes_through_the_whole_staircase_in_5_epochs() -> None:
     assert last == pytest.approx(0.256 * 0.97**145, rel=0.04)
 
 
-def test_every_recipe_names_its_source_and_a_member_or_any_network() -> None:
-    for name, each in RECIPES.items():
-        words = each.letterhead.command.split()
-        assert words[:2] == ["compoundnet", "train"]
-        assert words[2] in {*MEMBERS, "NET"}
-        assert words[4] == name
-        assert each.letterhead.source
+def test_every_recipe_names_its_source() -> None:
+    assert all(each.letterhead.source for each in RECIPES.values())
 
 
 def test_an_unknown_name_is_answered_with_near_ones() -> None:

@@ -18,6 +18,7 @@ _ACTIONS = {"list": 0, "show": 1, "diff": 2, "scale": 1}
 # What remembers more of the run than this still holds its start. An average's window grows from 1 step: it may more.
 _LONG_AVERAGE, _LONG_NORMS = 1 / 3, 0.1
 _UNKNOWN = "unknown"
+_RECIPE = r"""--recipe ('([^']|'"'"')*'|\S+)"""  # in a command, as shlex.quote writes a file's name
 
 
 def recipe(
@@ -101,7 +102,7 @@ def _made_for(name: str, found: Entry) -> int:
 def _headed(name: str, before: Letterhead, images: int, out: str | None) -> Letterhead:
     """The letterhead of a rescaled recipe: its command, with the file, and the images that it is made for."""
     file = f"--recipe {shlex.quote(out or 'FILE')}"
-    command = re.sub(r"--recipe (?:'[^']*'|\S)+", lambda _: file, before.command)
+    command = re.sub(_RECIPE, lambda _: file, before.command)
     source = f"{name}, rescaled; {before.source}"
     return Letterhead(command=command, expected="not measured", source=source, images=images)
 
