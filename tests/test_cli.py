@@ -115,7 +115,18 @@ SURFACE = {
     ],
     "verify": ["artefact", "--json"],
     "train": [
-        *["net", "--compile", "--data", "--devices", "--json", "--out", "--pretrained", "--recipe", "--resume"],
+        *[
+            "net",
+            "--batch",
+            "--compile",
+            "--data",
+            "--devices",
+            "--json",
+            "--out",
+            "--pretrained",
+            "--recipe",
+            "--resume",
+        ],
         *["--save-minutes", "--seed", "--set", "--tensorboard", "--threads", "--val", "--workers"],
     ],
     "quantize": [

@@ -12,7 +12,7 @@ from .output import write, write_json, write_table
 from .sources import read
 from .units import size
 
-_ROOM = 0.9  # of what is free: the estimate is up to a tenth too low, and the process itself takes some
+ROOM = 0.9  # of what is free: the estimate is up to a tenth too low, and the process itself takes some
 _WORDS = {
     "weights": "Weights",
     "gradients": "Gradients",
@@ -92,7 +92,7 @@ def _room(batch: str, limit: str | None) -> int | None:
     if limit is not None:
         return size(limit, "--limit")
     try:
-        return int(_ROOM * available())
+        return int(ROOM * available())
     except OSError:
         raise ValueError("--batch auto: this system does not say what memory is free; give --limit") from None
 

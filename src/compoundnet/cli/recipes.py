@@ -1,6 +1,10 @@
 """The command on recipes as values: list, show, diff and scale. None of it needs PyTorch."""
 
 import json as json_
+import re
+import shlex
+import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +15,10 @@ from .output import whole, write, write_json, write_table
 from .sources import json_of, text
 
 _ACTIONS = {"list": 0, "show": 1, "diff": 2, "scale": 1}
-_LONG = 1 / 3  # an average over more of the run than this still remembers its start
+# What remembers more of the run than this still holds its start. An average's window grows from 1 step: it may more.
+_LONG_AVERAGE, _LONG_NORMS = 1 / 3, 0.1
+_UNKNOWN = "unknown"
+_RECIPE = r"""--recipe ('([^']|'"'"')*'|\S+)"""  # in a command, as shlex.quote writes a file's name
 
 
 def recipe(
@@ -50,14 +57,18 @@ def recipe(
         return _diff(names, [each.recipe for each in entries], json)
     if batch is None and epochs is None and images is None:
         raise ValueError("nothing to scale to; give --batch, --epochs or --images")
-    before = entries[0].letterhead.images
+    before = _made_for(names[0], entries[0])
     images = before if images is None else images
     done = scaled(entries[0].recipe, batch=batch, epochs=epochs, images=images, from_images=before)
-    return _scale(names[0], done, images, out, json)
+    return _scale(names[0], done, _headed(names[0], entries[0].letterhead, images, out), out, json)
 
 
 def read(name: str) -> Entry:
-    """The recipe of that name, or in that JSON file. Raises ValueError, one line, when there is none."""
+    """The recipe of that name, or in that JSON file: its fields, or ``recipe`` and ``letterhead`` or ``images``.
+
+    Of its fields alone nobody can say for how many images it was made; ImageNet's are taken, and the commands that
+    count steps say so. Raises ValueError, one line, when there is none.
+    """
     path = Path(name)
     if name in RECIPES or not (path.exists() or path.suffix == ".json"):
         return entry(name)
@@ -67,11 +78,33 @@ def read(name: str) -> Entry:
     inner = isinstance(data, dict) and isinstance(data.get("recipe"), dict)
     try:
         found = decode(Recipe, data["recipe"] if inner else data)
-        head = decode(Letterhead, data["letterhead"]) if inner and data.get("letterhead") else None
+        if inner and data.get("letterhead"):
+            return Entry(recipe=found, letterhead=decode(Letterhead, data["letterhead"]))
+        command = f"compoundnet train NET --recipe {shlex.quote(name)} --data DIR --out RUN"
+        head = Letterhead(command=command, expected=_UNKNOWN, source=_UNKNOWN)
+        if inner and "images" in data:
+            head = replace(head, images=data["images"], source=name)
+        return Entry(recipe=found, letterhead=head)
     except FieldError as error:
         raise ValueError(f"{name}: {error}") from None
-    unknown = Letterhead(command=f"compoundnet train NET --recipe {name} --data DIR", expected="unknown", source=name)
-    return Entry(recipe=found, letterhead=head or unknown)
+
+
+def _made_for(name: str, found: Entry) -> int:
+    """The images that a recipe was made for; said where a file does not say it."""
+    images = found.letterhead.images
+    if found.letterhead.source == _UNKNOWN:
+        form = '{"recipe": ..., "images": N}'
+        assumed = f"does not say for how many images it was made; {images:,} are assumed, as ImageNet has"
+        sys.stderr.write(f"compoundnet: {name}: {assumed}; a file says it as {form}\n")
+    return images
+
+
+def _headed(name: str, before: Letterhead, images: int, out: str | None) -> Letterhead:
+    """The letterhead of a rescaled recipe: its command, with the file, and the images that it is made for."""
+    file = f"--recipe {shlex.quote(out or 'FILE')}"
+    command = re.sub(_RECIPE, lambda _: file, before.command)
+    source = f"{name}, rescaled; {before.source}"
+    return Letterhead(command=command, expected="not measured", source=source, images=images)
 
 
 def _list(json: bool) -> int:
@@ -93,7 +126,7 @@ def _list(json: bool) -> int:
 
 
 def _show(name: str, found: Entry, images: int | None, json: bool) -> int:
-    images = found.letterhead.images if images is None else images
+    images = _made_for(name, found) if images is None else images
     rates = curve(found.recipe, images)
     if json:
         points = [{"epoch": epoch, "step": step, "rate": rate} for epoch, step, rate in rates]
@@ -105,7 +138,7 @@ def _show(name: str, found: Entry, images: int | None, json: bool) -> int:
     write_table(("Setting", "Value"), [(path, _value(value)) for path, value in settings(found.recipe).items()])
     write(f"\nLearning rate, with {images:,} images:")
     write_table(("Epoch", "Step", "Rate"), [(f"{epoch:g}", f"{step:,}", f"{rate:.6g}") for epoch, step, rate in rates])
-    write(_window(found.recipe, images))
+    write(_windows(found.recipe, images))
     return 0
 
 
@@ -122,15 +155,20 @@ def curve(recipe: Recipe, images: int) -> list[tuple[float, int, float]]:
     return [(round(step / each, 2), step, schedule.at(step, each, recipe.batch)) for step in steps]
 
 
-def _window(recipe: Recipe, images: int) -> str:
-    """How long the moving average remembers."""
+def _windows(recipe: Recipe, images: int) -> str:
+    """How long the moving average and the batch norms remember."""
+    norms = _window("batch norms remember", recipe.bn_momentum, recipe, images, _LONG_NORMS)
     if recipe.ema_decay is None:
-        return "No moving average."
-    steps = 1 / (1 - recipe.ema_decay)
-    each = images // recipe.batch
+        return f"No moving average.\n{norms}"
+    return f"{_window('moving average remembers', recipe.ema_decay, recipe, images, _LONG_AVERAGE)}\n{norms}"
+
+
+def _window(what: str, decay: float, recipe: Recipe, images: int, most: float) -> str:
+    steps, each = 1 / (1 - decay), images // recipe.batch
     share = steps / recipe.schedule.steps(each)
-    line = f"The moving average remembers {steps:,.0f} steps, {steps / each:.3g} epochs, {share:.1%} of the run."
-    return f"{line} That is long: it still holds the start; rescale the recipe." if share > _LONG else line
+    line = f"The {what} {steps:,.0f} steps, {steps / each:.3g} epochs, {share:.1%} of the run."
+    # As printed, so that a window cut to the limit is not too long by its last digits.
+    return f"{line} That is long: it still holds the start; rescale the recipe." if round(share, 3) > most else line
 
 
 def _diff(names: list[str], recipes: list[Recipe], json: bool) -> int:
@@ -147,14 +185,15 @@ def _diff(names: list[str], recipes: list[Recipe], json: bool) -> int:
     return 0
 
 
-def _scale(name: str, done: Rescaled, images: int, out: str | None, json: bool) -> int:
+def _scale(name: str, done: Rescaled, head: Letterhead, out: str | None, json: bool) -> int:
+    images = head.images
     curve(done.recipe, images)  # refuses a step of more images than there are
-    record = {"recipe": encode(done.recipe), "changes": [encode(change) for change in done.changes]}
+    record = encode(Entry(recipe=done.recipe, letterhead=head))
     if out is not None:
         with whole(out) as file:
-            file.write(json_.dumps(record["recipe"], indent=2) + "\n")
+            file.write(json_.dumps(record, indent=2) + "\n")
     if json:
-        write_json({**record, "images": images})
+        write_json({**record, "images": images, "changes": [encode(change) for change in done.changes]})
         return 0
     write(f"{name}, for {images:,} images")
     rows = [(each.path, _value(each.before), _value(each.after)) for each in done.changes]
@@ -162,7 +201,7 @@ def _scale(name: str, done: Rescaled, images: int, out: str | None, json: bool) 
     for each in done.changes:
         if each.why != "asked for":
             write(f"{each.path}: {each.why}.")
-    write(_window(done.recipe, images) if done.changes else "Nothing changes.")
+    write(_windows(done.recipe, images) if done.changes else "Nothing changes.")
     if out is not None:
         write(f"Written to {out}")
     return 0

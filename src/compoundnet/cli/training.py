@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from compoundnet.network import Network
 from compoundnet.recipes import Recipe
@@ -16,6 +16,7 @@ from . import INTERRUPTED
 from .output import write, write_json, write_table
 from .progress import progress
 from .recipes import read as read_recipe
+from .room import with_room
 from .sources import read
 from .splits import SETS
 
@@ -34,6 +35,7 @@ def train(
     out: str,
     val: str | None = None,
     set: str = "",
+    batch: Literal["auto"] | None = None,
     pretrained: str | None = None,
     threads: int | None = None,
     workers: int = 0,
@@ -53,6 +55,7 @@ def train(
         out: the folder of the run: weights, figures, and what it needs to go on
         val: the folder that judges; default: that of --data, else a tenth of its pictures
         set: settings other than the recipe's, such as epochs=10,batch=64,optimizer.rate=0.02
+        batch: auto: the recipe's batch, or the largest power of two that fits into memory; see memory
         pretrained: start from these weights, a name with weights or a file, with a fresh classifier
         threads: how many threads compute; default: as many as there are cores
         workers: how many processes decode pictures; default: 0, in turn with the training
@@ -64,7 +67,8 @@ def train(
     more = {"compile": compile, "tensorboard": tensorboard}
     try:
         chosen, network, host = _asked(net, recipe, set, seed, {**machine, **more}, lambda: _require_place(out, resume))
-        done = _trained(net, network, chosen, host, examples_of(data, val, chosen.seed), pretrained, out, resume)
+        given = examples_of(data, val, chosen.seed)
+        done = _trained(net, network, chosen, host, given, pretrained, out, resume, batch == "auto")
     except KeyboardInterrupt as stop:  # also Interrupted, whose text says what was saved
         sys.stderr.write(f"compoundnet: {str(stop) or _left(out, resume)}\n")
         return INTERRUPTED
@@ -82,12 +86,15 @@ def _trained(
     pretrained: str | None,
     out: str,
     resume: bool,
+    auto: bool,
 ) -> "Trained":
     from compoundnet.training import train as run
 
     network = _fitting(network, data[0], net)
     given = None if pretrained is None else _weights(pretrained, network)
     network = given.weights.network if given else network
+    begun = Path(out) if resume else None
+    recipe = with_room(network, recipe, len(data[0]), auto=auto, devices=host.devices, begun=begun)
     with progress("steps") as on_done:
         return run(network, recipe, *data, out, weights=given, host=host, resume=resume, on_progress=on_done)
 

@@ -14,9 +14,10 @@ UNKNOWN = "not published"
 class Letterhead:
     """The head of a recipe.
 
-    ``images`` is the number of training images it was made for: epochs, and all that is counted in steps, are of
-    them. ``hardware``, ``time`` and ``expected`` say what is published or measured, or that nothing is; ``source``
-    where the settings come from.
+    ``command`` runs when its words in capitals are replaced: NET, WEIGHTS (of NET: a name or a file), the folders DIR
+    and IMAGENET, and RUN, the new folder. ``images`` is the number of training images it was made for: epochs, and all
+    that is counted in steps, are of them. ``hardware``, ``time`` and ``expected`` say what is published or measured,
+    or that nothing is; ``source`` where the settings come from.
     """
 
     command: str

@@ -109,5 +109,5 @@ def _top1(found: float | None) -> str:
 
 
 def _head(name: str, recipe: str, expected: str, source: str) -> Letterhead:
-    command = f"compoundnet train {name} --recipe {recipe} --data IMAGENET"
+    command = f"compoundnet train {name} --recipe {recipe} --data IMAGENET --out RUN"
     return Letterhead(command=command, expected=expected, source=source, hardware=_BATCH)
