@@ -163,16 +163,26 @@ class _Run:
 
     def trained(self, head: Head) -> Transferred:
         """The head's network with as many stages trained as the budget allows."""
-        best, parts, objective = head.best, head.split, head.objective
+        parts, objective, before = head.split, head.objective, self.place.state()
+        best = head.best if before is None else _kept_before(before, head.best)
         self._keep(best, objective, head.labels[parts.validation])
-        opened_ = self._opening(best.model, objective, parts, head.seconds)
+        opened_ = self._opening(head.best.model, objective, parts, head.seconds)
         self._say(opened_.reason)
         epochs: list[Epoch] = []
         if opened_.first is not None:
-            seen, network = views(self.settings.symmetry)[: opened_.views], features.front(best.model, opened_.first)
+            seen, network = (
+                views(self.settings.symmetry)[: opened_.views],
+                features.front(head.best.model, opened_.first),
+            )
             maps = head.passing.passed(f"maps{opened_.first}", network, head.pixels.pixels, seen, head.engine)
             kept = Kept(maps, head.labels, parts.train, parts.validation)
-            best = self._tail(best, objective, opened_.first, kept, epochs)
+            tail = Tail(head.best.model, opened_.first, self.settings.recipe.dropout)
+            training = Training(tail, objective, self.settings.recipe)
+            if before is not None:
+                training.restore(before["training"])
+                epochs += [decode(Epoch, each) for each in before["epochs"]]
+                self.say(f"going on after epoch {len(epochs)}")
+            best = self._tail(training, kept, head.best, best, epochs)
         return Transferred(
             place=self.place,
             look=self.seen,
@@ -204,22 +214,21 @@ class _Run:
         write(about, json.dumps(encode(found)))
         return found
 
-    def _tail(self, best: Best, objective: Objective, first: int, kept: Kept, epochs: list[Epoch]) -> Best:
-        """The last stages, on the maps that the frozen ones give; ``epochs`` grows with each epoch."""
-        labels = kept.labels[kept.validation]
-        training = Training(Tail(best.model, first, self.settings.recipe.dropout), objective, self.settings.recipe)
-        found = [best]
-        if (before := self.place.state()) is not None:
-            self._restore(before, training, best, found, epochs)
+    def _tail(self, training: Training, kept: Kept, head: Best, best: Best, epochs: list[Epoch]) -> Best:
+        """The last stages, on the maps that the frozen ones give; ``epochs`` grows with each epoch.
+
+        ``best`` is what is kept so far: the head alone, or what an earlier process found.
+        """
+        objective, labels, found = training.objective, kept.labels[kept.validation], [best]
 
         def on_epoch(epoch: Epoch, average: torch.nn.Module) -> None:
             assert isinstance(average, Tail)
             epochs.append(epoch)
             self.say(f"epoch {epoch.number}: loss {epoch.loss:.3f}; {shown_score(epoch.score)}")
             least = min(each.score.loss for each in epochs)
-            if epoch.score.beats(best.score, MAIN[objective.task]) and epoch.score.loss <= ALIKE * least:
+            if epoch.score.beats(head.score, MAIN[objective.task]) and epoch.score.loss <= ALIKE * least:
                 logits = training.judged(kept)
-                found[0] = Best(merged(best.model, average), logits, epoch.score, f"epoch {epoch.number}")
+                found[0] = Best(merged(head.model, average), logits, epoch.score, f"epoch {epoch.number}")
                 self._keep(found[0], objective, labels)
             self.place.keep_state(
                 {
@@ -236,18 +245,6 @@ class _Run:
                 on_done(epoch.number, int(self.settings.recipe.epochs))
         return found[0]
 
-    def _restore(
-        self, state: dict[str, Any], training: Training, head: Best, found: list[Best], epochs: list[Epoch]
-    ) -> None:
-        """Go on where an earlier process ended."""
-        training.restore(state["training"])
-        epochs += [decode(Epoch, each) for each in state["epochs"]]
-        model = copy.deepcopy(head.model)
-        model.load_state_dict(state["best"]["model"])
-        kept = decode(Score, state["score"])
-        found[0] = Best(model, state["best"]["logits"], kept, state["best"]["how"])
-        self.say(f"going on after epoch {len(epochs)}")
-
     def _keep(self, best: Best, objective: Objective, labels: Labels) -> None:
         """The best so far is in the folder whatever happens next."""
         heat = temperature(objective, best.logits, labels)
@@ -260,6 +257,13 @@ class _Run:
 
     def _spend(self) -> None:
         self.place.spend(self.clock.elapsed)
+
+
+def _kept_before(state: dict[str, Any], head: Best) -> Best:
+    """What an earlier process kept, as ``_tail`` wrote it, in the head's network."""
+    model = copy.deepcopy(head.model)
+    model.load_state_dict(state["best"]["model"])
+    return Best(model, state["best"]["logits"], decode(Score, state["score"]), state["best"]["how"])
 
 
 def shown_score(found: Score) -> str:
