@@ -19,6 +19,7 @@ from compoundnet.images import DRAFT_MARGIN, Decoded, ImageError, window
 from compoundnet.preprocess import Preprocess
 from compoundnet.schema import shown
 
+from .room import reserved
 from .splitting import firsts
 
 LEAST = 2  # pictures of each class: one to train on, one to judge by
@@ -106,10 +107,10 @@ def read(
 ) -> Pixels:
     """Decode every picture once, into an array that lies in the file ``path``.
 
-    Raises ValueError when more pictures than ``data.checked`` allows cannot be read.
+    Raises ValueError when more pictures than ``data.checked`` allows cannot be read, or the disk has no room for them.
     """
     count, (height, width) = len(examples), preprocess.size
-    pixels = np.lib.format.open_memmap(path, "w+", np.uint8, (count, height, width, 3))
+    pixels = reserved(path, np.uint8, (count, height, width, 3))
     problems: list[str] = []
     places: list[int] = []
     looks: list[Seen] = []
