@@ -1,17 +1,24 @@
 """A transfer that goes on: what was kept stays kept, and epochs count as if nothing had happened."""
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 from compoundnet.export import random_weights
 from compoundnet.families import named
-from compoundnet.transferring import transfer
-from compoundnet.transferring.features import normalised
+from compoundnet.recipes import finetune
+from compoundnet.transferring import choosing, finish, transfer
+from compoundnet.transferring.clock import Clock
+from compoundnet.transferring.features import front, normalised
+from compoundnet.transferring.objective import Objective
 from compoundnet.transferring.running import Transferred
+from compoundnet.transferring.tail import Tail
+from compoundnet.transferring.training import Kept, NotFiniteError, Training
 from compoundnet.transferring.views import PLAIN
 from compoundnet.weights import Pretrained, load
 
@@ -65,3 +72,38 @@ def test_a_second_stop_before_training_leaves_the_kept_epoch_too(done: Transferr
     with pytest.raises(StopError):
         run(parent, done.place.folder, stop)
     require_file_is_kept(done)
+
+
+# Where numbers stop being finite
+
+
+def test_a_loss_that_is_no_number_ends_training_with_the_best_a_note_and_a_report(
+    parent: Pretrained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At such a rate the first step leaves weights that no float32 product holds."""
+    monkeypatch.setattr(choosing, "RATE", 1e30)
+    lines: list[str] = []
+    found = run(parent, tmp_path / "out", lines.append)
+    [note] = found.notes
+    first = r"the loss is (nan|inf); \S+ (was the first whose output is not finite|is not finite, since a step before)"
+    assert re.fullmatch(rf"training ended: epoch 1, step 2 of \d+: {first}; kept: head only", note)
+    assert lines[-1] == note.removesuffix("; kept: head only")
+    require_file_is_kept(found)
+    finished = finish(replace(found, clock=Clock(1.0)))  # nothing is left for an export
+    assert finished.notes[0] == note
+    assert note.split(";")[0] in found.place.report.read_text()
+    assert found.place.is_finished()
+
+
+def test_weights_that_the_last_step_of_an_epoch_breaks_are_not_judged(parent: Pretrained) -> None:
+    maps = np.random.default_rng(0).normal(size=(1, 6, 3, 32, 32)).astype(np.float16)
+    tail = Tail(parent.model, 6, 0.0)
+    with torch.inference_mode():
+        maps = np.stack([front(parent.model, 6)(torch.from_numpy(x.astype(np.float32))).numpy() for x in maps])
+    objective = Objective(task="multiclass", outputs=1000)
+    training = Training(tail, objective, replace(finetune().recipe, batch=6))
+    for average in training.average.parameters():
+        average.data.fill_(float("nan"))
+    kept = Kept(maps.astype(np.float16), np.arange(6) % 2, np.arange(4), np.arange(4, 6))
+    with pytest.raises(NotFiniteError, match=r"after epoch 0: an answer is not finite; stages.* is not finite"):
+        training.judged(kept)

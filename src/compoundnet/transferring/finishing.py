@@ -46,7 +46,7 @@ def finish(done: Transferred) -> Finished:
     saved = load(done.place.model)
     logits = _logits(saved.model, done)
     _require_same(done, logits)
-    notes = _exported(done)
+    notes = (*done.notes, *_exported(done))
     answers = _answers(done, logits)
     found = figures(done, _measured(done, logits))
     found["versions"] = {name: metadata.version(name) for name in ("compoundnet", "torch", "numpy", "pillow")}

@@ -30,7 +30,7 @@ from .place import Place, opened, write
 from .scoring import MAIN, NAMES, Score, temperature
 from .splitting import Split
 from .tail import Tail, merged
-from .training import Epoch, Kept, Training, trained
+from .training import Epoch, Kept, NotFiniteError, Training, trained
 from .unfreezing import Load, Opening, opening
 from .views import Symmetry, views
 
@@ -53,6 +53,7 @@ class Transferred:
     best: Best
     heat: float
     epochs: tuple[Epoch, ...]
+    notes: tuple[str, ...]
     pixels: Pixels
     split: Split
     labels: Labels = field(repr=False)
@@ -169,6 +170,7 @@ class _Run:
         opened_ = self._opening(head.best.model, objective, parts, head.seconds)
         self._say(opened_.reason)
         epochs: list[Epoch] = []
+        notes: tuple[str, ...] = ()
         if opened_.first is not None:
             seen, network = (
                 views(self.settings.symmetry)[: opened_.views],
@@ -182,7 +184,7 @@ class _Run:
                 training.restore(before["training"])
                 epochs += [decode(Epoch, each) for each in before["epochs"]]
                 self.say(f"going on after epoch {len(epochs)}")
-            best = self._tail(training, kept, head.best, best, epochs)
+            best, notes = self._tail(training, kept, head.best, best, epochs)
         return Transferred(
             place=self.place,
             look=self.seen,
@@ -193,6 +195,7 @@ class _Run:
             best=best,
             heat=temperature(objective, best.logits, head.labels[parts.validation]),
             epochs=tuple(epochs),
+            notes=notes,
             pixels=head.pixels,
             split=parts,
             labels=head.labels,
@@ -214,8 +217,10 @@ class _Run:
         write(about, json.dumps(encode(found)))
         return found
 
-    def _tail(self, training: Training, kept: Kept, head: Best, best: Best, epochs: list[Epoch]) -> Best:
-        """The last stages, on the maps that the frozen ones give; ``epochs`` grows with each epoch.
+    def _tail(
+        self, training: Training, kept: Kept, head: Best, best: Best, epochs: list[Epoch]
+    ) -> tuple[Best, tuple[str, ...]]:
+        """The last stages, on the maps that the frozen ones give, and what ended them early; ``epochs`` grows.
 
         ``best`` is what is kept so far: the head alone, or what an earlier process found.
         """
@@ -240,10 +245,15 @@ class _Run:
             )
             self._spend()
 
-        with self.watch("epochs") as on_done:
-            for epoch in trained(training, kept, self.clock, int(self.settings.recipe.epochs), on_epoch):
-                on_done(epoch.number, int(self.settings.recipe.epochs))
-        return found[0]
+        most = int(self.settings.recipe.epochs)
+        try:
+            with self.watch("epochs") as on_done:
+                for epoch in trained(training, kept, self.clock, most, on_epoch):
+                    on_done(epoch.number, most)
+        except NotFiniteError as problem:  # the same batches would come again: what is there is all there will be
+            self.say(f"training ended: {problem}")
+            return found[0], (f"training ended: {problem}; kept: {found[0].how}",)
+        return found[0], ()
 
     def _keep(self, best: Best, objective: Objective, labels: Labels) -> None:
         """The best so far is in the folder whatever happens next."""

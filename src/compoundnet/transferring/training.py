@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from compoundnet.data.examples import Labels
 from compoundnet.recipes.recipe import Recipe
 from compoundnet.training import averaged
+from compoundnet.training.diagnosing import first_broken
 
 from .clock import Clock
 from .objective import Objective
@@ -51,7 +52,7 @@ class Epoch:
 
 
 class NotFiniteError(ValueError):
-    """The loss is no number any more."""
+    """The loss, or an answer, is no number any more: in which epoch and step, and what was first not finite."""
 
 
 class Training:
@@ -89,7 +90,7 @@ class Training:
     def run_epoch(self, kept: Kept, until: float, epochs_left: float) -> float:
         """One pass over the training pictures; returns the mean loss. Ends early when ``until`` (monotonic) is reached.
 
-        The order, views and mixtures depend on the seed and the epoch's number only.
+        The order, views and mixtures depend on the seed and the epoch's number only. Raises NotFiniteError.
         """
         recipe, chance = self.recipe, np.random.default_rng([self.recipe.seed, self.epoch])
         order = kept.train[chance.permutation(len(kept.train))]
@@ -98,23 +99,27 @@ class Training:
         self._unfreeze()
         self.tail.train()
         losses: list[float] = []
-        for batch in np.array_split(order, count):
+        for step, batch in enumerate(np.array_split(order, count), start=1):
             if time.monotonic() > until:
                 break
             self._set_rates()
-            losses.append(self._step(kept, batch, chance))
+            losses.append(self._step(kept, batch, chance, f"epoch {self.epoch + 1}, step {step} of {count}"))
             self.progress = min(1.0, self.progress + stride)
         self.epoch += 1
         return float(np.mean(losses)) if losses else math.nan
 
     def judged(self, kept: Kept) -> Tensor:
-        """The average's logits of the validation pictures, as they are."""
+        """The average's logits of the validation pictures, as they are. Raises NotFiniteError."""
         tail = self.average.module.eval()
         with torch.inference_mode():
             parts = [tail(_maps(kept, np.zeros(len(part), np.int64), part)) for part in _batches(kept.validation)]
-            return torch.cat(parts).float()
+            logits = torch.cat(parts).float()
+        if not bool(logits.isfinite().all()):
+            why = _first_broken(tail, _maps(kept, np.zeros(1, np.int64), kept.validation[:1]))
+            raise NotFiniteError(f"after epoch {self.epoch}: an answer is not finite; {why}")
+        return logits
 
-    def _step(self, kept: Kept, batch: NDArray[np.int64], chance: np.random.Generator) -> float:
+    def _step(self, kept: Kept, batch: NDArray[np.int64], chance: np.random.Generator, where: str) -> float:
         views = chance.integers(len(kept.maps), size=len(batch))
         x, targets = _maps(kept, views, batch), self.objective.targets(kept.labels[batch])
         if self.recipe.augment.mixup:
@@ -124,8 +129,7 @@ class Training:
         loss = self.objective.loss(self.tail(x), targets)
         value = loss.item()
         if not math.isfinite(value):
-            problem = f"the loss is {value} in epoch {self.epoch + 1}"
-            raise NotFiniteError(f"{problem}; what was best before is kept; check the pictures, or use a smaller model")
+            raise NotFiniteError(f"{where}: the loss is {value}; {_first_broken(self.tail, x)}")
         self.optimizer.zero_grad()
         loss.backward()
         if self.recipe.optimizer.clip_norm is not None:
@@ -164,7 +168,8 @@ def trained(
 ) -> Iterator[Epoch]:
     """Epochs until the clock, ``most`` or the recipe's patience ends them; plans anew after each from its time.
 
-    ``on_epoch`` gets each and the average's weights at once.
+    ``on_epoch`` gets each and the average's weights at once. Raises NotFiniteError where numbers stop being finite;
+    the epochs before are whole.
     """
     best, since, slowest = math.inf, 0, 0.0
     while training.epoch < most and since <= (training.recipe.patience or most):
@@ -183,6 +188,13 @@ def trained(
         best, since = (found.loss, 0) if found.loss < best else (best, since + 1)
         on_epoch(epoch, copy.deepcopy(training.average.module))
         yield epoch
+
+
+def _first_broken(tail: nn.Module, x_NCHW: Tensor) -> str:
+    """What holds NaN or infinity first, on the way from the kept maps to the loss."""
+    if not bool(x_NCHW.isfinite().all()):
+        return "the frozen stages' maps are not finite already"
+    return first_broken(tail, x_NCHW) or "every block is finite"
 
 
 def _maps(kept: Kept, views: NDArray[np.int64], places: NDArray[np.int64]) -> Tensor:
