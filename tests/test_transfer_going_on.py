@@ -17,8 +17,9 @@ from compoundnet.transferring.clock import Clock
 from compoundnet.transferring.features import front, normalised
 from compoundnet.transferring.objective import Objective
 from compoundnet.transferring.running import Transferred
+from compoundnet.transferring.scoring import Score
 from compoundnet.transferring.tail import Tail
-from compoundnet.transferring.training import Kept, NotFiniteError, Training
+from compoundnet.transferring.training import Epoch, Kept, NotFiniteError, Training, trained
 from compoundnet.transferring.views import PLAIN
 from compoundnet.weights import Pretrained, load
 
@@ -95,15 +96,50 @@ def test_a_loss_that_is_no_number_ends_training_with_the_best_a_note_and_a_repor
     assert found.place.is_finished()
 
 
-def test_weights_that_the_last_step_of_an_epoch_breaks_are_not_judged(parent: Pretrained) -> None:
-    maps = np.random.default_rng(0).normal(size=(1, 6, 3, 32, 32)).astype(np.float16)
-    tail = Tail(parent.model, 6, 0.0)
+def tail_and_maps(parent: Pretrained, patience: int | None = None) -> tuple[Training, Kept]:
+    """Training of the last stage at a rate of nearly nothing, and the maps before it of a few pictures."""
+    x = torch.from_numpy(normalised(digits(6).pixels, PLAIN, parent.weights.preprocess))
     with torch.inference_mode():
-        maps = np.stack([front(parent.model, 6)(torch.from_numpy(x.astype(np.float32))).numpy() for x in maps])
-    objective = Objective(task="multiclass", outputs=1000)
-    training = Training(tail, objective, replace(finetune().recipe, batch=6))
-    for average in training.average.parameters():
-        average.data.fill_(float("nan"))
-    kept = Kept(maps.astype(np.float16), np.arange(6) % 2, np.arange(4), np.arange(4, 6))
+        maps = front(parent.model, 6)(x).numpy().astype(np.float16)
+    base = finetune().recipe
+    recipe = replace(base, batch=6, patience=patience, optimizer=replace(base.optimizer, rate=1e-30))
+    training = Training(Tail(parent.model, 6, 0.0), Objective(task="multiclass", outputs=1000), recipe)
+    return training, Kept(maps[None], np.arange(6) % 2, np.arange(4), np.arange(4, 6))
+
+
+def test_an_answer_that_is_no_number_is_not_judged(parent: Pretrained) -> None:
+    training, kept = tail_and_maps(parent)
+    for parameter in training.average.parameters():
+        parameter.data.fill_(float("nan"))
     with pytest.raises(NotFiniteError, match=r"after epoch 0: an answer is not finite; stages.* is not finite"):
         training.judged(kept)
+
+
+# Patience and time
+
+
+def epochs_of(training: Training, kept: Kept, before: tuple[Epoch, ...] = (), budget: float = 1e6) -> list[Epoch]:
+    return list(trained(training, kept, Clock(budget), 8, lambda epoch, average: None, before))
+
+
+@pytest.mark.parametrize("patience", [1, 3])
+def test_so_many_epochs_without_a_better_loss_end_training(parent: Pretrained, patience: int) -> None:
+    """Where nothing is learnt, the first epoch has the least loss."""
+    training, kept = tail_and_maps(parent, patience)
+    assert [epoch.number for epoch in epochs_of(training, kept)] == list(range(1, 1 + 1 + patience))
+
+
+@pytest.mark.parametrize("done", [1, 2, 3])
+def test_patience_counts_the_epochs_before_a_stop(parent: Pretrained, done: int) -> None:
+    training, kept = tail_and_maps(parent, 2)
+    whole = epochs_of(training, kept)
+    training.epoch = done
+    rest = epochs_of(training, kept, tuple(whole[:done]))
+    assert [epoch.number for epoch in (*whole[:done], *rest)] == [1, 2, 3]
+
+
+def test_no_epoch_is_begun_that_took_longer_before_a_stop_than_is_left(parent: Pretrained) -> None:
+    training, kept = tail_and_maps(parent, 2)
+    slow = Epoch(1, 1.0, Score(1.0, {}), 1000.0, ())
+    training.epoch = 1
+    assert epochs_of(training, kept, (slow,), budget=100.0) == []

@@ -17,7 +17,7 @@ SHARE, LARGE_SHARE, LARGE = 0.2, 0.15, 1000  # of LARGE sets a smaller share say
 _LEAST_BATCH, _MOST_BATCH, _STEPS = 8, 32, 20
 MOST_EPOCHS, FEWEST_OF_MOST, STEPS = int(finetune().recipe.epochs), 12, 800  # STEPS are enough; more stages help more
 RATE, DECAY, WARM = 2e-4, 0.02, 0.05  # a stage at a time: gentler than all at once; WARM of the epochs
-PATIENCE = 0.5  # of the epochs: before, the rate is too high for the loss to be at its least
+PATIENCE = 0.5  # of the epochs, and one: before, the rate is too high for the loss to be at its least
 ENOUGH_EPOCHS = 8  # fewer are not worth opening one more stage
 LEAST_EPOCHS = 2  # fewer are not begun
 MAP_BYTES = 4 * 10**9
@@ -70,7 +70,7 @@ def choose(
         augment=replace(base.augment, policy="none", least_area=1.0, flip=0.5 if symmetry != "none" else 0.0),
         label_smoothing=0.0,
         drop_connect=0.0,
-        patience=math.ceil(PATIENCE * epochs),
+        patience=math.ceil(PATIENCE * epochs) + 1,
         seed=seed,
     )
     return Settings(

@@ -248,7 +248,7 @@ class _Run:
         most = int(self.settings.recipe.epochs)
         try:
             with self.watch("epochs") as on_done:
-                for epoch in trained(training, kept, self.clock, most, on_epoch):
+                for epoch in trained(training, kept, self.clock, most, on_epoch, tuple(epochs)):
                     on_done(epoch.number, most)
         except NotFiniteError as problem:  # the same batches would come again: what is there is all there will be
             self.say(f"training ended: {problem}")

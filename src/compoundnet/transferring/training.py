@@ -7,7 +7,7 @@ backward pass, and the number of epochs follows from the clock.
 import copy
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -49,6 +49,20 @@ class Epoch:
     score: Score
     seconds: float
     unfrozen: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Pace:
+    """The least loss so far, how many epochs in a row brought no lower one, and the seconds that one may take."""
+
+    best: float = math.inf
+    since: int = 0
+    slowest: float = 0.0
+
+    def after(self, epoch: Epoch) -> "Pace":
+        """After one more epoch."""
+        slowest, loss = max(0.5 * self.slowest, epoch.seconds), epoch.score.loss
+        return Pace(loss, 0, slowest) if loss < self.best else Pace(self.best, self.since + 1, slowest)
 
 
 class NotFiniteError(ValueError):
@@ -165,27 +179,29 @@ def trained(
     clock: Clock,
     most: int,
     on_epoch: Callable[[Epoch, nn.Module], None],
+    before: Sequence[Epoch] = (),
 ) -> Iterator[Epoch]:
     """Epochs until the clock, ``most`` or the recipe's patience ends them; plans anew after each from its time.
 
-    ``on_epoch`` gets each and the average's weights at once. Raises NotFiniteError where numbers stop being finite;
+    ``on_epoch`` gets each and the average's weights at once; ``before`` are those of earlier processes, which count for
+    patience and time as if this one had trained them. Raises NotFiniteError where numbers stop being finite;
     the epochs before are whole.
     """
-    best, since, slowest = math.inf, 0, 0.0
-    while training.epoch < most and since <= (training.recipe.patience or most):
+    pace = Pace()
+    for epoch in before:
+        pace = pace.after(epoch)
+    while training.epoch < most and pace.since < (training.recipe.patience or most):
         left = clock.left(clock.reserve)
-        if slowest > left:
+        if pace.slowest > left:
             return
         begin = time.monotonic()
-        fits = most - training.epoch if not slowest else min(most - training.epoch, left / slowest)
+        fits = most - training.epoch if not pace.slowest else min(most - training.epoch, left / pace.slowest)
         loss = training.run_epoch(kept, begin + left, max(1.0, math.floor(fits)))
         if math.isnan(loss):
             return
         found = score(training.objective, training.judged(kept), kept.labels[kept.validation])
-        seconds = time.monotonic() - begin
-        slowest = max(0.5 * slowest, seconds)
-        epoch = Epoch(training.epoch, loss, found, seconds, training.open)
-        best, since = (found.loss, 0) if found.loss < best else (best, since + 1)
+        epoch = Epoch(training.epoch, loss, found, time.monotonic() - begin, training.open)
+        pace = pace.after(epoch)
         on_epoch(epoch, copy.deepcopy(training.average.module))
         yield epoch
 
