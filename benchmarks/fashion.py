@@ -13,6 +13,7 @@ import statistics
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -99,6 +100,15 @@ def tested(folder: RunFolder) -> float:
     return float(json.loads(remembered.read_text()))
 
 
+def epochs_of(folder: RunFolder) -> list[dict[str, Any]]:
+    """The epochs of events.jsonl; a line that a kill cut short is no JSON, and left out."""
+    rows = list[dict[str, Any]]()
+    for line in (folder.path / "events.jsonl").read_text().splitlines():
+        with suppress(ValueError):
+            rows.append(json.loads(line))
+    return [row for row in rows if row["event"] == "epoch"]
+
+
 def records(root: Path) -> Iterator[dict[str, Any]]:
     """Each finished seed with its curve, then their mean and spread."""
     found: list[float] = []
@@ -106,8 +116,7 @@ def records(root: Path) -> Iterator[dict[str, Any]]:
     common = {"what": "fashion", "macs": cost.macs, "params": cost.params}
     for path in sorted(root.glob("seed*/test_top1.json")):
         folder, about = RunFolder(path.parent), json.loads((path.parent / "how.json").read_text())
-        lines = [json.loads(line) for line in (folder.path / "events.jsonl").read_text().splitlines()]
-        rows = [line for line in lines if line["event"] == "epoch"]
+        rows = epochs_of(folder)
         curve = [{"epoch": row["epoch"], "top1": row["top1"], "train_loss": row["train_loss"]} for row in rows]
         found.append(tested(folder))
         run = {"seed": folder.recipe().seed, "epochs": folder.recipe().epochs, "test_top1": found[-1]}

@@ -52,7 +52,11 @@ def test_a_solution_is_a_network_for_every_other_command_and_can_be_proved(run: 
     assert text.startswith(
         f"Proved: the best of {data['admissible']:,} admissible of {data['enumerated']:,} networks; "
     )
+    best, costs = data["scaling"], data["cost"]
     assert text.splitlines()[1:] == [
+        f"Network: mobilenet_v2 d {best['depth']:g}, w {best['width']:g}, {data['network']['resolution']} x "
+        f"{data['network']['resolution']}.",
+        f"Costs: {costs['macs']:,} macs, {costs['params']:,} params, {costs['activations']:,} activations.",
         "Limits: 60,000,000 macs, 3,000,000 params.",
         "In range: d 0.5 to 2, w 0.5 to 1.5, sides 64 to 128 by 32.",
         "Accuracy law: mobilenet_v2; factors relative to the base that was scaled.",
@@ -60,6 +64,7 @@ def test_a_solution_is_a_network_for_every_other_command_and_can_be_proved(run: 
     found = answer(run, "verify-solution", out)
     assert (found["holds"], found["enumerated"], found["problem"]) == (True, data["enumerated"], "")
     assert (found["budget"], found["law"]) == (data["budget"], {"group": "mobilenet_v2", "own": []})
+    assert all(found[key] == data[key] for key in ("network", "scaling", "cost"))
 
 
 def test_a_proof_says_under_which_law_limits_and_device_it_holds(run: Run, tmp_path: Path) -> None:
@@ -70,7 +75,10 @@ def test_a_proof_says_under_which_law_limits_and_device_it_holds(run: Run, tmp_p
     given = ("--device", "roofline:40:10", "--points", own, "--out", out)
     assert run("solve", "mobilenet_v2", *limits, *given, *SMALL)[0] == 0
     lines = run("verify-solution", out)[1].splitlines()
-    assert lines[1:] == [
+    costs = json.loads(out.read_text())["cost"]
+    assert f" activations, {costs['training_memory_bytes']:,} bytes of training memory, " in lines[2]
+    assert lines[2].endswith(" ms of latency.")
+    assert lines[3:] == [
         "Limits: 4,000,000,000 bytes of training memory (batch 8, sgd), 9 ms of latency.",
         "In range: d 0.5 to 2, w 0.5 to 1.5, sides 64 to 128 by 32.",
         "Accuracy law: mobilenet_v2, with 1 own point; factors relative to the base that was scaled.",
@@ -151,7 +159,7 @@ def test_why_the_best_by_accuracy_uses_little_of_a_budget_is_said(run: Run) -> N
     given = ("solve", "efficientnet_b0", "--max-macs", "100G", "--width", "1:2.5", "--sides", "224:640:52")
     code, text, _ = run(*given)
     assert code == 0
-    assert "would be predicted above it, but lie outside the data of the accuracy law" in text
+    assert "would be predicted above it, but outside the data of the accuracy law" in text
     assert "--objective rule:NAME uses the budget" in text
     assert "outside the data of the accuracy law" not in run(*given, "--objective", "rule:efficientnet")[1]
 
@@ -190,7 +198,7 @@ def test_what_is_no_whole_count_is_refused(text: str) -> None:
             "--max-training-memory, --max-file-size, --max-latency",
         ),
         ("--max-macs 5B", "--max-macs: '5B': the unit 'B' is not one of k, M, G, T"),
-        ("--max-macs=-5M", "--max-macs: '-5M' is not a count such as 300M or 1.8G"),
+        ("--max-macs=-5M", "--max-macs: '-5M' is not above zero; give a count such as 300M or 1.8G"),
         ("--max-macs 0.5", "--max-macs: '0.5' is not a whole number of at least 1"),
         ("--max-memory 64", "--max-memory: '64': the unit is missing; give one of B, kB, MB"),
         ("--max-memory 64mb", "--max-memory: '64mb': the unit 'mb' is not one of B, kB, MB"),
@@ -208,7 +216,7 @@ def test_what_is_no_whole_count_is_refused(text: str) -> None:
         ("--max-macs 1G --sides 1:100000000:1", "--sides: '1:100000000:1': 1e+08 is not between 1 and 8,192 pixels"),
         ("--max-macs 1G --sides 96:8000:1", "--sides: '96:8000:1' are 7,905 sides; at most 2,048, take a larger step"),
         ("--max-macs 1G --depth -1:1", "depth: -1.0 is not a positive number up to 64"),
-        ("--max-macs -5M", "--max-macs: '-5M' is not a count such as 300M or 1.8G"),
+        ("--max-macs -5M", "--max-macs: '-5M' is not above zero; give a count such as 300M or 1.8G"),
         ("--max-macs", "--max-macs: the value is missing; give it after the option, or see --help"),
         ("resnet18 --max-macs 1G", "'resnet18' is one too many: solve takes one NET; leave it out"),
         (
@@ -370,7 +378,7 @@ def test_a_solution_comes_through_a_pipe(run: Run, tmp_path: Path, monkeypatch: 
     code, _, err = run("verify-solution", "-")
     assert (code, err) == (
         1,
-        "compoundnet: error: standard input: not proved: use: the file says None, "
+        "compoundnet: error: standard input: not proved: use: missing, "
         f"enumeration finds {json.loads(text)['use']!r}\n",
     )
     monkeypatch.setattr("sys.stdin", io.StringIO(""))

@@ -43,6 +43,9 @@ def test_the_network_is_one_for_every_other_command_and_can_be_proved(run: Run, 
     code, text, _ = run("verify-solution", out)
     assert code == 0
     assert text.startswith(f"Proved: the best of {data['enumerated']:,} networks; ")
+    side, macs = data["network"]["resolution"], data["cost"]["macs"]
+    assert text.splitlines()[1] == f"Network: tiny per stage, {side} x {side}."
+    assert text.splitlines()[2].startswith(f"Costs: {macs:,} macs, ")
     found = answer(run, "verify-solution", out)
     assert (found["holds"], found["enumerated"], found["admissible"]) == (True, data["enumerated"], None)
     data["network"]["stages"][0]["layers"] += 1

@@ -1,5 +1,6 @@
 """compoundnet train: a folder of pictures to weights, and one clear line for every mistake."""
 
+import io
 import json
 import signal
 import subprocess
@@ -15,6 +16,7 @@ from compoundnet import load
 from compoundnet.cli import main
 from compoundnet.cli.training import changed
 from compoundnet.recipes import Recipe, entry
+from compoundnet.training import RunFolder
 from compoundnet.training.state import latest_state
 
 from .training import NETWORK, examples
@@ -125,6 +127,45 @@ def test_a_mistake_is_one_line_and_leaves_nothing(
     assert last.startswith("compoundnet: error: ")
     assert problem in last
     assert not (tmp_path / "run").exists()
+
+
+def test_mistakes_of_the_options_are_named_together_and_before_the_data_are_read(
+    given: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "notes.txt").write_text("mine")
+    words = ["--recipe", "small", "--set", "batch=0", "--workers", "-1", "--data", "/no/such"]
+    assert main([*command(given, tmp_path / "run"), *words]) == 2
+    folder = f"{tmp_path / 'run'}: is not an empty folder; name another one"
+    batch = "--set: batch: 0 is not a whole number of at least 1"
+    assert capsys.readouterr().err == f"compoundnet: error: {folder}; and {batch}; and workers: -1 is below 0\n"
+
+
+class Interrupted(io.StringIO):
+    """Standard input that a network is read from when Ctrl-C comes."""
+
+    def read(self, size: int | None = -1) -> str:
+        raise KeyboardInterrupt
+
+
+def test_ctrl_c_before_the_first_step_says_what_was_written_and_what_goes_on(
+    given: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdin", Interrupted())
+    out = tmp_path / "run"
+    words = ["train", "-", "--data", str(given / "data"), "--out", str(out), "--recipe", "small"]
+
+    def said(*more: str) -> str:
+        assert main([*words, *more]) == 130
+        return capsys.readouterr().err
+
+    assert said() == f"compoundnet: {out}: interrupted before anything was written; the same command begins again\n"
+    assert not out.exists()
+    facts = {"task": "multiclass", "classes": ["a", "b"], "images": 4, "preprocess": {"size": [32, 32]}}
+    RunFolder(out).begin(NETWORK, Recipe(), facts)
+    assert said() == f"compoundnet: {out}: interrupted; the run is begun; go on with the same command and --resume\n"
+    again = f"compoundnet: {out}: interrupted; what was saved is there; go on with the same command\n"
+    assert said("--resume") == again
 
 
 def test_labels_of_a_run_are_those_of_its_folders(given: Path) -> None:

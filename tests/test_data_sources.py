@@ -123,7 +123,7 @@ def test_a_list_gives_classes_marks_or_numbers(tmp_path: Path) -> None:
             {"classes": ["cat", "dog"]},
             "line 2: the label 'dgo' is no class; did you mean dog",
         ),
-        (["path,label", "a.png,dog"], {"classes": ["cat", "dog"]}, r"1 classes without a picture \(cat\)"),
+        (["path,label", "a.png,dog"], {"classes": ["cat", "dog"]}, r"1 class without a picture \(cat\)"),
         (["path,label", "a.png,dog"], {}, "one class only, dog"),
         (["path,label", "a.png,dog"], {"task": "regression"}, "line 2: the label 'dog' is no finite number"),
         (["path,label", "a.png,nan"], {"task": "regression"}, "line 2: the label 'nan' is no finite number"),

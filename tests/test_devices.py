@@ -185,7 +185,7 @@ def test_a_device_is_read_as_it_was_written(tmp_path: Path) -> None:
         ("overhead_ms", -1.0, "overhead_ms: -1.0 is not a number of at least 0"),
         ("error", 0.001, "seal: the device was changed after it was written; calibrate again"),
         ("prices", [], "prices: a device has prices or a roofline, one of them"),
-        ("prices", [{"kind": "add", "ns": [1.0]}], "prices[0].ns: 1 numbers; one for each of calls"),
+        ("prices", [{"kind": "add", "ns": [1.0]}], "prices[0].ns: 1 number; one for each of calls"),
         ("speed", 3, "speed: unknown field of Device"),
         ("seal", None, "seal: the device was changed"),
     ],
@@ -204,12 +204,14 @@ def test_a_device_file_that_was_changed_is_refused(tmp_path: Path, key: str, val
         (json.dumps(devices.to_dict(KNOWN))[:-40], "malformed JSON"),
         ("[1, 2]", "a device is an object, as calibrate writes it"),
         ("{}", "no device, but an object with nothing"),
+        ('{"version": 1, "roofline": {}}', "seal: missing; calibrate again"),
+        ('{"roofline": {}}', "version: missing; this compoundnet reads 1"),
         ('{"version": NaN}', "NaN is not a JSON number"),
         (b"\xff\xfe\x00", "malformed JSON"),
         ("[" * 100_000, "nested too deeply"),
         (b" " * 10_000_001, "more than 10,000,000 bytes"),
     ],
-    ids=["empty", "text", "cut", "list", "no version", "NaN", "bytes", "deep", "huge"],
+    ids=["empty", "text", "cut", "list", "nothing", "no seal", "no version", "NaN", "bytes", "deep", "huge"],
 )
 def test_what_is_no_device_file_is_one_line(tmp_path: Path, text: str | bytes, problem: str) -> None:
     path = written(tmp_path, text)

@@ -120,7 +120,7 @@ def test_some_synsets_are_found_by_their_ids_and_others_are_refused_with_the_nea
         assert record.classes[places("data", [name], record)[0]] == label
     assert places("data", ["n02123045", "tench", "7"], record) == [281, 0, 7]
     with pytest.raises(
-        ValueError, match=r"1 of 2 classes are none of the model's \('n02123044'\); did you mean n02.* or n02123045 or "
+        ValueError, match=r"1 of 2 classes is none of the model's \('n02123044'\); did you mean n02.* or n02123045 or "
     ):
         places("data", ["n02123044", "n01440764"], record)
     with pytest.raises(ValueError, match="'tabby' and 'n02123045' are both class 281; join them"):

@@ -1,6 +1,7 @@
 """The parts of a data set that evaluate takes, and that the test pictures of a run are looked at once."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -156,6 +157,30 @@ def test_a_disk_without_room_for_the_figures_uses_up_no_look(
     assert not (trained / "events.jsonl").exists()
     assert run(*argv)[0] == 0
     assert len(out.read_bytes()) > 1000
+
+
+@pytest.mark.parametrize("form", [[], ["--json"]])
+def test_figures_that_nobody_could_read_use_up_no_look(
+    run: Run, trained: Path, pictures: Path, form: list[str]
+) -> None:
+    argv = ["evaluate", str(trained), "--split", "test", "--data", str(pictures), *form]
+    gone, pipe = os.pipe()
+    os.close(gone)
+    script = "import sys; from compoundnet.cli import main; sys.exit(main(sys.argv[1:]))"
+    done = subprocess.run(
+        [sys.executable, "-c", script, *argv], stdout=pipe, stderr=subprocess.PIPE, text=True, check=False
+    )
+    os.close(pipe)
+    assert (done.returncode, "the figures could not be shown; this was no look" in done.stderr) == (141, True)
+    assert not (trained / "test.json").exists()
+    assert run(*argv)[0] == 0
+    refused(run(*argv))
+    assert [event["event"] for event in events(trained)] == ["test", "test_withdrawn", "test"]
+    folder = RunFolder(trained)
+    times = json.loads((trained / "test.json").read_text())
+    folder.claim_test(again=True)
+    folder.withdraw_test()
+    assert json.loads((trained / "test.json").read_text()) == times
 
 
 def test_a_look_outlives_a_resumption_and_damaged_notes_count_as_one(tmp_path: Path) -> None:

@@ -228,7 +228,7 @@ def test_like_says_how_the_rule_rounds(run: Run) -> None:
         ("efficientnet_b0 --base resnet50", "efficientnet_b0 against resnet50: stem.kernel: 3, but the base has 7"),
         ("efficientnet_b4 --rule nope", "unknown rule 'nope'"),
         ("efficientnet_b4 --phi nan", "--phi: expected a number, got 'nan'"),
-        ("efficientnet_b4 --phi 99", "efficientnet_b4 against efficientnet_b0: stages: "),
+        ("efficientnet_b4 --phi 99", "--phi: 99 gives no network (stages: "),
         ("efficientnet_b4 --like nothing", "unknown network 'nothing'"),
         ("efficientnet_b4 --base nothing", "unknown network 'nothing'"),
     ],

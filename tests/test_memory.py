@@ -11,12 +11,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from compoundnet import MEMBERS, Network, build, cost, named
-from compoundnet.budget import Budget
+from compoundnet.budget import OPTIMIZERS, Budget
 from compoundnet.layers import Padding
-from compoundnet.memory import accumulated, available, largest_batch, recomputed, state_of, training_memory
+from compoundnet.memory import (
+    accumulated,
+    available,
+    largest_batch,
+    optimizer_named,
+    recomputed,
+    state_of,
+    training_memory,
+)
 from compoundnet.recipes import AdvProp, Optimizer, Precision, Recipe
 from compoundnet.schema import FieldError
-from compoundnet.training.allocation import allocated
+from compoundnet.training.allocation import MAKERS, allocated
 
 from .liveness import peak
 from .strategies import networks
@@ -115,10 +123,7 @@ def test_recomputed_and_half_precision_memory_is_within_a_tenth_of_what_torch_al
     name: str, side: int, batch: int, optimizer: str, precision: Precision, checkpointing: bool
 ) -> None:
     network = replace(named(name), resolution=side)
-    names: dict[str, Any] = {"rmsprop": "rmsprop", "momentum": "sgd", "adam": "adamw"}
-    recipe = Recipe(
-        batch=batch, optimizer=Optimizer(name=names[optimizer]), precision=precision, checkpointing=checkpointing
-    )
+    recipe = Recipe(batch=batch, optimizer=optimizer_named(optimizer), precision=precision, checkpointing=checkpointing)
     options: dict[str, Any] = {"precision": precision, "checkpointing": checkpointing, "average": True}
     measured = allocated(network, batch, optimizer, **options, weight_decay=recipe.optimizer.weight_decay)
     assert training_memory(network, recipe).total == pytest.approx(measured, rel=0.1)
@@ -139,12 +144,20 @@ def test_with_few_activations_the_optimizers_copies_are_counted(
     name: str, side: int, batch: int, optimizer: str, decay: float
 ) -> None:
     network = replace(named(name), resolution=side)
-    names: dict[str, Any] = {"rmsprop": "rmsprop", "momentum": "sgd", "adam": "adamw"}
-    recipe = Recipe(batch=batch, optimizer=Optimizer(name=names[optimizer], weight_decay=decay))
+    recipe = Recipe(batch=batch, optimizer=replace(optimizer_named(optimizer), weight_decay=decay))
     found = training_memory(network, recipe)
     assert found.temporary > 0
     measured = allocated(network, batch, optimizer, average=True, weight_decay=decay)
     assert found.total == pytest.approx(measured, rel=0.05)
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_a_budget_and_a_recipe_name_the_same_optimizers(name: str) -> None:
+    """Every name has a recipe, keeps as much for each weight in both, and is one that can be measured."""
+    network, kept = named("tiny"), training_memory(named("tiny"), Recipe(optimizer=optimizer_named(name))).optimizer
+    assert kept == 4 * OPTIMIZERS[name] * cost(network).params
+    assert OPTIMIZERS[state_of(optimizer_named(name))] == OPTIMIZERS[name]
+    assert name in MAKERS
 
 
 @given(side=st.sampled_from([32, 64, 96]), batch=st.integers(1, 40))
@@ -242,7 +255,7 @@ def test_memory_adds_up_and_checks_itself(run: Run) -> None:
 
 
 def test_auto_fills_the_limit_or_nine_tenths_of_what_is_free(run: Run) -> None:
-    found = answer(run, "memory", "efficientnet_b0", "--limit", "8GiB", "--optimizer", "sgd")
+    found = answer(run, "memory", "efficientnet_b0", "--limit", "8GiB", "--optimizer", "momentum")
     assert found["limit"] == 8 * 2**30
     assert found["batch"] == largest_batch(named("efficientnet_b0"), 8 * 2**30, Recipe(optimizer=Optimizer(name="sgd")))
     free = answer(run, "memory", "tiny", "--batch", "auto")

@@ -91,9 +91,9 @@ def refused(
     ("names", "line"),
     [
         ([], "no labels: it has no sub-folders"),
-        (["bea"], "1 of 1 classes are none of the model's ('bea'); did you mean bee"),
+        (["bea"], "1 of 1 class is none of the model's ('bea'); did you mean bee"),
         (["10"], "or an index from 0 to 9"),
-        (["-1"], "are none of the model's"),
+        (["-1"], "is none of the model's"),
         (["ibis"], "classes 8 and 9 have this name; use the index"),
         (["bee"], f"0 pictures that can be read; at least {LEAST} are needed"),
     ],

@@ -109,7 +109,7 @@ def test_too_many_requests_are_told_when_to_come_again_and_sigterm_finishes_what
 
         refused = server.post("/predict", GOOD)
         assert (refused.status, refused.headers["retry-after"]) == (503, "1")
-        assert refused.json == {"error": "1 requests are at work; the limit is 1; try again later"}
+        assert refused.json == {"error": "1 request is at work; the limit is 1; try again later"}
         assert server.get("/selftest").status == 503
         assert server.get("/healthz").status == 200
 

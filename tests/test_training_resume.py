@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import torch
+from benchmarks.fashion import epochs_of
 from safetensors.torch import load_file
 
 from compoundnet.recipes import AdvProp, Recipe
@@ -161,6 +162,7 @@ WRITE = """
 import sys, time
 from pathlib import Path
 import torch
+from benchmarks.fashion import epochs_of
 from compoundnet.training.state import State, write_state
 for k in range(1, 10000):
     write_state(Path(sys.argv[1]), State(k, {"x": torch.full((400_000,), float(k))}, {}))
@@ -279,3 +281,12 @@ def test_another_thread_trains_without_signals(tmp_path: Path) -> None:
     thread.start()
     thread.join()
     assert (tmp_path / "run" / "model.safetensors").exists()
+
+
+def test_a_record_is_made_of_events_whose_last_line_a_kill_cut_short(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path)
+    folder.log("start")
+    folder.log("epoch", epoch=1, top1=0.5)
+    with (tmp_path / "events.jsonl").open("a") as file:
+        file.write('{"event": "epo')
+    assert [row["epoch"] for row in epochs_of(folder)] == [1]

@@ -341,7 +341,7 @@ def first(count: int) -> Memory:
             BUDGET,
             "pictures: one class only, 'one'; a classifier needs at least 2",
         ),
-        (first(2), BUDGET, r"pictures: 1 classes without a picture \('digit 2'\); add pictures or remove them"),
+        (first(2), BUDGET, r"pictures: 1 class without a picture \('digit 2'\); add pictures or remove them"),
         (first(4), BUDGET, "'digit 1' has 1, 'digit 2' has 1; every class needs at least 2 pictures"),
         (
             Damaged(digits(), frozenset(range(100, 150))),

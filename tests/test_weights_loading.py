@@ -109,12 +109,12 @@ def test_tensors_that_are_not_finite_are_refused(value: float) -> None:
     state = _state()
     state["classifier.bias"][3] = value
     line = _error(build(TINY), state)
-    assert line == "1 tensors hold NaN or infinity (classifier.bias); the checkpoint is broken"
+    assert line == "1 tensor holds NaN or infinity (classifier.bias); the checkpoint is broken"
 
 
 def test_quantised_integers_are_refused() -> None:
     state = _state() | {"conv_stem.weight": torch.ones(8, 3, 3, 3, dtype=torch.int8)}
-    assert _error(build(TINY), state).startswith("1 tensors hold no floating-point numbers (stem.conv.weight is int8)")
+    assert _error(build(TINY), state).startswith("1 tensor holds no floating-point numbers (stem.conv.weight is int8)")
 
 
 def test_another_class_count_gets_the_same_fresh_classifier_each_time_and_says_so() -> None:

@@ -321,5 +321,5 @@ def test_negative_variances_are_a_broken_checkpoint(tmp_path: Path) -> None:
     state = build(named("tiny")).state_dict()
     state["stem.norm.running_var"].fill_(-1)
     torch.save(state, tmp_path / "a.pth")
-    with pytest.raises(CheckpointError, match=r"1 variances are negative \(stem.norm.running_var\)"):
+    with pytest.raises(CheckpointError, match=r"1 variance is negative \(stem.norm.running_var\)"):
         load(tmp_path / "a.pth", network=named("tiny"))

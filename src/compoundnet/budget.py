@@ -4,12 +4,11 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 from .schema import require, require_choice, require_count, require_number
 
 BYTES: Mapping[str, int] = MappingProxyType({"float32": 4, "bfloat16": 2, "float16": 2, "int8": 1})
-# How many numbers an optimizer keeps for each parameter, beside the parameter and its gradient.
 # A file of weights lists every tensor by name, type, shape and place, in at most so many bytes, the count of
 # batches of a norm included; and keeps a record, of which the names of ImageNet's classes are the larger part.
 LISTED, RECORD = 128, 24_576
@@ -18,7 +17,9 @@ PREDICTED, SLACK = frozenset({"latency_ms"}), 1e-9
 UNITS: Mapping[str, str] = MappingProxyType(
     {"memory": "bytes", "training_memory": "bytes", "file_size": "bytes", "latency_ms": "ms"}
 )
-OPTIMIZERS: Mapping[str, int] = MappingProxyType({"sgd": 0, "momentum": 1, "rmsprop": 2, "adam": 2})
+OptimizerName: TypeAlias = Literal["sgd", "momentum", "rmsprop", "adam", "adamw"]  # momentum is sgd with it
+# How many numbers an optimizer keeps for each parameter, beside the parameter and its gradient.
+OPTIMIZERS: Mapping[str, int] = MappingProxyType({"sgd": 0, "momentum": 1, "rmsprop": 2, "adam": 2, "adamw": 2})
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,6 +1,6 @@
 """What a training step takes in memory, before anything is built: weights, what the optimizer keeps, activations."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -10,9 +10,19 @@ from .cost import LayerCost, by_layer, cost, traced
 from .layers import Conv, MaxPool, Node, Seq, same_padding
 from .network import Network, require_network, unfold
 from .recipes import Optimizer, Recipe
-from .schema import FieldError, require
+from .schema import FieldError, require, require_choice
 
-_STATE: Mapping[str, str] = MappingProxyType({"rmsprop": "rmsprop", "sgd": "momentum", "adamw": "adam"})
+# The recipe's optimizer by the name of what it keeps; adam and adamw keep the same.
+_NAMED = MappingProxyType(
+    {
+        "sgd": Optimizer(name="sgd", momentum=0.0),
+        "momentum": Optimizer(name="sgd"),
+        "rmsprop": Optimizer(),
+        "adam": Optimizer(name="adamw"),
+        "adamw": Optimizer(name="adamw"),
+    }
+)
+assert _NAMED.keys() == OPTIMIZERS.keys()
 _GROUP = Path("/sys/fs/cgroup")
 _MEMINFO = Path("/proc/meminfo")
 
@@ -44,7 +54,17 @@ def state_of(optimizer: Optimizer) -> str:
     >>> state_of(Optimizer()), state_of(Optimizer(name="sgd")), state_of(Optimizer(name="sgd", momentum=0))
     ('rmsprop', 'momentum', 'sgd')
     """
-    return "sgd" if optimizer.name == "sgd" and optimizer.momentum == 0 else _STATE[optimizer.name]
+    return "momentum" if optimizer.name == "sgd" and optimizer.momentum > 0 else optimizer.name
+
+
+def optimizer_named(name: str) -> Optimizer:
+    """The recipe's optimizer for a name that ``Budget.optimizer`` has. Raises FieldError for another name.
+
+    >>> optimizer_named("sgd").momentum, optimizer_named("momentum").momentum, optimizer_named("adam").name
+    (0.0, 0.9, 'adamw')
+    """
+    require_choice(name, tuple(_NAMED), "optimizer")
+    return _NAMED[name]
 
 
 def training_memory(network: Network, recipe: Recipe) -> Memory:

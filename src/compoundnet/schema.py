@@ -43,6 +43,15 @@ def shown(value: object) -> str:
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
 
 
+def counted(count: int, one: str, more: str = "") -> str:
+    """How many there are of a thing, in words; ``more`` of them are called ``one`` with an s unless it is given.
+
+    >>> counted(1, "class", "classes"), counted(2, "class", "classes"), counted(1000, "picture")
+    ('1 class', '2 classes', '1,000 pictures')
+    """
+    return f"{count:,} {one if count == 1 else more or one + 's'}"
+
+
 def near(name: str, known: Iterable[str]) -> str:
     """A hint that lists up to three known names close to ``name``, or all when none is close."""
     names, name = list(known), str(name)[:_SHOWN]
@@ -76,6 +85,11 @@ class Named(dict[str, T]):
         raise UnknownNameError(f"unknown {self._kind} {shown(name)}; {hint}")
 
 
+def _given(value: object) -> str:
+    """A value of a file as it stands in an error: nothing is null there."""
+    return "null" if value is None else shown(value)
+
+
 def encode(value: object) -> Any:
     """Turn a record into JSON values; an operator also says its ``type``."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
@@ -103,7 +117,7 @@ def _decode(hint: Any, data: object, kinds: Mapping[str, type]) -> object:
         return data
     if origin is Literal:
         if data not in args:
-            raise FieldError("", f"{shown(data)} is not one of {', '.join(map(repr, args))}")
+            raise FieldError("", f"{_given(data)} is not one of {', '.join(map(repr, args))}")
         return data
     if origin in (Union, types.UnionType):
         return _decode_optional(args, data, kinds)
@@ -123,7 +137,7 @@ def _decode_plain(hint: type, data: object) -> object:
         return _float(data)
     if type(data) is not hint:
         names = {int: "an integer", float: "a number", str: "a text", bool: "true or false"}
-        raise FieldError("", f"expected {names[hint]}, got {shown(data)}")
+        raise FieldError("", f"expected {names[hint]}, got {_given(data)}")
     return data
 
 
@@ -150,16 +164,16 @@ def _decode_optional(args: tuple[Any, ...], data: object, kinds: Mapping[str, ty
 
 def _decode_tuple(args: tuple[Any, ...], data: object, kinds: Mapping[str, type]) -> object:
     if not isinstance(data, (list, tuple)):
-        raise FieldError("", f"expected a list, got {shown(data)}")
+        raise FieldError("", f"expected a list, got {_given(data)}")
     hints = [args[0]] * len(data) if args[-1] is Ellipsis else list(args)
     if len(hints) != len(data):
-        raise FieldError("", f"expected {len(hints)} values, got {len(data)}")
+        raise FieldError("", f"expected {counted(len(hints), 'value')}, got {len(data)}")
     return tuple(_within(f"[{i}]", h, item, kinds) for i, (h, item) in enumerate(zip(hints, data, strict=True)))
 
 
 def _decode_mapping(args: tuple[Any, ...], data: object, kinds: Mapping[str, type]) -> object:
     if not isinstance(data, Mapping):
-        raise FieldError("", f"expected an object, got {shown(data)}")
+        raise FieldError("", f"expected an object, got {_given(data)}")
     return {str(key): _within(_key(key), args[1], item, kinds) for key, item in data.items()}
 
 
@@ -172,7 +186,7 @@ def _within(path: str, hint: Any, data: object, kinds: Mapping[str, type]) -> ob
 
 def _decode_record(kind: type, data: object, kinds: Mapping[str, type]) -> object:
     if not isinstance(data, Mapping):
-        raise FieldError("", f"expected an object with {kind.__name__}'s fields, got {shown(data)}")
+        raise FieldError("", f"expected an object with {kind.__name__}'s fields, got {_given(data)}")
     hints = typing.get_type_hints(kind)
     fields = {f.name: f for f in dataclasses.fields(kind)}
     for key in data:
@@ -187,7 +201,7 @@ def _decode_record(kind: type, data: object, kinds: Mapping[str, type]) -> objec
 
 def _decode_tagged(data: object, kinds: Mapping[str, type]) -> object:
     if not isinstance(data, Mapping) or not isinstance(data.get("type"), str):
-        raise FieldError("", f"expected an object with a 'type', got {shown(data)}")
+        raise FieldError("", f"expected an object with a 'type', got {_given(data)}")
     name = data["type"]
     if name not in kinds:
         raise FieldError("type", f"unknown operator {shown(name)}; {near(name, kinds)}")
@@ -226,6 +240,7 @@ def require_number(
 
 def require_version(found: object, expected: int) -> None:
     """Raise FieldError unless a file's version is the one that is read; true is not 1."""
+    require(found is not None, "version", f"missing; this compoundnet reads {expected}")
     same = type(found) is int and found == expected
     require(same, "version", f"{shown(found)} is not supported; this compoundnet reads {expected}")
 

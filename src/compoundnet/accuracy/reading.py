@@ -3,7 +3,7 @@
 import csv
 from collections.abc import Sequence
 
-from compoundnet.schema import FieldError, near, require, shown
+from compoundnet.schema import FieldError, counted, near, require, shown
 
 from .points import MOST_OWN, NUMBERS, Point
 
@@ -49,7 +49,9 @@ def _header(cells: Sequence[str]) -> list[str]:
 
 
 def _point(line: str, header: Sequence[str], row: Sequence[str]) -> Point:
-    require(len(row) == len(header), line, f"{len(row)} values; the header has {len(header)} columns")
+    require(
+        len(row) == len(header), line, f"{counted(len(row), 'value')}; the header has {counted(len(header), 'column')}"
+    )
     values: dict[str, float] = {}
     for name, cell in zip(header, row, strict=True):
         try:

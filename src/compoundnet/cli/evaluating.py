@@ -8,12 +8,12 @@ from json import dumps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from compoundnet.schema import require_count
+from compoundnet.schema import counted, require_count
 
-from .output import safe, whole, write, write_json, write_table
+from .output import safe, whole, write, write_table
 from .progress import progress
 from .sources import json_of, read, text
-from .splits import Claim, Split, claim_of, labelled
+from .splits import Claim, Split, Withdraw, claim_of, labelled
 
 if TYPE_CHECKING:
     from compoundnet.data import Examples
@@ -72,14 +72,28 @@ def evaluate(
     examples = labelled(data, split)
     options = {"engine": None if engine == "model" else engine, "workers": workers, "batch": batch, "mapping": mapping}
     measured = partial(_measured, model, examples, options)
-    found = _claimed(measured(), claim) if out is None else _written(out, data, measured, claim)
+    found = measured() if out is None else _written(out, data, measured, claim)
+    text = dumps({"data": data, **found.to_dict()}, indent=2, allow_nan=False) + "\n" if json else ""
+    withdraw = claim(found) if out is None else None  # what ended before this was no look
     for line in found.unreadable:
         sys.stderr.write(f"compoundnet: left out: {line}\n")
+    _begin(text[:1] or f"{found.model} on {counted(found.metrics.n, 'picture')}; {found.run}\n", withdraw)
     if json:
-        write_json({"data": data, **found.to_dict()})
+        sys.stdout.write(text[1:])
     else:
         _print(found, worst)
     return 1 if found.unreadable else 0
+
+
+def _begin(opening: str, withdraw: Withdraw | None) -> None:
+    """Write what comes before the figures; where that fails (the reader left, the disk is full) nobody saw one."""
+    try:
+        sys.stdout.write(opening)
+        sys.stdout.flush()
+    except OSError:
+        if withdraw is not None:
+            withdraw()
+        raise
 
 
 def _measured(
@@ -89,12 +103,6 @@ def _measured(
 
     with progress("pictures") as on_done:
         return run(model, examples, **options, keep=keep, on_done=on_done)
-
-
-def _claimed(found: "Evaluation", claim: Claim) -> "Evaluation":
-    """An evaluation that ended before this was no look; from here on its figures are seen."""
-    claim(found)
-    return found
 
 
 def _written(out: str, data: str, measured: Callable[[str], "Evaluation"], claim: Claim) -> "Evaluation":
@@ -111,7 +119,7 @@ def _written(out: str, data: str, measured: Callable[[str], "Evaluation"], claim
         file.write(dumps({"data": data, **found.to_dict()}, indent=1, allow_nan=False) + "\n")
         file.flush()
         os.fsync(file.fileno())  # a full disk is told here, before the look; the file has its name only after it
-        _claimed(found, claim)
+        claim(found)  # from here on the figures are seen
     Path(scores).unlink()
     return found
 
@@ -150,10 +158,10 @@ def loaded(name: str, network: str | None = None) -> "Pretrained":
 
 
 def _print(found: "Evaluation", worst: int) -> None:
+    """How pictures went in, and the figures."""
     metrics, pre = found.metrics, found.preprocess
     height, width = pre.size
     order, mean, std = pre.order.replace("_", " "), _triple(pre.mean), _triple(pre.std)
-    write(f"{found.model} on {metrics.n:,} pictures; {found.run}")
     write(f"{height} x {width} pixels, {order}, crop {pre.crop:.3g}, {pre.interpolation}, mean {mean}, std {std}")
     low, high = (_shown(metrics.main, end) for end in metrics.interval)
     rows = [[_NAMES[name], _shown(name, value)] for name, value in metrics.values.items()]

@@ -11,7 +11,7 @@ from compoundnet.schema import FieldError, encode
 
 from .output import COUNTED_AS, write, write_json, write_table
 from .reasons import power, reasons, words
-from .sources import Source, read
+from .sources import Source, name_of, read
 
 if TYPE_CHECKING:
     from compoundnet.solving.explaining import Explanation, Ruled
@@ -42,6 +42,8 @@ def explain_network(
     try:
         found = explain(source.network, origin, rule_of(rule), rounding, scaling, phi)
     except FieldError as error:
+        if error.path == "phi":
+            raise ValueError(f"--{error}") from None
         raise ValueError(f"{source.name} against {name}: {error}") from None
     sentences = list(reasons(source.name, name, found))
     if json:
@@ -63,11 +65,11 @@ def _origin(net: Source, base: str | None) -> tuple[str, Network, Rounding, Scal
         if found.base == net.network:  # a preset that its authors listed by itself, as those of ResNet
             first = _first(net.network)
             return first, MEMBERS[first].network, found.rounding, found.scaling if first == net.name else None
-        return _name(found.base), found.base, found.rounding, found.scaling
+        return name_of(found.base), found.base, found.rounding, found.scaling
     if net.base is None:
         problem = "the file does not say what it was scaled from; give --base, such as efficientnet_b0"
         raise ValueError(f"{net.name}: {problem}")
-    return _name(net.base), net.base, net.rounding, None
+    return name_of(net.base), net.base, net.rounding, None
 
 
 def _first(network: Network) -> str:
@@ -75,10 +77,6 @@ def _first(network: Network) -> str:
     from compoundnet.solving.explaining import difference
 
     return next(name for name, each in MEMBERS.items() if difference(network, each.network) is None)
-
-
-def _name(base: Network) -> str:
-    return next((name for name, each in MEMBERS.items() if each.network == base), "its base")
 
 
 def _record(name: str, base: str, found: "Explanation", sentences: list[str]) -> dict[str, Any]:

@@ -3,8 +3,9 @@
 from dataclasses import fields, replace
 from typing import Literal
 
-from compoundnet.memory import Memory, available, largest_batch, state_of, training_memory
-from compoundnet.recipes import Optimizer, Recipe
+from compoundnet.budget import OptimizerName
+from compoundnet.memory import Memory, available, largest_batch, optimizer_named, training_memory
+from compoundnet.recipes import Recipe
 from compoundnet.schema import require_count
 
 from .output import write, write_json, write_table
@@ -25,7 +26,7 @@ _WORDS = {
 def memory(
     net: str,
     batch: str = "auto",
-    optimizer: Literal["rmsprop", "sgd", "adamw"] = "rmsprop",
+    optimizer: OptimizerName = "rmsprop",
     precision: Literal["float32", "bfloat16", "float16"] = "float32",
     resolution: int | None = None,
     limit: str | None = None,
@@ -38,7 +39,7 @@ def memory(
 
     Args:
         batch: images at once in one process, or auto for as many as fit; default: auto
-        optimizer: rmsprop, sgd (with momentum) or adamw; default: rmsprop
+        optimizer: sgd, momentum (sgd with it), rmsprop, adam or adamw; default: rmsprop
         precision: of activations: float32, bfloat16 or float16; weights stay float32; default: float32
         resolution: side of the training images in pixels; default: the network's own
         limit: with auto: fit into this much, such as 8GiB; default: nine tenths of what is free here
@@ -48,7 +49,7 @@ def memory(
     network = read(net).network
     given = Recipe(
         batch=1,
-        optimizer=Optimizer(name=optimizer),
+        optimizer=optimizer_named(optimizer),
         precision=precision,
         resolution=resolution,
         checkpointing=checkpointing,
@@ -64,7 +65,7 @@ def memory(
 
         sized = network if resolution is None else replace(network, resolution=resolution)
         measured = allocated(
-            sized, images, state_of(recipe.optimizer), precision=precision, checkpointing=checkpointing,
+            sized, images, optimizer, precision=precision, checkpointing=checkpointing,
             average=not no_average, weight_decay=recipe.optimizer.weight_decay,
         )  # fmt: skip
     if json:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any, Literal, TextIO
 
-from compoundnet.budget import Budget
+from compoundnet.budget import Budget, OptimizerName
 from compoundnet.families import Member
 from compoundnet.plots.files import checked
 from compoundnet.rules import Rule
@@ -17,6 +17,7 @@ from .fronts import COSTS, Found, Released, chart, print_tables, record, write_c
 from .laws import foreseen
 from .limits import given_limits, print_ranges, ranges_for
 from .output import whole, write, write_json
+from .progress import progress
 from .sources import Source, read
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ def pareto_front(
     max_latency: str | None = None,
     dtype: Literal["float32", "bfloat16", "float16", "int8"] = "float32",
     batch: int = 1,
-    optimizer: Literal["sgd", "momentum", "rmsprop", "adam"] = "rmsprop",
+    optimizer: OptimizerName = "rmsprop",
     device: str | None = None,
     no_recheck: bool = False,
     rule: str = "efficientnet",
@@ -67,7 +68,7 @@ def pareto_front(
         max_latency: at most so much time for one call on --device, such as 30ms
         dtype: what memory and files are counted in; default: float32
         batch: how many images training memory is for; default: 1
-        optimizer: the optimizer of training memory; default: rmsprop
+        optimizer: that of training memory: sgd, momentum (sgd with it), rmsprop, adam or adamw; default: rmsprop
         device: the file that calibrate wrote here, or roofline:GMACS:GBS, which latency is predicted from
         rule: the rule that the front is set beside; default: efficientnet
         depth: the least and most factor of the depth; default: 0.25:4
@@ -143,7 +144,8 @@ def _found(source: Source, cost: str, by: "Scale", rule: Rule, ranges: "Ranges",
 
     require_count(rows, "rows")
     _, origin = family_of(source.network)
-    space = surface(source.network, ranges, source.rounding, by.device)
+    with progress("parts of the costs") as on_done:
+        space = surface(source.network, ranges, source.rounding, by.device, on_done)
     top1 = predicted(space, by.law, by.base)
     mean, low, high = (np.round(each, _DIGITS) for each in (top1.mean, top1.low, top1.high))
     whole_front = front(space, mean, by.cost, by.budget, (low, high))

@@ -194,8 +194,8 @@ def _translated(message: str, argv: Sequence[str], commands: Mapping[str, Argume
         return f"unknown argument {unknown[1]}; {hint}"
     if (choice := re.search(r"invalid choice: '(.*?)'", text)) or 'expected "command"' in text:
         return f"unknown command {choice[1]!r}; {near(choice[1], commands)}" if choice else "no command; try --help"
-    if missing := re.match(r"the following arguments are required: (?:\w+\.)?(\w+)", text):
-        return f"{missing[1].upper()} is missing; try --help"
+    if missing := re.match(r"the following arguments are required: (.+)", text):
+        return _missing([key.rpartition(".")[2] for key in missing[1].split(", ")])
     if empty := re.match(r"argument (\S+): expected one argument", text):
         return f"{empty[1]}: the value is missing; give it after the option, or see --help"
     key, given = re.search(r'Parser key "([\w.]+)"', text), re.search(r"(?:Given|Got) value: (.*)$", message, re.M)
@@ -206,6 +206,12 @@ def _translated(message: str, argv: Sequence[str], commands: Mapping[str, Argume
         kind = re.sub(r"typing\.Literal\[(.*)\]", r"one of \1", expected[0].rstrip("."))
         return f"--{key[1].rpartition('.')[2]}: expected {_WORDS.get(kind, kind)}, got {given[1]!r}"
     return text
+
+
+def _missing(names: Sequence[str]) -> str:
+    """What to say of arguments that were not given: options as they are written."""
+    *rest, last = [name.upper() if name in _POSITIONAL else _option(name) for name in names]
+    return f"{', '.join(rest)}{' and ' if rest else ''}{last} {'are' if rest else 'is'} missing; try --help"
 
 
 def _one_too_many(command: str, word: str) -> str:

@@ -4,6 +4,8 @@ import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from compoundnet.schema import counted
+
 from .calibrating import latency_note
 from .laws import described
 from .limits import print_ranges
@@ -34,12 +36,12 @@ def print_solution(source: Source, sides: str | None, solution: "Solution") -> N
     title, others = _title(solution), solution.runners_up[:3]
     ups = [(_where(each), f"{each.cost.macs:,}", percent(each.use), _score(each)) for each in others]
     write_table(("Next best", "Multiply-adds", "Of the budget", title), ups)
-    counts = f"{solution.admissible:,} networks within the budget, of {solution.enumerated:,} in range"
+    counts = f"{counted(solution.admissible, 'network')} within the budget, of {solution.enumerated:,} in range"
     active = f"limited by {' and '.join(map(words, solution.active))}"
     if solution.unfounded and best.use < _WELL_USED:
         active = (
-            f"{solution.unfounded:,} networks within the budget would be predicted above it, but lie outside the data "
-            "of the accuracy law, which says nothing of them: --objective rule:NAME uses the budget"
+            f"{counted(solution.unfounded, 'network')} within the budget would be predicted above it, but outside "
+            "the data of the accuracy law, which says nothing there: --objective rule:NAME uses the budget"
         )
     elif solution.admissible == solution.enumerated:
         active = "the range ends before the budget does: widen --depth, --width or --sides"

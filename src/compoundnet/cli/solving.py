@@ -5,6 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from compoundnet.budget import OptimizerName
+
 from .calibrating import device_of
 from .laws import foreseen
 from .limits import given_limits, ranges_for
@@ -32,7 +34,7 @@ def solve_budget(
     no_recheck: bool = False,
     dtype: Literal["float32", "bfloat16", "float16", "int8"] = "float32",
     batch: int = 1,
-    optimizer: Literal["sgd", "momentum", "rmsprop", "adam"] = "rmsprop",
+    optimizer: OptimizerName = "rmsprop",
     objective: str | None = None,
     points: str | None = None,
     depth: str | None = None,
@@ -55,7 +57,7 @@ def solve_budget(
         device: the file that calibrate wrote here, or roofline:GMACS:GBS, two constants of a machine
         dtype: what --max-memory and --max-file-size are counted in; default: float32
         batch: how many images --max-training-memory is for; default: 1
-        optimizer: the optimizer of --max-training-memory; default: rmsprop
+        optimizer: that of --max-training-memory: sgd, momentum (sgd with it), rmsprop, adam or adamw; default: rmsprop
         objective: accuracy (default), or rule:NAME to follow a rule; per stage also rule:NAME:PHI, elastic:D:W:R
         points: own measured networks for the accuracy law, a CSV file with depth, width, resolution, macs and top1
         depth: the least and most factor of the depth; default: 0.25:4
@@ -93,14 +95,16 @@ class Search:
 
 
 def _solve_whole(source: Source, budget: "Budget", search: Search, out: str | None, json: bool) -> int:
-    from compoundnet.solving import solve
+    from compoundnet.solving import solve, surface
     from compoundnet.solving.certificate import to_dict
 
     forecast, chosen = foreseen(source.network, search.points), _rule(search.objective)
     ranges = ranges_for(source, search.depth, search.width, search.sides)
     timer = search.timer()
+    with progress("parts of the costs") as on_done:
+        space = surface(source.network, ranges, source.rounding, timer, on_done)
     with progress("networks") as on_done:
-        asked = (source.network, budget, chosen, ranges, source.rounding)
+        asked = (source.network, budget, chosen, ranges, source.rounding, space)
         found = solve(*asked, device=timer, forecast=forecast, on_done=on_done)
     return finish(to_dict(found), out, json, lambda: print_solution(source, search.sides, found))
 

@@ -46,6 +46,11 @@ def read(net: str) -> Source:
     raise ValueError(f"unknown network {shown(net)}; {near(net, MEMBERS)} a JSON file is read too")
 
 
+def name_of(base: Network) -> str:
+    """What to call a network that others were scaled from: the name of a preset, or "its base" where it has none."""
+    return next((name for name, each in MEMBERS.items() if each.network == base), "its base")
+
+
 def lines(name: str, what: str, most: int = MAX_BYTES) -> list[str]:
     """The lines of a text file, or of standard input for "-". Raises ValueError as ``text`` does."""
     read = named_text(name, what, most)

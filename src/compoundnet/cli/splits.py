@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from compoundnet.training import RunFolder
 
 Split: TypeAlias = Literal["train", "validation", "test"]
-Claim: TypeAlias = Callable[["Evaluation"], None]
+Withdraw: TypeAlias = Callable[[], None]
+Claim: TypeAlias = Callable[["Evaluation"], Withdraw]
 
 SETS = ("fashion_mnist",)
 
@@ -56,20 +57,31 @@ def run_of(weights: str) -> "RunFolder | None":
 def claim_of(weights: str, data: str, split: Split | None, again: bool) -> Claim:
     """What notes in a run's folder that its test pictures were looked at; it is to be called before figures are shown.
 
+    It returns what takes the note back, for figures that could not be shown at all.
+
     Raises ValueError, one line, at once when they were before, unless ``again``.
     """
     run = run_of(weights) if split == "test" else None
     if again and run is None:
         raise FieldError("--again", "goes with --split test and the folder of a run; leave it out")
     if run is None:
-        return lambda found: None
+        return lambda found: _nothing
     from compoundnet.training.folder import TEST
 
     run.require_untested(again)
 
-    def claim(found: "Evaluation") -> None:
+    def withdraw() -> None:
+        run.withdraw_test()
+        sys.stderr.write(f"compoundnet: {run.path}: the figures could not be shown; this was no look\n")
+
+    def claim(found: "Evaluation") -> Withdraw:
         metrics = found.metrics
         before = run.claim_test(again, data=data, n=metrics.n, **{metrics.main: metrics.values[metrics.main]})
         sys.stderr.write(f"compoundnet: {run.path}: look {before + 1} at the test set, noted in {TEST}\n")
+        return withdraw
 
     return claim
+
+
+def _nothing() -> None:
+    """No look was noted."""

@@ -3,9 +3,10 @@
 import json as json_
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from compoundnet.network import Network
 from compoundnet.recipes import Recipe
@@ -20,8 +21,9 @@ from .splits import SETS
 
 if TYPE_CHECKING:
     from compoundnet.data import Examples
-    from compoundnet.training import Trained
+    from compoundnet.training import Host, Trained
 
+T = TypeVar("T")
 _HELD_OUT = 0.1  # of the pictures, where no validation folder is given
 
 
@@ -58,27 +60,88 @@ def train(
         seed: of everything that is drawn; default: the recipe's
         save_minutes: a state to go on from is saved so often, and after each epoch; default: 10
     """
-    from compoundnet.training import Host, Interrupted
-    from compoundnet.training import train as trained
-
-    chosen = changed(read_recipe(recipe).recipe, set)
-    chosen = chosen if seed is None else replace(chosen, seed=seed)
-    examples, judges = examples_of(data, val, chosen.seed)
-    network = _fitting(read(net).network, examples, net)
-    machine = {"devices": devices, "workers": workers, "threads": threads}
-    host = Host(**machine, compile=compile, save_minutes=save_minutes, tensorboard=tensorboard)
-    given = None if pretrained is None else _weights(pretrained, network)
-    network = given.weights.network if given else network
+    machine = {"devices": devices, "workers": workers, "threads": threads, "save_minutes": save_minutes}
+    more = {"compile": compile, "tensorboard": tensorboard}
     try:
-        with progress("steps") as on_done:
-            options = {"weights": given, "host": host, "resume": resume, "on_progress": on_done}
-            done = trained(network, chosen, examples, judges, out, **options)
-    except Interrupted as stop:
-        sys.stderr.write(f"compoundnet: {stop}\n")
+        chosen, network, host = _asked(net, recipe, set, seed, {**machine, **more}, lambda: _require_place(out, resume))
+        done = _trained(net, network, chosen, host, examples_of(data, val, chosen.seed), pretrained, out, resume)
+    except KeyboardInterrupt as stop:  # also Interrupted, whose text says what was saved
+        sys.stderr.write(f"compoundnet: {str(stop) or _left(out, resume)}\n")
         return INTERRUPTED
     if os.environ.get("RANK", "0") == "0":  # of the processes that torchrun starts, one speaks
         _show(done, json)
     return 0
+
+
+def _trained(
+    net: str,
+    network: Network,
+    recipe: Recipe,
+    host: "Host",
+    data: "tuple[Examples, Examples]",
+    pretrained: str | None,
+    out: str,
+    resume: bool,
+) -> "Trained":
+    from compoundnet.training import train as run
+
+    network = _fitting(network, data[0], net)
+    given = None if pretrained is None else _weights(pretrained, network)
+    network = given.weights.network if given else network
+    with progress("steps") as on_done:
+        return run(network, recipe, *data, out, weights=given, host=host, resume=resume, on_progress=on_done)
+
+
+def _asked(
+    net: str, recipe: str, settings: str, seed: int | None, machine: Mapping[str, Any], place: Callable[[], None]
+) -> "tuple[Recipe, Network, Host]":
+    """What the options alone say. Raises ValueError, one line with all mistakes that show before the data are read."""
+    from compoundnet.training import Host
+
+    mistakes: list[str] = []
+    _noted(mistakes, place)
+    chosen = _noted(mistakes, lambda: _recipe(recipe, settings, seed))
+    source = _noted(mistakes, lambda: read(net))
+    host = _noted(mistakes, lambda: Host(**machine))
+    if mistakes or chosen is None or source is None or host is None:
+        raise ValueError("; and ".join(mistakes))
+    return chosen, source.network, host
+
+
+def _noted(mistakes: list[str], make: Callable[[], T]) -> T | None:
+    try:
+        return make()
+    except ValueError as error:
+        mistakes.append(str(error))
+        return None
+
+
+def _recipe(name: str, settings: str, seed: int | None) -> Recipe:
+    chosen = changed(read_recipe(name).recipe, settings)
+    return chosen if seed is None else replace(chosen, seed=seed)
+
+
+def _require_place(out: str, resume: bool) -> None:
+    """Raise ValueError, one line, unless the folder is a new one, or has a run to go on with."""
+    from compoundnet.training import RunFolder
+    from compoundnet.training.folder import NETWORK
+
+    if resume:
+        RunFolder(Path(out)).read(NETWORK)
+    elif all(os.environ.get(name, "0") == "0" for name in ("RANK", "LOCAL_RANK")):
+        RunFolder(Path(out)).require_new()  # the first of several processes may have begun it before the others ask
+
+
+def _left(out: str, resume: bool) -> str:
+    """What an interrupted start left in the folder, and the command that goes on."""
+    if resume:
+        return f"{out}: interrupted; what was saved is there; go on with the same command"
+    if "compoundnet.training" in sys.modules:  # before it is loaded nothing can be written
+        from compoundnet.training import RunFolder
+
+        if RunFolder(Path(out)).is_run():
+            return f"{out}: interrupted; the run is begun; go on with the same command and --resume"
+    return f"{out}: interrupted before anything was written; the same command begins again"
 
 
 def changed(recipe: Recipe, settings: str) -> Recipe:

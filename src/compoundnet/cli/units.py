@@ -74,6 +74,8 @@ def _quantity(text: str, option: str, units: Mapping[str, int], kind: str) -> in
 
 
 def _value(text: str, option: str, units: Mapping[str, int] | Mapping[str, Decimal], kind: str) -> Decimal:
+    if re.match(r"-[0-9.]", text):
+        raise ValueError(f"{option}: {text!r} is not above zero; give {kind}")
     match = re.fullmatch(r"([0-9]{1,18}(?:[.][0-9]{1,18})?) ?([A-Za-z]*)", text)
     if match is None:
         raise ValueError(f"{option}: {text!r} is not {kind}")

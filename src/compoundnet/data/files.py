@@ -7,6 +7,7 @@ import numpy as np
 from PIL import Image
 
 from compoundnet.images import decode
+from compoundnet.schema import counted
 
 from .examples import Labels, Task
 
@@ -64,7 +65,8 @@ def require_trainable(where: str, counts: dict[str, int]) -> None:
     empty = [name for name, count in counts.items() if not count]
     if empty:
         names = _listed(empty)
-        raise ValueError(f"{where}: {len(empty)} classes without a picture ({names}); add pictures or remove them")
+        none = counted(len(empty), "class", "classes")
+        raise ValueError(f"{where}: {none} without a picture ({names}); add pictures or remove them")
     if len(counts) < 2:
         only = "".join(f", {name}" for name in counts)
         raise ValueError(f"{where}: one class only{only}; a classifier needs at least 2")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from compoundnet.schema import near, shown
+from compoundnet.schema import counted, near, shown
 
 from .examples import Labels, Task
 from .files import Files, class_counts, require_trainable
@@ -112,9 +112,8 @@ def _numbers(rows: Sequence[_Row], targets: Sequence[str] | None) -> tuple[Label
     values = np.empty((len(rows), count), np.float32)
     for index, row in enumerate(rows):
         if len(row.labels) != count or not count:
-            raise ValueError(
-                f"{row.where}: {len(row.labels)} numbers where others have {count}; give as many everywhere"
-            )
+            numbers = counted(len(row.labels), "number")
+            raise ValueError(f"{row.where}: {numbers} where others have {count}; give as many everywhere")
         for place, text in enumerate(row.labels):
             values[index, place] = _number(text, row.where)
     numbered = ("value",) if count == 1 else tuple(f"value {place}" for place in range(count))

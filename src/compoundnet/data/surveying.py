@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sized
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from compoundnet.schema import counted
+
 from .comparing import Duplicates, compared
 from .examples import Examples
 from .files import class_counts
@@ -105,7 +107,8 @@ def _problems(
         lines.append(f"{_count(leaks)} of training also in validation or test; scores will be too high")
     few = [name for name, count in described["train"].by_class.items() if count < FEW]
     if few:
-        lines.append(f"{len(few)} classes have fewer than {FEW} pictures, such as {few[0]}; more would help most there")
+        have = counted(len(few), "class has", "classes have")
+        lines.append(f"{have} fewer than {FEW} pictures, such as {few[0]}; more would help most there")
     if balance > UNEVEN:
         lines.append(
             f"the largest class has {balance:.0f} times the pictures of the smallest; look at each class's score"
@@ -114,4 +117,4 @@ def _problems(
 
 
 def _count(found: Sized) -> str:
-    return "1 picture" if len(found) == 1 else f"{len(found):,} pictures"
+    return counted(len(found), "picture")

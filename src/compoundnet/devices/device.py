@@ -6,7 +6,7 @@ from typing import Any
 
 from compoundnet.cost import LayerCost
 from compoundnet.network import Network
-from compoundnet.schema import FieldError, require, require_count, require_kind, require_number, shown
+from compoundnet.schema import FieldError, counted, require, require_count, require_kind, require_number, shown
 
 from .kernels import WORK, Kernel, kernels
 
@@ -23,7 +23,9 @@ class Price:
     ns: tuple[float, ...]
 
     def __post_init__(self) -> None:
-        require(len(self.ns) == len(WORK), "ns", f"{len(self.ns)} numbers; one for each of {', '.join(WORK)}")
+        require(
+            len(self.ns) == len(WORK), "ns", f"{counted(len(self.ns), 'number')}; one for each of {', '.join(WORK)}"
+        )
         for value in self.ns:
             require_number(value, "ns", "a number of nanoseconds of at least 0", least=0)
 

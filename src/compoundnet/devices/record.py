@@ -31,6 +31,7 @@ def from_dict(data: Mapping[str, Any]) -> Device:
     require_version(data.get("version"), VERSION)
     body = {key: value for key, value in data.items() if key != "seal"}
     device = decode(Device, {key: value for key, value in body.items() if key != "version"}, OPERATORS)
+    require("seal" in data, "seal", "missing; calibrate again")
     require(data.get("seal") == _seal(body), "seal", "the device was changed after it was written; calibrate again")
     return device
 

@@ -15,7 +15,7 @@ from compoundnet.data.examples import source_of
 from compoundnet.data.looking import UNREADABLE, require_readable
 from compoundnet.prediction import Plan, worked
 from compoundnet.preprocess import Preprocess
-from compoundnet.schema import encode, near, require, require_number, shown
+from compoundnet.schema import counted, encode, near, require, require_number, shown
 from compoundnet.weights import Pretrained, Weights, places
 from compoundnet.weights.hashing import json_sha256
 
@@ -148,7 +148,7 @@ def placed(examples: Examples, weights: Weights, mapping: Mapping[str, str] = NO
             f"{shown(name)} is no class of the data; {near(name, examples.classes)}",
         )
     if examples.task == "regression":
-        problem = f"{len(examples.classes)} numbers for a model of {outputs} outputs"
+        problem = f"{counted(len(examples.classes), 'number')} for a model of {counted(outputs, 'output')}"
         require(len(examples.classes) == outputs, "labels", problem)
         return examples.labels
     names = [mapping.get(name, name) for name in examples.classes]

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from compoundnet.images import MAX_PIXELS
-from compoundnet.schema import require, require_count
+from compoundnet.schema import counted, require, require_count
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +60,8 @@ class Gate:
     def entered(self) -> Generator[None]:
         """One place, given back at the end. Raises RequestError 503 when all are taken."""
         if self.inside >= self._limits.queue:
-            text = f"{self.inside} requests are at work; the limit is {self._limits.queue}; try again later"
+            work = counted(self.inside, "request is", "requests are")
+            text = f"{work} at work; the limit is {self._limits.queue}; try again later"
             raise RequestError(503, text, self._limits.retry_seconds)
         self.inside += 1
         try:

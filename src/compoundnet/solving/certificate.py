@@ -20,10 +20,10 @@ from compoundnet.cost import Cost, cost
 from compoundnet.devices import Device
 from compoundnet.rules import Rule
 from compoundnet.scaling import scale, scaled_repeats, scaled_widths
-from compoundnet.schema import encode
+from compoundnet.schema import encode, require, shown
 
 from .forecast import Forecast
-from .objectives import along
+from .objectives import FUNCTION, along
 from .ranges import Ranges
 from .reading import CLOSE, VERSION, Claim, alike, said, unlike
 from .solver import RUNNERS_UP, Candidate, Solution, judged, solve
@@ -53,7 +53,10 @@ class Certificate:
 
 
 def to_dict(solution: Solution) -> dict[str, Any]:
-    """The JSON contract of ``compoundnet solve --json``."""
+    """The JSON contract of ``compoundnet solve --json``. Raises FieldError for an own objective: no file holds it."""
+    kind = solution.objective.partition(":")[0]
+    remedy = "write the network alone, best.network.to_dict(), or take accuracy or rule:NAME"
+    require(kind != FUNCTION, "objective", f"{shown(solution.objective)} cannot be written, nor proved; {remedy}")
     return {
         "version": VERSION,
         **_candidate(solution.best, solution.budget),
@@ -95,7 +98,7 @@ def _candidate(found: Candidate, budget: Budget) -> dict[str, Any]:
 def verify(data: Mapping[str, Any], seed: int = 0, on_done: Callable[[int, int], None] | None = None) -> Certificate:
     """Prove a solution that ``to_dict`` wrote.
 
-    Raises FieldError for JSON that is none, and for own objectives: functions cannot be written down.
+    Raises FieldError for JSON that is none.
     """
     read = Claim(data)
     space = surface(read.base, read.ranges, read.rounding, read.device)

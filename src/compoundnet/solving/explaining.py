@@ -88,7 +88,7 @@ def explain(
 
     ``scaling`` holds the factors it was released with; without them they are found from the layers and channels.
     ``phi`` is the power of ``near``; default: the whole one nearest to that of the multiply-adds. Raises FieldError
-    when the network is no scaling of ``base``, naming what differs.
+    when the network is no scaling of ``base``, naming what differs, and for a ``phi`` that gives no network.
 
     >>> from compoundnet.families import member
     >>> b4 = member("efficientnet_b4")
@@ -119,10 +119,20 @@ def explain(
         ratio=ratio,
         phi=power,
         doublings=math.log2(ratio),
-        near=ruled(base, rule, rounding, whole),
+        near=_near(base, rule, rounding, whole, asked=phi is not None),
         equal=_meeting(base, rule, rounding, counted.macs),
         published=scaling is not None,
     )
+
+
+def _near(base: Network, rule: Rule, rounding: Rounding, phi: float, *, asked: bool) -> Ruled:
+    """What the rule gives at a power; one that was asked for, and gives no network, is what the error names."""
+    try:
+        return ruled(base, rule, rounding, phi)
+    except FieldError as error:
+        if not asked:
+            raise
+        raise FieldError("phi", f"{phi:g} gives no network ({error}); take one nearer to 0") from None
 
 
 def ruled(base: Network, rule: Rule, rounding: Rounding, phi: float) -> Ruled:

@@ -22,6 +22,7 @@ Objective: TypeAlias = Callable[[Surface, NDArray[np.float64]], NDArray[np.float
 
 USE = 0.98  # of the tightest limit: networks that use at least so much are compared by direction
 ACCURACY = "accuracy"
+FUNCTION = "function"  # what a file says of an objective that it cannot hold
 
 
 def objective_of(
@@ -73,12 +74,12 @@ def name_of(objective: Rule | Forecast | Objective) -> str:
     if isinstance(objective, Forecast):
         return ACCURACY
     if not isinstance(objective, Rule):
-        return f"function:{getattr(objective, '__name__', 'unnamed')}"
+        return f"{FUNCTION}:{getattr(objective, '__name__', 'unnamed')}"
     try:
         same = rule(objective.name).pieces == objective.pieces
     except ValueError:
         same = False
-    return f"rule:{objective.name}" if same else f"function:{objective.name}"
+    return f"rule:{objective.name}" if same else f"{FUNCTION}:{objective.name}"
 
 
 def along(rule: Rule, use: float = USE) -> Objective:

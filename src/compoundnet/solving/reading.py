@@ -10,10 +10,10 @@ from compoundnet.cost import Cost
 from compoundnet.network import Network
 from compoundnet.rules import Rule, rule
 from compoundnet.scaling import Rounding
-from compoundnet.schema import FieldError, decode, require, require_version
+from compoundnet.schema import FieldError, decode, require, require_version, shown
 
 from .forecast import Forecast
-from .objectives import ACCURACY
+from .objectives import ACCURACY, FUNCTION
 from .ranges import Ranges
 
 T = TypeVar("T")
@@ -33,10 +33,10 @@ class Claim:
         given = data.get("certificate")
         require(isinstance(given, Mapping), "certificate", "missing; a solution carries what it was found in")
         assert isinstance(given, Mapping)
-        self.base = under("certificate.base", lambda: Network.from_dict(given.get("base", {})))
-        self.rounding = under("rounding", lambda: decode(Rounding, data.get("rounding")))
-        self.ranges = under("certificate.ranges", lambda: decode(Ranges, given.get("ranges")))
-        self.budget = under("budget", lambda: decode(Budget, data.get("budget")))
+        self.base = under("certificate.base", lambda: Network.from_dict(there(given.get("base"))))
+        self.rounding = under("rounding", lambda: decode(Rounding, there(data.get("rounding"))))
+        self.ranges = under("certificate.ranges", lambda: decode(Ranges, there(given.get("ranges"))))
+        self.budget = under("budget", lambda: decode(Budget, there(data.get("budget"))))
         self.forecast = read_forecast(given)
         self.objective = _objective(given.get("objective"), self.forecast)
         self.device = read_device(given)
@@ -44,6 +44,12 @@ class Claim:
     def cost(self, network: Network) -> Cost:
         """By the scalar path."""
         return devices.counted(network, self.device)
+
+
+def there(part: Any) -> Any:
+    """A part of a solution. Raises FieldError when it is missing."""
+    require(part is not None, "", "missing; a solution carries it")
+    return part
 
 
 def read_device(held: Mapping[str, Any]) -> devices.Device | None:
@@ -63,10 +69,16 @@ def _objective(given: object, forecast: Forecast | None) -> Rule | Forecast:
         require(forecast is not None, "certificate.law", "missing; the accuracy that is the objective is its")
         assert forecast is not None
         return forecast
+    return under("certificate.objective", lambda: _rule(there(given)))
+
+
+def _rule(given: object) -> Rule:
     kind, _, name = str(given).partition(":")
-    problem = f"{given!r:.60} is a function, which no file can hold; rules and accuracy can be verified"
-    require(kind == "rule", "certificate.objective", problem)
-    return under("certificate.objective", lambda: rule(name))
+    problem = "is a function, which no file can hold; accuracy and rule:NAME can be verified"
+    require(kind != FUNCTION, "", f"{shown(given)} {problem}")
+    known = "accuracy, and rule:NAME such as rule:efficientnet"
+    require(kind == "rule", "", f"unknown objective {shown(given)}; known: {known}")
+    return rule(name)
 
 
 def said(cost: Cost, budget: Budget) -> dict[str, int | float]:
@@ -99,6 +111,9 @@ def unlike(path: str, said: Any, found: Any) -> Iterator[str]:
             if key not in found:
                 yield f"{path}.{key}".lstrip(".") + ": no solution has it"
                 continue
+            if key not in said and found[key] is not None:
+                yield f"{path}.{key}".lstrip(".") + f": missing, enumeration finds {_part(repr(found[key]), 0)}"
+                continue
             yield from unlike(f"{path}.{key}" if path else str(key), said.get(key), found[key])
     elif isinstance(said, list) and isinstance(found, list) and len(said) == len(found):
         for index, pair in enumerate(zip(said, found, strict=True)):
@@ -111,7 +126,7 @@ def _contrast(said: Any, found: Any) -> str:
     """What a file says and what was found, long ones from shortly before they differ."""
     if isinstance(said, list) and isinstance(found, list):
         return f"the file says there are {len(said)}, enumeration finds {len(found)}"
-    mine, theirs = repr(said), repr(found)
+    mine, theirs = ("null" if each is None else repr(each) for each in (said, found))
     most = min(len(mine), len(theirs))
     same = next((k for k in range(most) if mine[k] != theirs[k]), most)
     start = same - _BEFORE if same >= _SHOWN else 0

@@ -5,6 +5,7 @@ network's cost is their sum, with each stage's number of repeats. Whole numbers 
 so the sums run as one matrix product.
 """
 
+import itertools
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -75,13 +76,18 @@ class Surface:
 
 
 def surface(
-    network: Network, ranges: Ranges | None = None, rounding: Rounding = RELEASED, device: Device | None = None
+    network: Network,
+    ranges: Ranges | None = None,
+    rounding: Rounding = RELEASED,
+    device: Device | None = None,
+    on_done: Callable[[int, int], None] | None = None,
 ) -> Surface:
     """Every distinct network that scaling ``network`` within ``ranges`` and rounding can give, with its costs.
 
     ``ranges`` default to d from 0.25 to 4, w from 0.25 to 2.5 and sides from 96 to 640 by 4, or by 8, 12, ... where
-    those are more than 7 million networks (``coarsened``). ``device`` adds the latency that it predicts. Raises
-    FieldError when no side of the range is one that the network can take, and for given ranges that hold too many.
+    those are more than 7 million networks (``coarsened``). ``device`` adds the latency that it predicts.
+    ``on_done`` hears how many parts of the work are done, of how many. Raises FieldError when no side of the range is
+    one that the network can take, and for given ranges that hold too many.
 
     >>> from compoundnet.families import named
     >>> all_of = surface(named("tiny"), Ranges(width=(1.0, 1.0), depth=(1.0, 1.0), sides=(64,)))
@@ -99,14 +105,28 @@ def surface(
     sizes = f"{len(wide.values):,} widths, {len(deep.values):,} depths and {len(allowed):,} sides"
     remedy = f"at most {MOST_NETWORKS:,}: narrow the ranges, or take fewer sides"
     require(count <= MOST_NETWORKS, "ranges", f"{sizes} make {count:,} networks; {remedy}")
-    return Surface(network, rounding, ranges, wide, deep, allowed, _costs(network, wide, deep, allowed, device))
+    return Surface(
+        network, rounding, ranges, wide, deep, allowed, _costs(network, wide, deep, allowed, device, on_done)
+    )
 
 
 def _costs(
-    network: Network, wide: Axis, deep: Axis, allowed: tuple[int, ...], device: Device | None
+    network: Network,
+    wide: Axis,
+    deep: Axis,
+    allowed: tuple[int, ...],
+    device: Device | None,
+    on_done: Callable[[int, int], None] | None,
 ) -> dict[str, Numbers]:
     stem, *stages, head = zip(*wide.values, strict=True)
-    walk = _Walk(np.array(allowed, np.int64)[None, :], len(stem), device)
+    count = 3 + 2 * len(stages) + len(SUMS) + (device is not None)  # parts to walk; then sums of them, and the peak
+    done = itertools.count(1)
+
+    def told() -> None:
+        if on_done is not None:
+            on_done(next(done), count)
+
+    walk = _Walk(np.array(allowed, np.int64)[None, :], len(stem), device, told)
     walk.add([network.in_channels] * len(stem), stem, lambda _, outputs: unfold_stem(network, outputs))
     inputs = stem
     for index, (stage, outputs) in enumerate(zip(network.stages, stages, strict=True)):
@@ -121,8 +141,10 @@ def _costs(
 class _Walk:
     """From the image to the logits, for all widths and sides at once."""
 
-    def __init__(self, sides_1R: NDArray[np.int64], count: int, device: Device | None) -> None:
-        self._shape, self._device = (count, sides_1R.shape[1]), device
+    def __init__(
+        self, sides_1R: NDArray[np.int64], count: int, device: Device | None, told: Callable[[], None]
+    ) -> None:
+        self._shape, self._device, self._told = (count, sides_1R.shape[1]), device, told
         self._side, self._kept = sides_1R, False
         self._fixed: dict[str, Numbers] = {}
         self._repeated: list[tuple[list[int], dict[str, Numbers]]] = []
@@ -146,6 +168,7 @@ class _Walk:
         else:
             require(kept == self._kept, "operator", "what repeats keep for training depends on their place")
             self._repeated.append((repeats, full))
+        self._told()
 
     def costs(self, depths: int) -> dict[str, Numbers]:
         """By name, of shape (widths, depths, sides)."""
@@ -162,10 +185,12 @@ class _Walk:
                 require(bool(sums.max() < _EXACT), "network", f"its {name} are too many to count exactly")
             sums_WDR = sums.reshape(depths, width, -1).transpose(1, 0, 2)
             found[name] = np.broadcast_to(sums_WDR, (width, depths, side))
+            self._told()
         peak = np.repeat(self._fixed[PEAK][:, None, :], depths, axis=1)
         for place, (_, each) in enumerate(self._repeated):
             there = counts_DS[:, place] > 0
             peak[:, there] = np.maximum(peak[:, there], each[PEAK][:, None, :])
+        self._told()
         return found | {PEAK: peak}
 
 

@@ -19,13 +19,14 @@ from .averaging import averaged
 from .decaying import decay_groups
 from .rmsprop import RMSProp
 
-# By what they keep for each weight, as ``Budget.optimizer`` names them.
+# By what they keep for each weight, as ``Budget.optimizer`` names them: adam and adamw the same.
 MAKERS: Mapping[str, Callable[[Any], torch.optim.Optimizer]] = MappingProxyType(
     {
         "sgd": lambda parameters: torch.optim.SGD(parameters, 0.01),
         "momentum": lambda parameters: torch.optim.SGD(parameters, 0.01, momentum=0.9),
         "rmsprop": lambda parameters: RMSProp(parameters, 0.01),
         "adam": lambda parameters: torch.optim.AdamW(parameters, 0.01),
+        "adamw": lambda parameters: torch.optim.AdamW(parameters, 0.01),
     }
 )
 

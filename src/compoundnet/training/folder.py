@@ -26,7 +26,7 @@ EVENTS, METRICS, MODEL, RESUME, TEST = "events.jsonl", "metrics.csv", "model.saf
 LAST = "last"  # the folder of the newest weights
 _FACTS = frozenset({"task", "classes", "images", "preprocess"})  # what ``Job.facts`` has
 
-_LOOK = "test"  # the event of a look at the test set
+_LOOK, _WITHDRAWN = "test", "test_withdrawn"  # the events of a look at the test set, and of one that nobody had
 
 
 def write_whole(path: Path, text: str) -> None:
@@ -48,12 +48,16 @@ class RunFolder:
 
     path: Path
 
-    def begin(self, network: Network, recipe: Recipe, facts: Mapping[str, Any]) -> None:
-        """Write what is to be trained. Raises TrainingError for a folder that holds a run or anything else."""
+    def require_new(self) -> None:
+        """Raise TrainingError for a folder that holds a run or anything else."""
         if (self.path / RECIPE).exists():
             raise TrainingError(f"{self.path}: holds a run already; go on with --resume, or name another folder")
         if self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
             raise TrainingError(f"{self.path}: is not an empty folder; name another one")
+
+    def begin(self, network: Network, recipe: Recipe, facts: Mapping[str, Any]) -> None:
+        """Write what is to be trained. Raises TrainingError as ``require_new`` does."""
+        self.require_new()
         self.path.mkdir(parents=True, exist_ok=True)
         write_whole(self.path / NETWORK, json.dumps(network.to_dict(), indent=2) + "\n")
         write_whole(self.path / RUN, json.dumps(encode(facts), indent=2) + "\n")
@@ -145,14 +149,23 @@ class RunFolder:
         self.log(_LOOK, look=len(times) + 1, again=again, **about)
         return len(times)
 
+    def withdraw_test(self) -> None:
+        """Take the newest look back, as its figures reached nobody: it counts no more; events.jsonl keeps both."""
+        *before, _ = self.require_untested(again=True)
+        if before:
+            write_whole(self.path / TEST, json.dumps(before) + "\n")
+        else:
+            (self.path / TEST).unlink()
+        self.log(_WITHDRAWN, look=len(before) + 1)
+
 
 def _is_look(line: bytes) -> bool:
-    """Whether a line of events.jsonl, which may be cut short, says that the test set was looked at."""
+    """Whether a line of events.jsonl, which may be cut short, says that the test set was looked at, or was not."""
     try:
         found = json.loads(line)
     except ValueError:
         return False
-    return isinstance(found, dict) and found.get("event") == _LOOK
+    return isinstance(found, dict) and found.get("event") in (_LOOK, _WITHDRAWN)
 
 
 def _named(name: str, read: Any) -> Any:

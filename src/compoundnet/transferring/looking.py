@@ -17,7 +17,7 @@ from compoundnet.data.looking import Look as Seen
 from compoundnet.data.looking import look_at, require_readable
 from compoundnet.images import DRAFT_MARGIN, Decoded, ImageError, window
 from compoundnet.preprocess import Preprocess
-from compoundnet.schema import shown
+from compoundnet.schema import counted, shown
 
 from .room import reserved
 from .splitting import firsts
@@ -82,7 +82,7 @@ def look(examples: Examples) -> Look:
         names = ", ".join(few[:_SHOWN]) + (", ..." if len(few) > _SHOWN else "")
         raise ValueError(f"{names}; every class needs at least {LEAST} pictures: one to train on and one to judge by")
     if len(examples) < 2 * LEAST:
-        raise ValueError(f"{len(examples)} pictures; at least {2 * LEAST} are needed")
+        raise ValueError(f"{counted(len(examples), 'picture')}; at least {2 * LEAST} are needed")
     return Look(task, classes, len(examples), counts, _sides(examples))
 
 

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from compoundnet.building import initialise
 from compoundnet.modules import ConvNet
 from compoundnet.network import Network
+from compoundnet.schema import counted
 
 from .catalogue import known
 from .errors import CheckpointError, Mismatch, Shape, first, mismatch
@@ -192,8 +193,9 @@ def _converted(
             change = f"from {_dtype(tensor)} to {_dtype(targets[name])}"
             counts[change] = counts.get(change, 0) + 1
     if wrong:
-        raise CheckpointError(f"{len(wrong)} tensors hold no floating-point numbers ({first(wrong)}); dequantise them")
-    notes = tuple(f"{count} tensors converted {change}" for change, count in counts.items())
+        hold = counted(len(wrong), "tensor holds", "tensors hold")
+        raise CheckpointError(f"{hold} no floating-point numbers ({first(wrong)}); dequantise them")
+    notes = tuple(f"{counted(count, 'tensor')} converted {change}" for change, count in counts.items())
     return {name: tensor.to(targets[name].dtype) for name, tensor in tensors.items()}, notes
 
 
@@ -204,10 +206,12 @@ def _dtype(tensor: Tensor) -> str:
 def _check_finite(tensors: Mapping[str, Tensor]) -> None:
     negative = [name for name, tensor in tensors.items() if name.endswith("running_var") and bool((tensor < 0).any())]
     if negative:
-        raise CheckpointError(f"{len(negative)} variances are negative ({first(negative)}); the checkpoint is broken")
+        are = counted(len(negative), "variance is", "variances are")
+        raise CheckpointError(f"{are} negative ({first(negative)}); the checkpoint is broken")
     broken = [name for name, tensor in tensors.items() if not bool(torch.isfinite(tensor).all())]
     if broken:
-        raise CheckpointError(f"{len(broken)} tensors hold NaN or infinity ({first(broken)}); the checkpoint is broken")
+        hold = counted(len(broken), "tensor holds", "tensors hold")
+        raise CheckpointError(f"{hold} NaN or infinity ({first(broken)}); the checkpoint is broken")
 
 
 def adapt_stem(weight_OIHW: Tensor, channels: int) -> Tensor:

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 
-from compoundnet.schema import near, shown
+from compoundnet.schema import counted, near, shown
 
 from .records import Weights, imagenet_classes, imagenet_synsets
 
@@ -60,9 +60,8 @@ def _named(where: str, names: Sequence[str], weights: Weights) -> list[int]:
     if unknown:
         listed = ", ".join(shown(name) for name in unknown[:_SHOWN]) + (", ..." if len(unknown) > _SHOWN else "")
         remedy = _remedy(unknown[0], weights, ids, synsets)
-        raise ValueError(
-            f"{where}: {len(unknown)} of {len(names)} classes are none of the model's ({listed}); {remedy}"
-        )
+        are = f"of {counted(len(names), 'class', 'classes')} {'is' if len(unknown) == 1 else 'are'}"
+        raise ValueError(f"{where}: {len(unknown)} {are} none of the model's ({listed}); {remedy}")
     return found
 
 

@@ -19,7 +19,7 @@ from compoundnet.scaling import Rounding
 from compoundnet.schema import decode, encode, require, require_version
 from compoundnet.solving.certificate import Certificate, by
 from compoundnet.solving.forecast import Forecast
-from compoundnet.solving.reading import VERSION, read_device, read_forecast, said, under, unlike
+from compoundnet.solving.reading import VERSION, read_device, read_forecast, said, there, under, unlike
 from compoundnet.solving.solver import active
 from compoundnet.solving.surface import Numbers
 
@@ -146,23 +146,24 @@ def _read(data: Mapping[str, Any]) -> tuple[_Given, Numbers]:
     require_version(data.get("version"), VERSION)
     held = data.get("certificate")
     assert isinstance(held, Mapping)  # or nobody would have looked for its kind
-    choices = under("certificate.choices", lambda: decode(Choices, held.get("choices")))
-    table = {"name": held.get("objective"), **_mapping(held.get("gains"))}
+    choices = under("certificate.choices", lambda: decode(Choices, there(held.get("choices"))))
+    name = under("certificate.objective", lambda: decode(str, there(held.get("objective"))))
+    table = {"name": name, **_mapping(under("certificate.gains", lambda: there(held.get("gains"))))}
     given = _Given(
-        under("certificate.base", lambda: Network.from_dict(_mapping(held.get("base")))),
+        under("certificate.base", lambda: Network.from_dict(there(held.get("base")))),
         choices,
         under("certificate", lambda: decode(Gains, table)),
-        under("budget", lambda: decode(Budget, data.get("budget"))),
+        under("budget", lambda: decode(Budget, there(data.get("budget")))),
         None
         if held.get("rounding") is None
         else under("certificate.rounding", lambda: decode(Rounding, held["rounding"])),
-        under("network", lambda: Network.from_dict(_mapping(data.get("network")))),
+        under("network", lambda: Network.from_dict(there(data.get("network")))),
         read_device(held),
         read_forecast(held),
     )
     under("certificate.choices", lambda: given.choices.require_fit(given.base))
     under("certificate", lambda: given.gains.require_fit(given.choices))
-    rows = under("certificate.prices", lambda: decode(tuple[tuple[float, ...], ...], held.get("prices")))
+    rows = under("certificate.prices", lambda: decode(tuple[tuple[float, ...], ...], there(held.get("prices"))))
     most = list(given.budget.limits.values())
     require(len(most) > 0, "budget", "nothing is limited")
     fit = len(rows) == len(choices.sides) and all(len(row) == len(most) for row in rows)

@@ -10,6 +10,7 @@ from compoundnet.cost import by_stage
 from compoundnet.network import Network
 from compoundnet.rules import RULES, Rule, rule
 from compoundnet.schema import FieldError, near, require, require_choice, require_number, shown
+from compoundnet.solving.objectives import FUNCTION
 from compoundnet.solving.ray import MOST_PHI
 
 Shares: TypeAlias = Literal["activations", "equal"]
@@ -119,7 +120,7 @@ class Own:
     @property
     def name(self) -> str:
         """What a file says of it: no more than that it is a function."""
-        return f"function:{getattr(self.function, '__name__', 'unnamed')}"
+        return f"{FUNCTION}:{getattr(self.function, '__name__', 'unnamed')}"
 
     def stage(self, base: Network, index: int) -> Callable[[int, int], float]:
         """From a stage's width and repeats to what they add."""
@@ -175,7 +176,7 @@ def named_objective(name: str) -> Objective | None:
     Elastic(depth=0.2, width=0.3, resolution=0.4, shares='equal')
     """
     kind, _, rest = name.partition(":")
-    if kind == "function":
+    if kind == FUNCTION:
         return None
     if kind == "rule":
         chosen, _, phi = rest.rpartition(":")
