@@ -15,6 +15,7 @@ from compoundnet.data.examples import Examples, Labels
 from compoundnet.engines.pytorch import using_threads
 from compoundnet.modules import ConvNet
 from compoundnet.schema import decode, encode
+from compoundnet.training.folder import write_whole
 from compoundnet.weights import Pretrained, Weights, load
 from compoundnet.weights.hashing import json_sha256, tensors_sha256
 
@@ -26,7 +27,7 @@ from .keeping import Best, keep
 from .looking import Look, Pixels, look
 from .objective import Objective
 from .passing import Passing, Watch
-from .place import Place, opened, write
+from .place import Place, opened
 from .scoring import MAIN, NAMES, Score, temperature
 from .splitting import Split
 from .tail import Tail, merged
@@ -150,8 +151,8 @@ class _Run:
         about = self.place.work / "larger.json"
         if not about.exists():
             enough = head.seconds_at(bigger) <= LARGER_SHARE * self.clock.left(self.clock.reserve)
-            write(about, json.dumps(enough))
-        return bool(json.loads(about.read_text(encoding="utf-8")))
+            write_whole(about, json.dumps(enough))
+        return bool(self.place.known(about.name))
 
     def _told(self, head: Head) -> Head:
         size = shown_size(head.settings)
@@ -209,12 +210,12 @@ class _Run:
         """How many stages are trained; an unfinished transfer goes on with what it chose."""
         about = self.place.work / "opening.json"
         if about.exists():
-            return decode(Opening, json.loads(about.read_text(encoding="utf-8")))
+            return decode(Opening, self.place.known(about.name))
         most, recipe = len(views(self.settings.symmetry)), self.settings.recipe
         load_ = Load(len(parts.train), len(parts.validation), most, recipe.batch, each)
         left = self.clock.left(self.clock.reserve)
         found = opening(model, objective, load_, self.settings.preprocess.size, left, recipe.dropout)
-        write(about, json.dumps(encode(found)))
+        write_whole(about, json.dumps(encode(found)))
         return found
 
     def _tail(
