@@ -51,12 +51,22 @@ class Settings:
 
 
 def choose(
-    seen: Look, parent: Preprocess, symmetry: Symmetry, seed: int, epochs: int, resolution: int | None = None
+    seen: Look,
+    parent: Preprocess,
+    symmetry: Symmetry,
+    seed: int,
+    epochs: int,
+    resolution: int | None = None,
+    judges: int = 0,
 ) -> Settings:
-    """Settings for this data and these parent weights, each with its reason; ``resolution`` is the side if given."""
+    """Settings for this data and these parent weights, each with its reason; ``resolution`` is the side if given.
+
+    ``judges`` is the number of validation pictures that are given beside those that were ``seen``; 0: a share of them.
+    """
+    share = 0.0 if judges else _share(seen)
     weigh = seen.task == "multiclass" and seen.imbalance >= WEIGH_FROM
     batch = max(_LEAST_BATCH, min(_MOST_BATCH, 2 ** math.floor(math.log2(max(1, seen.pictures / _STEPS)))))
-    enough = math.ceil(STEPS * batch / max(1, seen.pictures * (1 - _share(seen))))
+    enough = math.ceil(STEPS * batch / max(1, seen.pictures * (1 - share)))
     epochs = min(epochs, max(FEWEST_OF_MOST, enough))
     preprocess = replace(parent, crop=1.0, size=parent.size if resolution is None else (resolution, resolution))
     base = finetune().recipe
@@ -76,11 +86,15 @@ def choose(
     return Settings(
         preprocess=preprocess,
         symmetry=symmetry,
-        validation=_share(seen),
+        validation=share,
         weigh=weigh,
         recipe=recipe,
         seed=seed,
-        reasons=(*_of_pictures(seen, preprocess, symmetry, resolution is not None), *_of_training(seen, weigh, recipe)),
+        reasons=(
+            *_of_pictures(seen, preprocess, symmetry, resolution is not None),
+            _of_judges(share, judges),
+            *_of_training(seen, weigh, recipe),
+        ),
     )
 
 
@@ -136,9 +150,16 @@ def _of_pictures(seen: Look, preprocess: Preprocess, symmetry: Symmetry, asked: 
     )
 
 
+def _of_judges(share: float, judges: int) -> Reason:
+    if judges:
+        why = "as given: they judge and never train; training pictures that are copies of them are left out"
+        return Reason("validation", f"{judges:,} pictures of their own", why)
+    text = f"{100 * share:.0f} % of the pictures, of every class alike"
+    return Reason("validation", text, "they judge and never train; copies of a picture stay on its side")
+
+
 def _of_training(seen: Look, weigh: bool, recipe: Recipe) -> tuple[Reason, ...]:
-    share = f"{100 * _share(seen):.0f} % of the pictures, of every class alike"
-    found = [Reason("validation", share, "they judge and never train; copies of a picture stay on its side")]
+    found: list[Reason] = []
     if seen.task == "multiclass":
         times = f"the most frequent class has {seen.imbalance:.1f} times as many pictures as the rarest"
         why = f"{times}; from {WEIGH_FROM:g} on classes weigh the same, and probabilities are for equal classes"

@@ -23,8 +23,9 @@ from . import features
 from .choosing import GAIN, MOST_EPOCHS, Reason, Settings, choose, larger, require_side, shown_size, sized
 from .clock import Clock
 from .heading import Head, head_alone
+from .joining import joined
 from .keeping import Best, keep
-from .looking import Look, Pixels, look
+from .looking import Look, Pixels, look, of_all
 from .objective import Objective
 from .passing import Passing, Watch
 from .place import Place, opened
@@ -75,6 +76,7 @@ def transfer(
     seed: int = 0,
     epochs: int = MOST_EPOCHS,
     resolution: int | None = None,
+    validation: Examples | None = None,
     watch: Watch = lambda things: nullcontext(lambda done, total: None),
     say: Say = lambda line: None,
 ) -> Transferred:
@@ -83,7 +85,8 @@ def transfer(
     The head is fitted on pooled features first; then as many of the last stages as the budget allows are trained. What
     is kept is never worse on the validation pictures than the head alone. At most ``epochs`` are trained.
     ``resolution`` is the side in pixels; None: that of the weights, or a larger one where the head alone does better
-    on training pictures held out in turn. An unfinished folder of the same work goes on. Raises ValueError, one line,
+    on training pictures held out in turn. ``validation`` are the pictures that judge, of the same classes; None: a
+    share of ``examples``. An unfinished folder of the same work goes on. Raises ValueError, one line,
     for data that nothing can be learnt from, a budget or a resolution that is too small, and as ``load`` does.
     """
     clock = Clock(budget)
@@ -92,14 +95,16 @@ def transfer(
     pretrained = model if isinstance(model, Pretrained) else load(model)
     if resolution is not None:
         require_side(resolution, pretrained.weights.network)
-    seen = look(examples)
-    settings = choose(seen, pretrained.weights.preprocess, symmetry, seed, epochs, resolution)
-    place = opened(out, _identity(examples, pretrained, settings))
+    seen, judges = look(examples), 0 if validation is None else len(validation)
+    whole = examples if validation is None else joined(examples, validation)
+    settings = choose(seen, pretrained.weights.preprocess, symmetry, seed, epochs, resolution, judges)
+    place = opened(out, _identity(whole, pretrained, settings) | ({"validation": judges} if judges else {}))
     clock.spent = place.spent()
     for reason in settings.reasons:
         say(f"{reason.setting}: {reason.value} ({reason.why})")
     with using_threads(threads):
-        return _Run(examples, pretrained, place, clock, seen, settings, threads, watch, say, resolution).run()
+        run = _Run(whole, pretrained, place, clock, of_all(seen, whole), settings, threads, watch, say, resolution)
+        return run.run()
 
 
 def _identity(examples: Examples, pretrained: Pretrained, settings: Settings) -> dict[str, Any]:
@@ -196,7 +201,7 @@ class _Run:
             best=best,
             heat=temperature(objective, best.logits, head.labels[parts.validation]),
             epochs=tuple(epochs),
-            notes=notes,
+            notes=(*_left_out(len(head.labels), parts), *notes),
             pixels=head.pixels,
             split=parts,
             labels=head.labels,
@@ -268,6 +273,12 @@ class _Run:
 
     def _spend(self) -> None:
         self.place.spend(self.clock.elapsed)
+
+
+def _left_out(count: int, parts: Split) -> tuple[str, ...]:
+    """What is to be said where not all of so many pictures train or judge."""
+    rest = count - len(parts.train) - len(parts.validation)
+    return (f"left out of training as copies of validation pictures: {rest:,}",) if rest else ()
 
 
 def _kept_before(state: dict[str, Any], head: Best) -> Best:
