@@ -30,7 +30,7 @@ def transfer(
     """Fit a pretrained network to a folder of labelled pictures within a budget of time, and report on it.
 
     Args:
-        data: a folder with one sub-folder of pictures a class, or a CSV file of pictures and labels
+        data: a folder with one sub-folder of pictures a class, or train/ and val/ that hold them; or a CSV file
         model: a name with weights (see models) or a weights file; default: efficientnet_lite0
         budget: how long it may take in all, such as 90s, 20m or 2h; default: 20m
         task: one class a picture, any number of labels, or numbers; default: multiclass
@@ -53,7 +53,8 @@ def transfer(
     options["resolution"] = resolution
     say = partial(print, file=sys.stderr) if json else write
     try:
-        done = transfer_to(_examples(data, task), model, out, **options, watch=progress, say=say)
+        train, validation = _examples(data, task)
+        done = transfer_to(train, model, out, **options, validation=validation, watch=progress, say=say)
         for line in done.pixels.corrupt:
             sys.stderr.write(f"compoundnet: warning: left out: {line}\n")
         finished = finish(done)
@@ -81,11 +82,13 @@ def _left(place: "Place") -> str:
     return f"{there}the same command goes on with it"
 
 
-def _examples(data: str, task: "Task") -> "Examples":
-    from compoundnet.data import folder, listed
+def _examples(data: str, task: "Task") -> "tuple[Examples, Examples | None]":
+    """The pictures that train, and those that judge where the data says which."""
+    from compoundnet.data import listed, parts
 
     if data.endswith(".csv"):
-        return listed(data, task=task)
+        return listed(data, task=task), None
     if task != "multiclass":
         raise ValueError(f"--task {task} needs a CSV file with the columns path and label, not the folder {data}")
-    return folder(data)
+    found = parts(data)
+    return found["train"], found.get("validation")

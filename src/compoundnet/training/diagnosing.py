@@ -34,7 +34,7 @@ def _first(model: nn.Module) -> str | None:
 
 
 @torch.no_grad()
-def first_broken(model: ConvNet, images_NCHW: Tensor) -> str | None:
+def first_broken(model: nn.Module, images_NCHW: Tensor) -> str | None:
     """What comes first, along the way of a batch, that holds NaN or infinity: images, a weight, a block's output."""
     if not bool(torch.isfinite(images_NCHW).all()):
         return "the images are not finite"

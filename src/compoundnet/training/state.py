@@ -47,10 +47,10 @@ def write_state(folder: Path, state: State) -> Path:
         save_file(
             {name: tensor.detach().cpu().contiguous() for name, tensor in state.tensors.items()}, part, {_KEY: values}
         )
-        _flush(part)
+        flush(part)
         target = folder / f"step-{state.steps:09d}-{sha256(part)}.safetensors"
         part.replace(target)
-        _flush(folder)
+        flush(folder)
     except (OSError, SafetensorError) as error:
         with contextlib.suppress(OSError):
             part.unlink(missing_ok=True)
@@ -61,7 +61,7 @@ def write_state(folder: Path, state: State) -> Path:
     return target
 
 
-def _flush(path: Path) -> None:
+def flush(path: Path) -> None:
     """What was written of a file, or renamed in a folder, is on the disk afterwards."""
     handle = os.open(path, os.O_RDONLY)
     try:

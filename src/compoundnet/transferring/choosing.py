@@ -17,7 +17,7 @@ SHARE, LARGE_SHARE, LARGE = 0.2, 0.15, 1000  # of LARGE sets a smaller share say
 _LEAST_BATCH, _MOST_BATCH, _STEPS = 8, 32, 20
 MOST_EPOCHS, FEWEST_OF_MOST, STEPS = int(finetune().recipe.epochs), 12, 800  # STEPS are enough; more stages help more
 RATE, DECAY, WARM = 4e-3, 0.02, 0.05  # RATE of the size of each tensor; WARM of the epochs
-PATIENCE = 0.5  # of the epochs: before, the rate is too high for the loss to be at its least
+PATIENCE = 0.5  # of the epochs, and one: before, the rate is too high for the loss to be at its least
 ENOUGH_EPOCHS = 8  # fewer are not worth opening one more stage
 LEAST_EPOCHS = 2  # fewer are not begun
 MAP_BYTES = 4 * 10**9
@@ -51,12 +51,22 @@ class Settings:
 
 
 def choose(
-    seen: Look, parent: Preprocess, symmetry: Symmetry, seed: int, epochs: int, resolution: int | None = None
+    seen: Look,
+    parent: Preprocess,
+    symmetry: Symmetry,
+    seed: int,
+    epochs: int,
+    resolution: int | None = None,
+    judges: int = 0,
 ) -> Settings:
-    """Settings for this data and these parent weights, each with its reason; ``resolution`` is the side if given."""
+    """Settings for this data and these parent weights, each with its reason; ``resolution`` is the side if given.
+
+    ``judges`` is the number of validation pictures that are given beside those that were ``seen``; 0: a share of them.
+    """
+    share = 0.0 if judges else _share(seen)
     weigh = seen.task == "multiclass" and seen.imbalance >= WEIGH_FROM
     batch = max(_LEAST_BATCH, min(_MOST_BATCH, 2 ** math.floor(math.log2(max(1, seen.pictures / _STEPS)))))
-    enough = math.ceil(STEPS * batch / max(1, seen.pictures * (1 - _share(seen))))
+    enough = math.ceil(STEPS * batch / max(1, seen.pictures * (1 - share)))
     epochs = min(epochs, max(FEWEST_OF_MOST, enough))
     preprocess = replace(parent, crop=1.0, size=parent.size if resolution is None else (resolution, resolution))
     base = finetune().recipe
@@ -70,17 +80,21 @@ def choose(
         augment=replace(base.augment, policy="none", least_area=1.0, flip=0.5 if symmetry != "none" else 0.0),
         label_smoothing=0.0,
         drop_connect=0.0,
-        patience=math.ceil(PATIENCE * epochs),
+        patience=math.ceil(PATIENCE * epochs) + 1,
         seed=seed,
     )
     return Settings(
         preprocess=preprocess,
         symmetry=symmetry,
-        validation=_share(seen),
+        validation=share,
         weigh=weigh,
         recipe=recipe,
         seed=seed,
-        reasons=(*_of_pictures(seen, preprocess, symmetry, resolution is not None), *_of_training(seen, weigh, recipe)),
+        reasons=(
+            *_of_pictures(seen, preprocess, symmetry, resolution is not None),
+            _of_judges(share, judges),
+            *_of_training(seen, weigh, recipe),
+        ),
     )
 
 
@@ -136,9 +150,16 @@ def _of_pictures(seen: Look, preprocess: Preprocess, symmetry: Symmetry, asked: 
     )
 
 
+def _of_judges(share: float, judges: int) -> Reason:
+    if judges:
+        why = "as given: they judge and never train; training pictures that are copies of them are left out"
+        return Reason("validation", f"{judges:,} pictures of their own", why)
+    text = f"{100 * share:.0f} % of the pictures, of every class alike"
+    return Reason("validation", text, "they judge and never train; copies of a picture stay on its side")
+
+
 def _of_training(seen: Look, weigh: bool, recipe: Recipe) -> tuple[Reason, ...]:
-    share = f"{100 * _share(seen):.0f} % of the pictures, of every class alike"
-    found = [Reason("validation", share, "they judge and never train; copies of a picture stay on its side")]
+    found: list[Reason] = []
     if seen.task == "multiclass":
         times = f"the most frequent class has {seen.imbalance:.1f} times as many pictures as the rarest"
         why = f"{times}; from {WEIGH_FROM:g} on classes weigh the same, and probabilities are for equal classes"

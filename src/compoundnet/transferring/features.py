@@ -21,6 +21,7 @@ from compoundnet.engines import Prepared, Setting, choose, prepare
 from compoundnet.modules import ConvNet
 from compoundnet.preprocess import Preprocess
 
+from .room import reserved
 from .views import PLAIN, View, seen
 
 BATCH = 8
@@ -79,12 +80,13 @@ def passed(
 ) -> NDArray[np.float16]:
     """What the model gives for every view of every picture, in the file ``path``: float16 (V, N, ...).
 
-    float16 keeps 11 bits of each number, in half the memory. Every thread runs batches of its own.
+    float16 keeps 11 bits of each number, in half the memory. Every thread runs batches of its own. Raises ValueError
+    when the disk has no room.
     """
     run = prepare(model, Setting(size=preprocess.size, batch=BATCH, threads=1, streams=threads), engine)
     first = _run(run, pixels_NHWC[:1], views[0], preprocess)
     count = len(pixels_NHWC)
-    made = np.lib.format.open_memmap(path, "w+", np.float16, (len(views), count, *first.shape[1:]))
+    made = reserved(path, np.float16, (len(views), count, *first.shape[1:]))
     jobs = [(v, i) for v in range(len(views)) for i in range(0, count, BATCH)]
 
     def work(job: tuple[int, int]) -> int:

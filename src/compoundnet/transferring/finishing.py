@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 from compoundnet.engines.table import installed
 from compoundnet.evaluating import Metrics, metrics
 from compoundnet.modules import ConvNet
+from compoundnet.training.folder import write_whole
 from compoundnet.weights import Pretrained, load
 
 from .clock import EXPORT_SECONDS
 from .features import BATCH, normalised
-from .place import write
 from .report import figures, page
 from .report.overlay import data_uri, overlay
 from .report.page import Picture
@@ -46,14 +46,14 @@ def finish(done: Transferred) -> Finished:
     saved = load(done.place.model)
     logits = _logits(saved.model, done)
     _require_same(done, logits)
-    notes = _exported(done)
+    notes = (*done.notes, *_exported(done))
     answers = _answers(done, logits)
     found = figures(done, _measured(done, logits))
     found["versions"] = {name: metadata.version(name) for name in ("compoundnet", "torch", "numpy", "pillow")}
     found["notes"] = list(notes)
     commands = _commands(done.place.folder)
-    write(done.place.figures, json.dumps(found, indent=1, allow_nan=False) + "\n")
-    write(done.place.report, page(found, _worst(saved, done, answers), commands, notes))
+    write_whole(done.place.figures, json.dumps(found, indent=1, allow_nan=False) + "\n")
+    write_whole(done.place.report, page(found, _worst(saved, done, answers), commands, notes))
     done.place.clear()
     files = (done.place.model, done.place.onnx, done.place.report, done.place.figures)
     return Finished(found, tuple(path for path in files if path.exists()), notes)

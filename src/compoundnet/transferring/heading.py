@@ -11,17 +11,18 @@ import torch
 from numpy.typing import NDArray
 
 from compoundnet.building import reset_classifier
-from compoundnet.data.examples import Labels
+from compoundnet.data.examples import Examples, Labels
 from compoundnet.data.splitting import strata
 
 from . import linear
 from .choosing import Settings
+from .joining import Joined
 from .keeping import Best
 from .looking import Look, Pixels
 from .objective import Objective, objective_of
 from .passing import HEAD_VIEWS, Passing
 from .scoring import score
-from .splitting import Split, folds, split
+from .splitting import Split, folds, given, split
 from .views import views
 
 
@@ -58,7 +59,7 @@ def head_alone(passing: Passing, seen: Look, engine: str | None = None) -> Head:
     pixels = passing.pictures()
     labels = np.asarray(examples.labels)[pixels.kept]
     groups = np.array(strata(examples))[pixels.kept].tolist()
-    parts = split(groups, pixels.same, settings.validation, settings.seed)
+    parts = _parts(examples, groups, pixels, settings)
     objective = objective_of(seen.task, labels[parts.train], len(seen.classes), settings.weigh)
     engine = engine or passing.engine(len(pixels.kept))
     start = time.monotonic()
@@ -86,6 +87,13 @@ def head_alone(passing: Passing, seen: Look, engine: str | None = None) -> Head:
         held_out=losses[found.strength],
         best=Best(model, logits, score(objective, logits, labels[parts.validation]), "head only"),
     )
+
+
+def _parts(examples: Examples, groups: list[int], pixels: Pixels, settings: Settings) -> Split:
+    """The validation pictures that were given, or else a share of every class."""
+    if isinstance(examples, Joined):
+        return given(pixels.kept >= len(examples.train), pixels.same)
+    return split(groups, pixels.same, settings.validation, settings.seed)
 
 
 def _chosen(

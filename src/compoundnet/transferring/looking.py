@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from compoundnet.images import DRAFT_MARGIN, Decoded, ImageError, window
 from compoundnet.preprocess import Preprocess
 from compoundnet.schema import counted, shown
 
+from .room import reserved
 from .splitting import firsts
 
 LEAST = 2  # pictures of each class: one to train on, one to judge by
@@ -72,8 +73,7 @@ class Pixels:
 
 def look(examples: Examples) -> Look:
     """Count and measure, without reading more than a sample. Raises ValueError for what nothing can be learnt from."""
-    task, classes, labels = examples.task, tuple(examples.classes), examples.labels
-    counts = () if task == "regression" else tuple(class_counts(labels, len(classes)))
+    task, classes, counts = examples.task, tuple(examples.classes), _counts(examples)
     if task == "multiclass":
         require_trainable("pictures", dict(zip(map(shown, classes), counts, strict=True)))
     few = [f"{shown(name)} has {count}" for name, count in zip(classes, counts, strict=False) if count < LEAST]
@@ -83,6 +83,16 @@ def look(examples: Examples) -> Look:
     if len(examples) < 2 * LEAST:
         raise ValueError(f"{counted(len(examples), 'picture')}; at least {2 * LEAST} are needed")
     return Look(task, classes, len(examples), counts, _sides(examples))
+
+
+def of_all(seen: Look, whole: Examples) -> Look:
+    """The same look with the pictures of a larger set counted, which has the same classes."""
+    return replace(seen, pictures=len(whole), counts=_counts(whole))
+
+
+def _counts(examples: Examples) -> tuple[int, ...]:
+    """The pictures of each class, or each label; none of numbers."""
+    return () if examples.task == "regression" else tuple(class_counts(examples.labels, len(examples.classes)))
 
 
 def _sides(examples: Examples) -> tuple[int, ...]:
@@ -106,10 +116,10 @@ def read(
 ) -> Pixels:
     """Decode every picture once, into an array that lies in the file ``path``.
 
-    Raises ValueError when more pictures than ``data.checked`` allows cannot be read.
+    Raises ValueError when more pictures than ``data.checked`` allows cannot be read, or the disk has no room for them.
     """
     count, (height, width) = len(examples), preprocess.size
-    pixels = np.lib.format.open_memmap(path, "w+", np.uint8, (count, height, width, 3))
+    pixels = reserved(path, np.uint8, (count, height, width, 3))
     problems: list[str] = []
     places: list[int] = []
     looks: list[Seen] = []

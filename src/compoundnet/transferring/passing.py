@@ -15,12 +15,13 @@ from torch import Tensor
 
 from compoundnet.data.examples import Examples
 from compoundnet.modules import ConvNet
+from compoundnet.training.folder import write_whole
 
 from . import features
 from .choosing import Settings
 from .clock import REPORT_SHARE, Clock
 from .looking import Pixels, read
-from .place import Place, write
+from .place import Place
 from .views import View, views
 
 Watch: TypeAlias = Callable[[str], AbstractContextManager[Callable[[int, int], None]]]
@@ -54,10 +55,10 @@ class Passing:
             with self.watch("pictures read") as on_done:
                 made = read(self.examples, self.settings.preprocess, path, self.threads, on_done)
             known = {"kept": made.kept.tolist(), "corrupt": list(made.corrupt), "same": made.same.tolist()}
-            write(about, json.dumps(known))
+            write_whole(about, json.dumps(known))
 
         array = self.place.once(f"pixels_{self._sides}", make)
-        known = json.loads(about.read_text(encoding="utf-8"))
+        known = self.place.known(about.name)
         kept, same = np.array(known["kept"], np.int64), np.array(known["same"], np.int64)
         self.place.spend(self.clock.elapsed)
         return Pixels(array[: len(kept)], kept, tuple(known["corrupt"]), same)

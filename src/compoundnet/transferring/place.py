@@ -1,10 +1,12 @@
 """The folder of a transfer: what lies where, and whether it is the same work that goes on."""
 
+import contextlib
+import io
 import json
-import os
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-IDENTITY = "identity.json"
+from compoundnet.training.folder import write_whole
+from compoundnet.training.state import flush
+
+IDENTITY, STATE = "identity.json", "state.pt"
+_DIGEST = 32  # bytes of a SHA-256
 _IDENTIFIED = frozenset({"weights", "settings", "labels"})  # keys that no other file of that name has together
 _REPORTED = frozenset({"version", "parent", "head_only", "kept", "temperature"})
 
@@ -59,11 +65,11 @@ class Place:
 
     def spent(self) -> float:
         """The seconds of earlier runs."""
-        return float(_json(self.work / "spent.json").get("seconds", 0.0))
+        return float((self.known("spent.json") or {}).get("seconds", 0.0))
 
     def spend(self, seconds: float) -> None:
         """Remember how long it took so far."""
-        write(self.work / "spent.json", json.dumps({"seconds": seconds}))
+        write_whole(self.work / "spent.json", json.dumps({"seconds": seconds}))
 
     def once(self, name: str, make: Callable[[Path], object]) -> NDArray[Any]:
         """The array that ``make`` writes to a path; what an earlier run has finished is read and not made again."""
@@ -71,26 +77,58 @@ class Place:
         if not path.exists():
             part = path.with_suffix(".part")
             make(part)
-            part.replace(path)
-        return np.load(path, mmap_mode="r")
+            _named(part, path)
+        try:
+            return np.load(path, mmap_mode="r")
+        except (ValueError, EOFError):  # shorter than it says, or no array
+            raise ValueError(f"{path}: damaged; remove it, and the same command makes it again") from None
 
     def keep_state(self, state: dict[str, Any]) -> None:
-        """Tensors and plain values that training goes on from, whole or not at all."""
-        part = self.work / "state.part"
-        torch.save(state, part)
-        part.replace(self.work / "state.pt")
+        """Tensors and plain values that training goes on from, whole or not at all, after their SHA-256.
+
+        Raises ValueError, one line, when they cannot be written; what was kept before stays.
+        """
+        held, part, path = io.BytesIO(), self.work / "state.part", self.work / STATE
+        torch.save(state, held)
+        try:
+            part.write_bytes(sha256(held.getvalue()).digest() + held.getvalue())
+            _named(part, path)
+        except OSError as error:
+            with contextlib.suppress(OSError):
+                part.unlink(missing_ok=True)
+            raise ValueError(
+                f"{path}: could not be written ({error.strerror}); free some space, and the same command goes on"
+            ) from None
 
     def state(self) -> dict[str, Any] | None:
-        """What ``keep_state`` wrote last. Runs no code that the file may hold."""
-        path = self.work / "state.pt"
-        return torch.load(path, weights_only=True) if path.exists() else None
+        """What ``keep_state`` wrote last, read without running code. Raises ValueError where it is damaged."""
+        path = self.work / STATE
+        if not path.exists():
+            return None
+        held = path.read_bytes()
+        digest, tensors = held[:_DIGEST], held[_DIGEST:]
+        if sha256(tensors).digest() != digest:
+            raise ValueError(f"{path}: damaged; remove it, and the same command trains the last stages from the start")
+        return torch.load(io.BytesIO(tensors), weights_only=True)
+
+    def known(self, name: str) -> Any:
+        """What a JSON file of the work says; None without it. Raises ValueError, one line, where it is damaged."""
+        path = self.work / name
+        try:
+            return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+        except (ValueError, RecursionError):
+            raise ValueError(f"{path}: damaged; name a new folder with --out") from None
 
     def clear(self) -> None:
         """Remove what is only for going on: at once, so that what ends this leaves a transfer that is over.
 
-        Where it is removed already, nothing happens.
+        What was made is on the disk before, so that a power cut does not take both. Where the work is removed already,
+        nothing happens.
         """
         shutil.rmtree(self.over, ignore_errors=True)
+        for made in (self.model, self.onnx, self.report, self.figures, self.folder):
+            if made.exists():
+                flush(made)
         if self.work.exists():
             self.work.replace(self.over)
             shutil.rmtree(self.over, ignore_errors=True)
@@ -114,7 +152,7 @@ def opened(folder: str | Path, identity: dict[str, Any]) -> Place:
     if place.folder.exists() and not place.folder.is_dir():
         raise ValueError(f"{folder}: not a folder; name a new one with --out")
     place.clear_remains()
-    before = _json(place.work / IDENTITY)
+    before = place.known(IDENTITY) or {}
     if before == identity:
         return place
     if before:
@@ -128,28 +166,21 @@ def opened(folder: str | Path, identity: dict[str, Any]) -> Place:
         place.work.mkdir(parents=True)
     except OSError as error:
         raise ValueError(f"{folder}: cannot be made ({error.strerror}); name another with --out") from None
-    write(place.work / IDENTITY, json.dumps(identity))
+    write_whole(place.work / IDENTITY, json.dumps(identity))
     return place
 
 
-def write(path: Path, text: str) -> None:
-    """A text file, whole or not at all."""
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        part.write_text(text, encoding="utf-8")
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+def _named(part: Path, path: Path) -> None:
+    """Give a finished file its name; file and name are on the disk afterwards, also when the power fails."""
+    flush(part)
+    part.replace(path)
+    flush(path.parent)
 
 
 def _has(path: Path, keys: frozenset[str]) -> bool:
     """Whether a file is a JSON object with these keys."""
     try:
-        found = _json(path)
+        found = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
         return False
     return isinstance(found, dict) and found.keys() >= keys
-
-
-def _json(path: Path) -> dict[str, Any]:
-    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}

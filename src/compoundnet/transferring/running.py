@@ -15,6 +15,7 @@ from compoundnet.data.examples import Examples, Labels
 from compoundnet.engines.pytorch import using_threads
 from compoundnet.modules import ConvNet
 from compoundnet.schema import decode, encode
+from compoundnet.training.folder import write_whole
 from compoundnet.weights import Pretrained, Weights, load
 from compoundnet.weights.hashing import json_sha256, tensors_sha256
 
@@ -22,15 +23,16 @@ from . import features
 from .choosing import GAIN, MOST_EPOCHS, Reason, Settings, choose, larger, require_side, shown_size, sized
 from .clock import Clock
 from .heading import Head, head_alone
+from .joining import joined
 from .keeping import Best, keep
-from .looking import Look, Pixels, look
+from .looking import Look, Pixels, look, of_all
 from .objective import Objective
 from .passing import Passing, Watch
-from .place import Place, opened, write
+from .place import Place, opened
 from .scoring import MAIN, NAMES, Score, temperature
 from .splitting import Split
 from .tail import Tail, merged
-from .training import Epoch, Kept, Training, trained
+from .training import Epoch, Kept, NotFiniteError, Training, trained
 from .unfreezing import Load, Opening, opening
 from .views import Symmetry, views
 
@@ -53,6 +55,7 @@ class Transferred:
     best: Best
     heat: float
     epochs: tuple[Epoch, ...]
+    notes: tuple[str, ...]
     pixels: Pixels
     split: Split
     labels: Labels = field(repr=False)
@@ -73,6 +76,7 @@ def transfer(
     seed: int = 0,
     epochs: int = MOST_EPOCHS,
     resolution: int | None = None,
+    validation: Examples | None = None,
     watch: Watch = lambda things: nullcontext(lambda done, total: None),
     say: Say = lambda line: None,
 ) -> Transferred:
@@ -81,7 +85,8 @@ def transfer(
     The head is fitted on pooled features first; then as many of the last stages as the budget allows are trained. What
     is kept is never worse on the validation pictures than the head alone. At most ``epochs`` are trained.
     ``resolution`` is the side in pixels; None: that of the weights, or a larger one where the head alone does better
-    on training pictures held out in turn. An unfinished folder of the same work goes on. Raises ValueError, one line,
+    on training pictures held out in turn. ``validation`` are the pictures that judge, of the same classes; None: a
+    share of ``examples``. An unfinished folder of the same work goes on. Raises ValueError, one line,
     for data that nothing can be learnt from, a budget or a resolution that is too small, and as ``load`` does.
     """
     clock = Clock(budget)
@@ -90,14 +95,16 @@ def transfer(
     pretrained = model if isinstance(model, Pretrained) else load(model)
     if resolution is not None:
         require_side(resolution, pretrained.weights.network)
-    seen = look(examples)
-    settings = choose(seen, pretrained.weights.preprocess, symmetry, seed, epochs, resolution)
-    place = opened(out, _identity(examples, pretrained, settings))
+    seen, judges = look(examples), 0 if validation is None else len(validation)
+    whole = examples if validation is None else joined(examples, validation)
+    settings = choose(seen, pretrained.weights.preprocess, symmetry, seed, epochs, resolution, judges)
+    place = opened(out, _identity(whole, pretrained, settings) | ({"validation": judges} if judges else {}))
     clock.spent = place.spent()
     for reason in settings.reasons:
         say(f"{reason.setting}: {reason.value} ({reason.why})")
     with using_threads(threads):
-        return _Run(examples, pretrained, place, clock, seen, settings, threads, watch, say, resolution).run()
+        run = _Run(whole, pretrained, place, clock, of_all(seen, whole), settings, threads, watch, say, resolution)
+        return run.run()
 
 
 def _identity(examples: Examples, pretrained: Pretrained, settings: Settings) -> dict[str, Any]:
@@ -149,8 +156,8 @@ class _Run:
         about = self.place.work / "larger.json"
         if not about.exists():
             enough = head.seconds_at(bigger) <= LARGER_SHARE * self.clock.left(self.clock.reserve)
-            write(about, json.dumps(enough))
-        return bool(json.loads(about.read_text(encoding="utf-8")))
+            write_whole(about, json.dumps(enough))
+        return bool(self.place.known(about.name))
 
     def _told(self, head: Head) -> Head:
         size = shown_size(head.settings)
@@ -163,16 +170,27 @@ class _Run:
 
     def trained(self, head: Head) -> Transferred:
         """The head's network with as many stages trained as the budget allows."""
-        best, parts, objective = head.best, head.split, head.objective
+        parts, objective, before = head.split, head.objective, self.place.state()
+        best = head.best if before is None else _kept_before(before, head.best)
         self._keep(best, objective, head.labels[parts.validation])
-        opened_ = self._opening(best.model, objective, parts, head.seconds)
+        opened_ = self._opening(head.best.model, objective, parts, head.seconds)
         self._say(opened_.reason)
         epochs: list[Epoch] = []
+        notes: tuple[str, ...] = ()
         if opened_.first is not None:
-            seen, network = views(self.settings.symmetry)[: opened_.views], features.front(best.model, opened_.first)
+            seen, network = (
+                views(self.settings.symmetry)[: opened_.views],
+                features.front(head.best.model, opened_.first),
+            )
             maps = head.passing.passed(f"maps{opened_.first}", network, head.pixels.pixels, seen, head.engine)
             kept = Kept(maps, head.labels, parts.train, parts.validation)
-            best = self._tail(best, objective, opened_.first, kept, epochs)
+            tail = Tail(head.best.model, opened_.first, self.settings.recipe.dropout)
+            training = Training(tail, objective, self.settings.recipe)
+            if before is not None:
+                training.restore(before["training"])
+                epochs += [decode(Epoch, each) for each in before["epochs"]]
+                self.say(f"going on after epoch {len(epochs)}")
+            best, notes = self._tail(training, kept, head.best, best, epochs)
         return Transferred(
             place=self.place,
             look=self.seen,
@@ -183,6 +201,7 @@ class _Run:
             best=best,
             heat=temperature(objective, best.logits, head.labels[parts.validation]),
             epochs=tuple(epochs),
+            notes=(*_left_out(len(head.labels), parts), *notes),
             pixels=head.pixels,
             split=parts,
             labels=head.labels,
@@ -196,30 +215,31 @@ class _Run:
         """How many stages are trained; an unfinished transfer goes on with what it chose."""
         about = self.place.work / "opening.json"
         if about.exists():
-            return decode(Opening, json.loads(about.read_text(encoding="utf-8")))
+            return decode(Opening, self.place.known(about.name))
         most, recipe = len(views(self.settings.symmetry)), self.settings.recipe
         load_ = Load(len(parts.train), len(parts.validation), most, recipe.batch, each)
         left = self.clock.left(self.clock.reserve)
         found = opening(model, objective, load_, self.settings.preprocess.size, left, recipe.dropout)
-        write(about, json.dumps(encode(found)))
+        write_whole(about, json.dumps(encode(found)))
         return found
 
-    def _tail(self, best: Best, objective: Objective, first: int, kept: Kept, epochs: list[Epoch]) -> Best:
-        """The last stages, on the maps that the frozen ones give; ``epochs`` grows with each epoch."""
-        labels = kept.labels[kept.validation]
-        training = Training(Tail(best.model, first, self.settings.recipe.dropout), objective, self.settings.recipe)
-        found = [best]
-        if (before := self.place.state()) is not None:
-            self._restore(before, training, best, found, epochs)
+    def _tail(
+        self, training: Training, kept: Kept, head: Best, best: Best, epochs: list[Epoch]
+    ) -> tuple[Best, tuple[str, ...]]:
+        """The last stages, on the maps that the frozen ones give, and what ended them early; ``epochs`` grows.
+
+        ``best`` is what is kept so far: the head alone, or what an earlier process found.
+        """
+        objective, labels, found = training.objective, kept.labels[kept.validation], [best]
 
         def on_epoch(epoch: Epoch, average: torch.nn.Module) -> None:
             assert isinstance(average, Tail)
             epochs.append(epoch)
             self.say(f"epoch {epoch.number}: loss {epoch.loss:.3f}; {shown_score(epoch.score)}")
             least = min(each.score.loss for each in epochs)
-            if epoch.score.beats(best.score, MAIN[objective.task]) and epoch.score.loss <= ALIKE * least:
+            if epoch.score.beats(head.score, MAIN[objective.task]) and epoch.score.loss <= ALIKE * least:
                 logits = training.judged(kept)
-                found[0] = Best(merged(best.model, average), logits, epoch.score, f"epoch {epoch.number}")
+                found[0] = Best(merged(head.model, average), logits, epoch.score, f"epoch {epoch.number}")
                 self._keep(found[0], objective, labels)
             self.place.keep_state(
                 {
@@ -231,22 +251,15 @@ class _Run:
             )
             self._spend()
 
-        with self.watch("epochs") as on_done:
-            for epoch in trained(training, kept, self.clock, int(self.settings.recipe.epochs), on_epoch):
-                on_done(epoch.number, int(self.settings.recipe.epochs))
-        return found[0]
-
-    def _restore(
-        self, state: dict[str, Any], training: Training, head: Best, found: list[Best], epochs: list[Epoch]
-    ) -> None:
-        """Go on where an earlier process ended."""
-        training.restore(state["training"])
-        epochs += [decode(Epoch, each) for each in state["epochs"]]
-        model = copy.deepcopy(head.model)
-        model.load_state_dict(state["best"]["model"])
-        kept = decode(Score, state["score"])
-        found[0] = Best(model, state["best"]["logits"], kept, state["best"]["how"])
-        self.say(f"going on after epoch {len(epochs)}")
+        most = int(self.settings.recipe.epochs)
+        try:
+            with self.watch("epochs") as on_done:
+                for epoch in trained(training, kept, self.clock, most, on_epoch, tuple(epochs)):
+                    on_done(epoch.number, most)
+        except NotFiniteError as problem:  # the same batches would come again: what is there is all there will be
+            self.say(f"training ended: {problem}")
+            return found[0], (f"training ended: {problem}; kept: {found[0].how}",)
+        return found[0], ()
 
     def _keep(self, best: Best, objective: Objective, labels: Labels) -> None:
         """The best so far is in the folder whatever happens next."""
@@ -260,6 +273,19 @@ class _Run:
 
     def _spend(self) -> None:
         self.place.spend(self.clock.elapsed)
+
+
+def _left_out(count: int, parts: Split) -> tuple[str, ...]:
+    """What is to be said where not all of so many pictures train or judge."""
+    rest = count - len(parts.train) - len(parts.validation)
+    return (f"left out of training as copies of validation pictures: {rest:,}",) if rest else ()
+
+
+def _kept_before(state: dict[str, Any], head: Best) -> Best:
+    """What an earlier process kept, as ``_tail`` wrote it, in the head's network."""
+    model = copy.deepcopy(head.model)
+    model.load_state_dict(state["best"]["model"])
+    return Best(model, state["best"]["logits"], decode(Score, state["score"]), state["best"]["how"])
 
 
 def shown_score(found: Score) -> str:

@@ -55,6 +55,20 @@ def split(strata: Sequence[int], same: NDArray[np.int64], share: float, seed: in
     return Split(np.flatnonzero(~held), np.flatnonzero(held))
 
 
+def given(judges: NDArray[np.bool_], same: NDArray[np.int64]) -> Split:
+    """The split that is given; what would train and is a copy of a picture that judges is left out of both.
+
+    Raises FieldError when no picture is left to judge, or to train on.
+
+    >>> given(np.array([False, False, True, True]), np.array([0, 1, 1, 3])).train.tolist()
+    [0]
+    """
+    train = ~judges & ~np.isin(same, same[judges])
+    require(bool(judges.any()), "validation", "none of its pictures can be read; mend them")
+    require(bool(train.any()), "pictures", "all that could train are copies of validation pictures; give others")
+    return Split(np.flatnonzero(train), np.flatnonzero(judges))
+
+
 def folds(strata: Sequence[int], same: NDArray[np.int64], count: int, seed: int) -> list[NDArray[np.int64]]:
     """The places cut into ``count`` stratified parts (``data.splitting.dealt``), copies together; ``same`` as above."""
     unique = np.unique(same)

@@ -7,7 +7,7 @@ backward pass, and the number of epochs follows from the clock.
 import copy
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from compoundnet.data.examples import Labels
 from compoundnet.recipes.recipe import Recipe
 from compoundnet.training import averaged
+from compoundnet.training.diagnosing import first_broken
 
 from .clock import Clock
 from .objective import Objective
@@ -51,8 +52,22 @@ class Epoch:
     unfrozen: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class Pace:
+    """The least loss so far, how many epochs in a row brought no lower one, and the seconds that one may take."""
+
+    best: float = math.inf
+    since: int = 0
+    slowest: float = 0.0
+
+    def after(self, epoch: Epoch) -> "Pace":
+        """After one more epoch."""
+        slowest, loss = max(0.5 * self.slowest, epoch.seconds), epoch.score.loss
+        return Pace(loss, 0, slowest) if loss < self.best else Pace(self.best, self.since + 1, slowest)
+
+
 class NotFiniteError(ValueError):
-    """The loss is no number any more."""
+    """The loss, or an answer, is no number any more: in which epoch and step, and what was first not finite."""
 
 
 class Training:
@@ -94,7 +109,7 @@ class Training:
     def run_epoch(self, kept: Kept, until: float, epochs_left: float) -> float:
         """One pass over the training pictures; returns the mean loss. Ends early when ``until`` (monotonic) is reached.
 
-        The order, views and mixtures depend on the seed and the epoch's number only.
+        The order, views and mixtures depend on the seed and the epoch's number only. Raises NotFiniteError.
         """
         recipe, chance = self.recipe, np.random.default_rng([self.recipe.seed, self.epoch])
         order = kept.train[chance.permutation(len(kept.train))]
@@ -103,23 +118,27 @@ class Training:
         self._unfreeze()
         self.tail.train()
         losses: list[float] = []
-        for batch in np.array_split(order, count):
+        for step, batch in enumerate(np.array_split(order, count), start=1):
             if time.monotonic() > until:
                 break
             self._set_rates()
-            losses.append(self._step(kept, batch, chance))
+            losses.append(self._step(kept, batch, chance, f"epoch {self.epoch + 1}, step {step} of {count}"))
             self.progress = min(1.0, self.progress + stride)
         self.epoch += 1
         return float(np.mean(losses)) if losses else math.nan
 
     def judged(self, kept: Kept) -> Tensor:
-        """The average's logits of the validation pictures, as they are."""
+        """The average's logits of the validation pictures, as they are. Raises NotFiniteError."""
         tail = self.average.module.eval()
         with torch.inference_mode():
             parts = [tail(_maps(kept, np.zeros(len(part), np.int64), part)) for part in _batches(kept.validation)]
-            return torch.cat(parts).float()
+            logits = torch.cat(parts).float()
+        if not bool(logits.isfinite().all()):
+            why = _first_broken(tail, _maps(kept, np.zeros(1, np.int64), kept.validation[:1]))
+            raise NotFiniteError(f"after epoch {self.epoch}: an answer is not finite; {why}")
+        return logits
 
-    def _step(self, kept: Kept, batch: NDArray[np.int64], chance: np.random.Generator) -> float:
+    def _step(self, kept: Kept, batch: NDArray[np.int64], chance: np.random.Generator, where: str) -> float:
         views = chance.integers(len(kept.maps), size=len(batch))
         x, targets = _maps(kept, views, batch), self.objective.targets(kept.labels[batch])
         if self.recipe.augment.mixup:
@@ -129,8 +148,7 @@ class Training:
         loss = self.objective.loss(self.tail(x), targets)
         value = loss.item()
         if not math.isfinite(value):
-            problem = f"the loss is {value} in epoch {self.epoch + 1}"
-            raise NotFiniteError(f"{problem}; what was best before is kept; check the pictures, or use a smaller model")
+            raise NotFiniteError(f"{where}: the loss is {value}; {_first_broken(self.tail, x)}")
         self.optimizer.zero_grad()
         loss.backward()
         if self.recipe.optimizer.clip_norm is not None:
@@ -179,28 +197,38 @@ def trained(
     clock: Clock,
     most: int,
     on_epoch: Callable[[Epoch, nn.Module], None],
+    before: Sequence[Epoch] = (),
 ) -> Iterator[Epoch]:
     """Epochs until the clock, ``most`` or the recipe's patience ends them; plans anew after each from its time.
 
-    ``on_epoch`` gets each and the average's weights at once.
+    ``on_epoch`` gets each and the average's weights at once; ``before`` are those of earlier processes, which count for
+    patience and time as if this one had trained them. Raises NotFiniteError where numbers stop being finite;
+    the epochs before are whole.
     """
-    best, since, slowest = math.inf, 0, 0.0
-    while training.epoch < most and since <= (training.recipe.patience or most):
+    pace = Pace()
+    for epoch in before:
+        pace = pace.after(epoch)
+    while training.epoch < most and pace.since < (training.recipe.patience or most):
         left = clock.left(clock.reserve)
-        if slowest > left:
+        if pace.slowest > left:
             return
         begin = time.monotonic()
-        fits = most - training.epoch if not slowest else min(most - training.epoch, left / slowest)
+        fits = most - training.epoch if not pace.slowest else min(most - training.epoch, left / pace.slowest)
         loss = training.run_epoch(kept, begin + left, max(1.0, math.floor(fits)))
         if math.isnan(loss):
             return
         found = score(training.objective, training.judged(kept), kept.labels[kept.validation])
-        seconds = time.monotonic() - begin
-        slowest = max(0.5 * slowest, seconds)
-        epoch = Epoch(training.epoch, loss, found, seconds, training.open)
-        best, since = (found.loss, 0) if found.loss < best else (best, since + 1)
+        epoch = Epoch(training.epoch, loss, found, time.monotonic() - begin, training.open)
+        pace = pace.after(epoch)
         on_epoch(epoch, copy.deepcopy(training.average.module))
         yield epoch
+
+
+def _first_broken(tail: nn.Module, x_NCHW: Tensor) -> str:
+    """What holds NaN or infinity first, on the way from the kept maps to the loss."""
+    if not bool(x_NCHW.isfinite().all()):
+        return "the frozen stages' maps are not finite already"
+    return first_broken(tail, x_NCHW) or "every block is finite"
 
 
 def _maps(kept: Kept, views: NDArray[np.int64], places: NDArray[np.int64]) -> Tensor:
