@@ -23,6 +23,7 @@ from compoundnet.schema import FieldError
 from compoundnet.training import Host, Plan, RMSProp, TrainingError, averaged, load_run, train
 from compoundnet.training.diagnosing import first_broken
 from compoundnet.training.feeds import PictureFeed
+from compoundnet.training.history import Progress
 from compoundnet.training.in_memory import MemoryFeed, as_pixels
 from compoundnet.training.losses import loss_of, sums
 from compoundnet.training.mixing import mixed
@@ -324,6 +325,38 @@ def test_a_loss_that_is_not_finite_names_the_step_and_the_block(tmp_path: Path) 
     wild = recipe(optimizer=Optimizer(name="sgd", rate=1e20, per=16, warmup_epochs=0))
     with pytest.raises(TrainingError, match=r"step \d+: the loss is .*nan.*; .*; try a lower rate, .* is kept"):
         run(tmp_path / "run", wild, host=Host(save_steps=1))
+
+
+@pytest.mark.parametrize("judged", [True, False])
+def test_weights_that_are_not_finite_never_replace_good_ones(judged: bool, tmp_path: Path) -> None:
+    """One step an epoch: the first at a rate of 0, the second so large that every kernel overflows."""
+    huge = Optimizer(name="sgd", rate=3e38, per=16, weight_decay=1e4, warmup_epochs=1.0, momentum=0.0)
+    judges = examples(32, seed=1) if judged else None
+    for resume in (False, True):
+        with pytest.raises(TrainingError, match=r"^step 1: it left \S+ not finite; try a lower rate, .* is kept$"):
+            train(NETWORK, recipe(optimizer=huge), examples(16), judges, tmp_path, preprocess=PREPROCESS, resume=resume)
+    for path in (tmp_path / "model.safetensors", tmp_path / "last" / "model.safetensors"):
+        assert all(bool(value.isfinite().all()) for value in load(path).model.state_dict().values())
+    state = latest_state(tmp_path / "resume")
+    assert state is not None
+    assert [row["steps"] for row in state.values["progress"]["history"]] == [1]
+
+
+def test_a_validation_loss_that_is_not_finite_is_left_out_of_the_record_and_null_in_the_events(tmp_path: Path) -> None:
+    """Weights of 1e18 are finite, what they make of a picture is not."""
+    wild = recipe(epochs=1, optimizer=Optimizer(name="sgd", rate=1e20, per=16, warmup_epochs=0))
+    done = run(tmp_path / "run", wild, examples(16))
+    assert done.best["loss"] is None
+    assert "validation_loss" not in load(done.model).weights.metrics
+    lines = (tmp_path / "run" / "events.jsonl").read_text().splitlines()
+    assert json.loads(lines[-1], parse_constant=pytest.fail)["loss"] is None
+    assert run(tmp_path / "run", wild, examples(16), resume=True) == done
+
+
+def test_an_epoch_whose_loss_is_not_finite_is_never_better() -> None:
+    progress = Progress()
+    rows: list[dict[str, Any]] = [{"loss": None, "top1": 99.0}, {"loss": 2.0, "top1": 40.0}, {"loss": None}]
+    assert [progress.add(row) for row in rows] == [True, True, False]
 
 
 def test_the_first_block_that_overflows_is_named() -> None:

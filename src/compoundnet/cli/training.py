@@ -163,5 +163,9 @@ def _show(done: "Trained", json: bool) -> None:
     names = [name for name in ("epoch", "train_loss", "loss", "top1", "raw_top1", "images_per_s") if name in done.best]
     head = [name.replace("_", " ").capitalize() for name in names]
     rows = [("best", done.best), ("last", done.history[-1])]
-    write_table(("", *head), [(what, *(f"{row[name]:.6g}" for name in names)) for what, row in rows])
+    write_table(("", *head), [(what, *(_figure(row[name]) for name in names)) for what, row in rows])
     write(f"The best weights are in {done.model}; use them with: compoundnet predict PATH --model {done.model}")
+
+
+def _figure(value: float | None) -> str:
+    return "not finite" if value is None else f"{value:.6g}"
