@@ -63,6 +63,19 @@ def test_training_goes_on_from_those_weights(given: Path, tmp_path: Path) -> Non
     assert main([*command(given, tmp_path / "two", "--recipe", "small", "--set", SET, "--pretrained", weights)]) == 0
 
 
+def test_the_side_is_that_of_the_network_also_with_weights_of_another(given: Path, tmp_path: Path) -> None:
+    assert main([*command(given, tmp_path / "one", "--recipe", "small", "--set", SET)]) == 0
+    larger = json.loads((given / "net.json").read_text()) | {"resolution": 24}
+    (tmp_path / "larger.json").write_text(json.dumps(larger))
+    weights = str(tmp_path / "one" / "model.safetensors")
+    words = ["train", str(tmp_path / "larger.json"), "--data", str(given / "data"), "--out", str(tmp_path / "two")]
+    assert main([*words, "--recipe", "small", "--set", SET, "--pretrained", weights]) == 0
+    found = load(tmp_path / "two" / "model.safetensors").weights
+    assert (found.network.resolution, found.preprocess.size) == (24, (24, 24))
+    rows = (tmp_path / "two" / "metrics.csv").read_text().splitlines()
+    assert rows[1].split(",")[rows[0].split(",").index("side")] == "24"
+
+
 @pytest.mark.slow
 def test_ctrl_c_saves_and_says_how_to_go_on(given: Path, tmp_path: Path) -> None:
     words = command(given, tmp_path / "run", "--recipe", "small", "--set", SET.replace("epochs=2", "epochs=900"))
@@ -113,6 +126,11 @@ def test_settings_reach_every_part_of_a_recipe() -> None:
         (["--recipe", "smal", "--data", "x"], "smal"),
         (["--recipe", "small", "--data", "/no/such"], "/no/such: no such folder; expected one sub-folder"),
         (["--recipe", "small", "--set", "batch=512"], "batch: 512 is more than the 58 training images"),
+        (["--recipe", "small", "--set", SET, "--seed=-1"], "seed: -1 is not a whole number of at least 0"),
+        (
+            ["--recipe", "small", "--set", "augment.policy=randaugment,augment.magnitude=31", "--workers", "1"],
+            "--set: augment.magnitude: 31.0 is not a magnitude from 0 to 30",
+        ),
         (["--recipe", "small", "--devices", "0"], "devices: 0 is not a whole number"),
         (["--recipe", "small", "--set", SET, "--resume"], "no run to go on with, network.json is missing; leave out"),
     ],

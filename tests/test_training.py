@@ -15,10 +15,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.nn import functional as F
 
-from compoundnet import Weights, build, load, save
+from compoundnet import Preprocess, Weights, build, load, save
+from compoundnet.augmentation import operations
 from compoundnet.data import Files, Pictures, folder
 from compoundnet.modules import ConvNet
 from compoundnet.recipes import Augment, Optimizer, Recipe
+from compoundnet.recipes.recipe import BEYOND
 from compoundnet.schema import FieldError
 from compoundnet.training import Host, Plan, RMSProp, TrainingError, averaged, load_run, train
 from compoundnet.training.diagnosing import first_broken
@@ -28,6 +30,7 @@ from compoundnet.training.in_memory import MemoryFeed, as_pixels
 from compoundnet.training.losses import loss_of, sums
 from compoundnet.training.mixing import mixed
 from compoundnet.training.optimizing import optimizer_of
+from compoundnet.training.seeing import own_preprocess
 from compoundnet.training.state import latest_state
 
 from .training import NETWORK, PREPROCESS, Pixels, examples, recipe
@@ -116,6 +119,24 @@ def test_weights_of_others_are_the_start(tmp_path: Path) -> None:
     found = load(done.model).model.state_dict()
     for name, value in model.named_parameters():
         torch.testing.assert_close(found[name], value.detach())
+
+
+@pytest.mark.parametrize("train_side", [12, None])
+def test_another_training_side_changes_neither_validation_nor_record(train_side: int | None, tmp_path: Path) -> None:
+    done = run(tmp_path / "run", recipe(epochs=2, resolution=train_side))
+    assert [row["side"] for row in done.history] == [train_side or 16] * 2
+    found, data = load(done.model), examples(32, seed=1)
+    assert (found.weights.network, found.weights.preprocess) == (NETWORK, PREPROCESS)
+    images = torch.stack([Pictures(data, PREPROCESS)[k][0] for k in range(32)])
+    with torch.inference_mode():
+        loss = F.cross_entropy(found.model(images), torch.from_numpy(data.labels))
+    assert done.best["loss"] == pytest.approx(float(loss), rel=1e-5)
+
+
+def test_without_crops_in_training_there_are_none_in_use() -> None:
+    small = replace(NETWORK, resolution=32)
+    assert own_preprocess(small, Recipe(augment=Augment(least_area=1.0))).crop == 1
+    assert own_preprocess(small, Recipe(resolution=64)) == Preprocess(size=(32, 32), crop=0.5)
 
 
 def test_early_stopping_ends_a_run_and_keeps_the_best(tmp_path: Path) -> None:
@@ -318,7 +339,21 @@ def test_data_that_do_not_fit_are_refused_before_a_folder_is_made(tmp_path: Path
         run(tmp_path / "run", recipe(), examples(8))
     with pytest.raises(TrainingError, match="float16 needs a GPU; train in bfloat16 or float32"):
         run(tmp_path / "run", recipe(precision="float16"), host=Host(accelerator="cpu"))
+    wide = replace(NETWORK, resolution=32)
+    with pytest.raises(
+        FieldError, match=r"preprocess.size: 16 x 16 pixels, the network takes 32; give size=\(32, 32\)"
+    ):
+        train(wide, recipe(), examples(64), None, tmp_path / "run", preprocess=PREPROCESS)
+    grey = replace(NETWORK, in_channels=1)
+    with pytest.raises(FieldError, match="in_channels: 1; pictures have 3: red, green and blue"):
+        train(grey, recipe(), pictures(tmp_path / "data"), None, tmp_path / "run", preprocess=PREPROCESS)
     assert not (tmp_path / "run").exists()
+
+
+def test_the_strongest_randaugment_of_a_recipe_is_the_strongest_there_is() -> None:
+    assert Augment(policy="randaugment", magnitude=BEYOND).magnitude == operations.BEYOND
+    with pytest.raises(FieldError, match=r"magnitude: 30\.5 is not a magnitude from 0 to 30"):
+        Augment(policy="randaugment", magnitude=30.5)
 
 
 def test_a_loss_that_is_not_finite_names_the_step_and_the_block(tmp_path: Path) -> None:

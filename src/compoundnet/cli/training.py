@@ -68,7 +68,6 @@ def train(
     machine = {"devices": devices, "workers": workers, "threads": threads}
     host = Host(**machine, compile=compile, save_minutes=save_minutes, tensorboard=tensorboard)
     given = None if pretrained is None else _weights(pretrained, network)
-    network = given.weights.network if given else network
     try:
         with progress("steps") as on_done:
             options = {"weights": given, "host": host, "resume": resume, "on_progress": on_done}

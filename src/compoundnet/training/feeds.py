@@ -77,5 +77,8 @@ def feed_of(
 
 
 def _as_they_are(examples: InMemory, preprocess: Preprocess, augment: Augment | None, plan: Plan) -> bool:
-    sized = examples.pixels.shape[1:3] == preprocess.size and plan.recipe.grow_from is None
-    return sized and (augment is None or whole_batches_do(augment))
+    height, width = examples.pixels.shape[1:3]
+    if augment is None:
+        return (height, width) == preprocess.size and preprocess.crop == 1
+    first, last = (plan.side(epoch, preprocess.size[0]) for epoch in (0, plan.epochs - 1))
+    return height == width == first == last and whole_batches_do(augment)

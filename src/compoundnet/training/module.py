@@ -76,10 +76,10 @@ class Learner(LightningModule):
         return Rest(self.feeds["train"], self.epoch, within * parts, left * parts, side)
 
     def val_dataloader(self) -> Rest | list[Rest]:
-        """The whole validation; an empty list where there is none."""
+        """The whole validation at the network's side; an empty list where there is none."""
         if "validation" not in self.feeds:
             return []
-        side = self.plan.recipe.resolution or self.model.network.resolution
+        side = self.model.network.resolution
         return Rest(self.feeds["validation"], 0, 0, len(self.feeds["validation"]), side)
 
     def on_train_epoch_start(self) -> None:

@@ -12,17 +12,19 @@ from compoundnet.building import build
 from compoundnet.data import Examples
 from compoundnet.modules import ConvNet
 from compoundnet.network import Network
-from compoundnet.preprocess import Preprocess, released_crop
+from compoundnet.preprocess import Preprocess
 from compoundnet.recipes import Recipe
 from compoundnet.schema import encode, require
 from compoundnet.weights import Pretrained, Weights, load
 
+from .feeding import Feed
 from .feeds import feed_of
 from .folder import MODEL, RESUME, RunFolder
 from .history import Progress
 from .host import Host, quiet, require_lightning
 from .planning import Plan
 from .randomness import generator
+from .seeing import at_side, own_preprocess, require_sized
 from .signals import stop_on_signal
 from .state import State, TrainingError, latest_state
 
@@ -60,18 +62,20 @@ def train(
 ) -> Trained:
     """Train a network by a recipe, and keep everything about it in ``folder``.
 
-    Weights start as ``build`` draws them from the recipe's seed, or as ``weights`` has them. After each epoch the
-    moving average and the raw weights are validated; the best average is model.safetensors. ``resume`` goes on from the
-    newest state, and ends with the same bits as a run that was never stopped (on the CPU, with as many threads).
-    ``on_progress`` is called with (steps done, steps in all) of this call. torch's global random states are left as
-    they were.
+    Weights start as ``build`` draws them from the recipe's seed, or as ``weights`` has them, which may be of another
+    resolution. After each epoch the moving average and the raw weights are validated, at the network's resolution and
+    as ``preprocess`` says, whatever side the recipe trains at; the best average is model.safetensors. ``resume`` goes
+    on from the newest state, and ends with the same bits as a run that was never stopped (on the CPU, with as many
+    threads). ``on_progress`` is called with (steps done, steps in all) of this call. torch's global random states are
+    left as they were.
 
     Raises TrainingError or FieldError, one line, for a folder, data or recipe that does not fit, and when the loss is
     no longer finite; Interrupted after Ctrl-C or SIGTERM.
     """
     require_lightning()
-    start = preprocess or (weights.weights.preprocess if weights else own_preprocess(network, recipe))
-    task = Job(network, recipe, train, validation, RunFolder(Path(folder)), weights, start, host or Host())
+    taken = own_preprocess(network, recipe) if weights is None else weights.weights.preprocess
+    view = preprocess or at_side(taken, network.resolution)
+    task = Job(network, recipe, train, validation, RunFolder(Path(folder)), weights, view, host or Host())
     _check(task)
     with quiet(), _threads(task.host.threads), torch.random.fork_rng(), stop_on_signal() as stop:
         return _run(task, resume, stop, on_progress)
@@ -110,18 +114,15 @@ def _run(job: Job, resume: bool, stop: Callable[[], bool], on_progress: Callable
     trainer = trainer_of(job.recipe, job.host, job.folder.path)
     rank = trainer.global_rank
     plan = Plan(recipe=job.recipe, images=len(job.train), world=trainer.world_size)
-    state = _opened(job, resume, rank)
+    learner = Learner(_model(job), plan, job.train.task, job.preprocess)
+    learner.rank = rank
+    learner.feeds = _feeds(job, plan, rank)
+    state = _opened(job, resume, rank)  # when all is made that can be refused
     progress = Progress(**state.values["progress"]) if state else Progress()
     if progress.finished:
         return _trained(job.folder, progress)
-    learner = Learner(_model(job), plan, job.train.task, job.preprocess)
-    learner.rank = rank
     if state:
         place(learner, state)
-    for name, examples in (("train", job.train), ("validation", job.validation)):
-        if examples is not None and len(examples):
-            augment = job.recipe.augment if name == "train" else None
-            learner.feeds[name] = feed_of(examples, job.preprocess, augment, plan, job.network, rank, job.host.workers)
     every = {"save_seconds": 60 * job.host.save_minutes, "save_steps": job.host.save_steps}
     keeper = Keeper(job.folder, _record(job), progress, state, **every, stop=stop, on_progress=on_progress)
     trainer.callbacks.append(keeper)  # type: ignore[attr-defined]
@@ -153,6 +154,15 @@ def _model(job: Job) -> ConvNet:
     return model.to(memory_format=torch.channels_last)
 
 
+def _feeds(job: Job, plan: Plan, rank: int) -> dict[str, Feed]:
+    given = {"train": (job.train, job.recipe.augment), "validation": (job.validation, None)}
+    return {
+        name: feed_of(examples, job.preprocess, augment, plan, job.network, rank, job.host.workers)
+        for name, (examples, augment) in given.items()
+        if examples is not None and len(examples)
+    }
+
+
 def _opened(job: Job, resume: bool, rank: int) -> State | None:
     """The state to go on from; a new folder is begun by one process alone."""
     if not resume:
@@ -170,6 +180,7 @@ def _opened(job: Job, resume: bool, rank: int) -> State | None:
 
 def _check(job: Job) -> None:
     """Raise FieldError, one line, for data that do not fit the network or the recipe."""
+    require_sized(job.preprocess, job.network)
     outputs, given = job.network.classes, job.train.classes
     fits = f"the data has {len(given)}, the network {outputs}; give dataclasses.replace(network, classes={len(given)})"
     require(len(given) == outputs, "classes", fits)
@@ -180,7 +191,7 @@ def _check(job: Job) -> None:
         same = job.validation.task == job.train.task and job.validation.classes == given
         require(same, "validation", "its task or classes are not those of the training data")
     if job.weights is not None:
-        same = job.weights.weights.network == job.network
+        same = replace(job.weights.weights.network, resolution=job.network.resolution) == job.network
         require(
             same, "weights", "they are of another network; load them with classes= of the data, train their network"
         )
@@ -197,14 +208,6 @@ def _record(job: Job) -> Weights:
         source="trained by compoundnet",
         licence=job.weights.weights.licence if job.weights else "",
     )
-
-
-def own_preprocess(network: Network, recipe: Recipe) -> Preprocess:
-    """The released evaluation at the side that is trained; with AdvProp, pixels from -1 to 1 as its authors have."""
-    side = recipe.resolution or network.resolution
-    half = (0.5, 0.5, 0.5)
-    given = Preprocess(size=(side, side), crop=released_crop(side))
-    return given if recipe.advprop is None else replace(given, mean=half, std=half)
 
 
 def _trained(folder: RunFolder, progress: Progress) -> Trained:
