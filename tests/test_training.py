@@ -107,7 +107,7 @@ def test_a_run_is_the_recipe_step_by_step(tmp_path: Path) -> None:
 def seeded(folder: Path) -> torch.Generator:
     from compoundnet.training.randomness import generator
 
-    return generator(json.loads((folder / "recipe.json").read_text())["seed"])
+    return generator("weights", json.loads((folder / "recipe.json").read_text())["seed"])
 
 
 def test_weights_of_others_are_the_start(tmp_path: Path) -> None:
@@ -244,8 +244,8 @@ def test_one_batch_in_memory_is_each_picture_by_itself() -> None:
     from compoundnet.training.randomness import generator
     from compoundnet.training.shifting import Shifts
 
-    draws = Shifts(Augment(least_area=1.0, shift=3, cutout=5), 12, 16, 0.5, generator(0, 7, 1))
-    order = torch.randperm(12, generator=generator(0, 7)).tolist()
+    draws = Shifts(Augment(least_area=1.0, shift=3, cutout=5), 12, 16, 0.5, generator("changes", 0, 7))
+    order = torch.randperm(12, generator=generator("order", 0, 7)).tolist()
     for number, (images, labels) in enumerate(feed.batches(7, 0, 16)):
         for k in range(4):
             place = 4 * number + k

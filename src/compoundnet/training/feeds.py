@@ -42,7 +42,7 @@ class PictureFeed:
         if augment is None or (augment.shift == 0 and augment.cutout == 0):
             yield from given
             return
-        shifts = Shifts(augment, len(self.pictures), side, 0.0, generator(seed, epoch, 1))
+        shifts = Shifts(augment, len(self.pictures), side, 0.0, generator("changes", seed, epoch))
         preprocess = self.pictures.preprocess
         black = -torch.tensor(preprocess.mean) / torch.tensor(preprocess.std)
         for number, (images, labels) in enumerate(given, start):

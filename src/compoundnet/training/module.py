@@ -89,7 +89,7 @@ class Learner(LightningModule):
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
         part = batch_idx % self.plan.recipe.accumulate
-        seed_all(self.plan.recipe.seed, self.done, part, self.rank)
+        seed_all("step", self.plan.recipe.seed, self.done, part, self.rank)
 
     def training_step(self, *args: Any, **kwargs: Any) -> Tensor:
         """The loss of a batch, (images, labels); the first argument."""

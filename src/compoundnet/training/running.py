@@ -146,7 +146,7 @@ def _model(job: Job) -> ConvNet:
         dropout=recipe.dropout,
         drop_path=recipe.drop_connect,
         norm_momentum=1 - recipe.bn_momentum,
-        generator=generator(recipe.seed),
+        generator=generator("weights", recipe.seed),
     )
     if job.weights is not None:
         model.load_state_dict(job.weights.model.state_dict())
