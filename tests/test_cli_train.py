@@ -1,6 +1,7 @@
 """compoundnet train: a folder of pictures to weights, and one clear line for every mistake."""
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -74,6 +75,20 @@ def test_the_side_is_that_of_the_network_also_with_weights_of_another(given: Pat
     assert (found.network.resolution, found.preprocess.size) == (24, (24, 24))
     rows = (tmp_path / "two" / "metrics.csv").read_text().splitlines()
     assert rows[1].split(",")[rows[0].split(",").index("side")] == "24"
+
+
+def test_a_run_goes_on_with_the_files_it_began_with(
+    given: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(given / "data", tmp_path / "data")
+    words = [*command(given, tmp_path / "run", "--recipe", "small", "--set", SET), "--data", str(tmp_path / "data")]
+    assert main(words) == 0
+    assert main([*words, "--resume"]) == 0
+    for path in list((tmp_path / "data" / "left").iterdir()):
+        path.rename(path.with_name(f"new{path.name}"))
+    capsys.readouterr()
+    assert main([*words, "--resume"]) == 2
+    assert "cannot go on, the names or the order of the training pictures changed" in capsys.readouterr().err
 
 
 @pytest.mark.slow

@@ -254,6 +254,6 @@ def test_streams_of_a_young_run_are_all_different() -> None:
     """What a run draws from at its start, beside longer seeds whose words are those of a seed and a place."""
     asked: list[tuple[Purpose, tuple[int, ...]]] = [("weights", (0,)), ("weights", (2**32,)), ("order", (2**32, 1))]
     for k in range(50):
-        asked += [("order", (0, k)), ("changes", (0, k)), ("step", (0, k, 0, 0)), ("step", (0, k, 1, 1))]
+        asked.extend([("order", (0, k)), ("changes", (0, k)), ("step", (0, k, 0, 0)), ("step", (0, k, 1, 1))])
     drawn = {tuple(torch.rand(2, generator=generator(purpose, *place)).tolist()) for purpose, place in asked}
     assert len(drawn) == len(asked)

@@ -14,7 +14,7 @@ from compoundnet.modules import ConvNet
 from compoundnet.network import Network
 from compoundnet.preprocess import Preprocess
 from compoundnet.recipes import Recipe
-from compoundnet.schema import encode, require
+from compoundnet.schema import require
 from compoundnet.weights import Pretrained, Weights, load
 
 from .feeding import Feed
@@ -22,6 +22,7 @@ from .feeds import feed_of
 from .folder import MODEL, RESUME, RunFolder
 from .history import Progress
 from .host import Host, quiet, require_lightning
+from .identity import facts_of
 from .planning import Plan
 from .randomness import generator
 from .seeing import at_side, own_preprocess, require_sized
@@ -94,15 +95,9 @@ class Job:
     preprocess: Preprocess
     host: Host
 
-    @property
-    def facts(self) -> dict[str, Any]:
+    def facts(self, processes: int) -> dict[str, Any]:
         """What must be the same for a run to go on, beside network and recipe."""
-        return {
-            "task": self.train.task,
-            "classes": list(self.train.classes),
-            "images": len(self.train),
-            "preprocess": encode(self.preprocess),
-        }
+        return facts_of(self.train, self.validation, self.preprocess, torch.get_num_threads(), processes)
 
 
 def _run(job: Job, resume: bool, stop: Callable[[], bool], on_progress: Callable[[int, int], None] | None) -> Trained:
@@ -117,7 +112,7 @@ def _run(job: Job, resume: bool, stop: Callable[[], bool], on_progress: Callable
     learner = Learner(_model(job), plan, job.train.task, job.preprocess)
     learner.rank = rank
     learner.feeds = _feeds(job, plan, rank)
-    state = _opened(job, resume, rank)  # when all is made that can be refused
+    state = _opened(job, resume, plan.world, rank)  # when all is made that can be refused
     progress = Progress(**state.values["progress"]) if state else Progress()
     if progress.finished:
         return _trained(job.folder, progress)
@@ -163,14 +158,15 @@ def _feeds(job: Job, plan: Plan, rank: int) -> dict[str, Feed]:
     }
 
 
-def _opened(job: Job, resume: bool, rank: int) -> State | None:
-    """The state to go on from; a new folder is begun by one process alone."""
+def _opened(job: Job, resume: bool, world: int, rank: int) -> State | None:
+    """The state to go on from; a new folder is begun, and another run refused, by one process alone."""
     if not resume:
         if rank == 0:
-            job.folder.begin(job.network, job.recipe, job.facts)
+            job.folder.begin(job.network, job.recipe, job.facts(world))
             job.folder.log("start", images=len(job.train), versions={"torch": torch.__version__})
         return None
-    job.folder.require_same(job.network, job.recipe, job.facts)
+    if rank == 0:
+        job.folder.require_same(job.network, job.recipe, job.facts(world))
     state = latest_state(job.folder.path / RESUME)
     if rank == 0:
         job.folder.forget_after(state.values["events"] if state else 0)
