@@ -92,6 +92,15 @@ def test_a_run_goes_on_with_the_files_it_began_with(
 
 
 @pytest.mark.slow
+def test_of_two_processes_one_speaks(given: Path, tmp_path: Path) -> None:
+    words = command(given, tmp_path / "run", "--recipe", "small", "--set", SET, "--devices", "2", "--json")
+    script = str(Path(sys.executable).with_name("compoundnet"))
+    done = subprocess.run([script, *words], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert json.loads(done.stdout)["epochs"] == 2
+
+
+@pytest.mark.slow
 def test_ctrl_c_saves_and_says_how_to_go_on(given: Path, tmp_path: Path) -> None:
     words = command(given, tmp_path / "run", "--recipe", "small", "--set", SET.replace("epochs=2", "epochs=900"))
     process = subprocess.Popen(

@@ -1,7 +1,6 @@
 """The command that trains: a network, a recipe and a folder of pictures to weights."""
 
 import json as json_
-import os
 import sys
 from collections.abc import Mapping
 from dataclasses import replace
@@ -75,7 +74,7 @@ def train(
     except Interrupted as stop:
         sys.stderr.write(f"compoundnet: {stop}\n")
         return INTERRUPTED
-    if os.environ.get("RANK", "0") == "0":  # of the processes that torchrun starts, one speaks
+    if done.rank == 0:  # of several processes one speaks
         _show(done, json)
     return 0
 

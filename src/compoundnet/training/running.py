@@ -32,11 +32,15 @@ from .state import State, TrainingError, latest_state
 
 @dataclass(frozen=True)
 class Trained:
-    """A run that is over: its folder, a row for each epoch, and the row of the best one, whose weights are kept."""
+    """A run that is over: its folder, a row for each epoch, and the row of the best one, whose weights are kept.
+
+    ``rank`` is the number of this process, of the several that a run may have; one of them, 0, should speak.
+    """
 
     folder: Path
     history: tuple[Mapping[str, Any], ...]
     best: Mapping[str, Any]
+    rank: int = 0
 
     @property
     def model(self) -> Path:
@@ -115,7 +119,7 @@ def _run(job: Job, resume: bool, stop: Callable[[], bool], on_progress: Callable
     state = _opened(job, resume, plan.world, rank)  # when all is made that can be refused
     progress = Progress(**state.values["progress"]) if state else Progress()
     if progress.finished:
-        return _trained(job.folder, progress)
+        return _trained(job.folder, progress, rank)
     if state:
         place(learner, state)
     every = {"save_seconds": 60 * job.host.save_minutes, "save_steps": job.host.save_steps}
@@ -131,7 +135,7 @@ def _run(job: Job, resume: bool, stop: Callable[[], bool], on_progress: Callable
         raise Interrupted(f"{job.folder.path}: stopped; {again}") from None
     except SystemExit:  # Lightning's answer to a second Ctrl-C
         raise KeyboardInterrupt from None
-    return _trained(job.folder, progress)
+    return _trained(job.folder, progress, rank)
 
 
 def _model(job: Job) -> ConvNet:
@@ -206,9 +210,9 @@ def _record(job: Job) -> Weights:
     )
 
 
-def _trained(folder: RunFolder, progress: Progress) -> Trained:
+def _trained(folder: RunFolder, progress: Progress, rank: int) -> Trained:
     assert progress.best is not None
-    return Trained(folder.path, tuple(progress.history), progress.history[progress.best])
+    return Trained(folder.path, tuple(progress.history), progress.history[progress.best], rank)
 
 
 @contextlib.contextmanager
