@@ -3,8 +3,12 @@
 Writes the gradients of one global batch, by how batch norms are treated; then trains, and writes what it ended with.
 """
 
+import contextlib
+import signal
 import sys
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 import torch.distributed as dist
@@ -14,8 +18,8 @@ from torch.nn import functional as F
 from torch.nn.parallel import DistributedDataParallel
 
 from compoundnet import build
-from compoundnet.recipes import Augment
-from compoundnet.training import Host, Plan, train
+from compoundnet.recipes import AdvProp, Augment
+from compoundnet.training import Host, Interrupted, Plan, train
 from compoundnet.training.feeds import feed_of
 from compoundnet.training.host import quiet
 from compoundnet.training.module import Learner
@@ -25,7 +29,12 @@ from compoundnet.training.trainer import trainer_of
 from .training import NETWORK, PREPROCESS, examples, recipe
 
 WAYS = ("eval", "own", "synced")
+SMALL = 5  # pictures that judge: fewer than one process takes at once
 RECIPE = recipe(epochs=2, dropout=0.0, drop_connect=0.0, augment=Augment(least_area=1.0, shift=2))
+
+# Attacks too weak to change a number by much: what is left of AdvProp is two sets of norms, both synchronised.
+WEAK = replace(RECIPE, advprop=AdvProp(epsilon=1e-6, steps=1, step_size=1e-6), accumulate=2)
+STOP = 5  # the step, in the second epoch, after which a run is stopped
 
 
 def global_batch() -> tuple[Tensor, Tensor]:
@@ -52,8 +61,24 @@ def main() -> None:
     for way in WAYS:
         save_file(gradients(way, rank, world), folder / f"{way}-{rank}.safetensors")
     train(NETWORK, RECIPE, examples(64), examples(30, seed=1), folder / "run", preprocess=PREPROCESS)
+    train(NETWORK, WEAK, examples(64), examples(SMALL, seed=1), folder / "advprop", preprocess=PREPROCESS)
+    stopped_and_gone_on(folder / "parts")
     ended = fitted(rank, world)
     save_file(ended, folder / f"ended-{rank}.safetensors")
+
+
+def stopped_and_gone_on(folder: Path) -> None:
+    """The run of WEAK in two calls; Ctrl-C reaches one process only."""
+
+    def stop(done: int, total: int) -> None:
+        if done == STOP:
+            signal.raise_signal(signal.SIGINT)
+
+    given: Any = (NETWORK, WEAK, examples(64), examples(SMALL, seed=1), folder)
+    with contextlib.suppress(Interrupted):
+        train(*given, preprocess=PREPROCESS, on_progress=stop)
+    dist.barrier()  # until the first process has written the state
+    train(*given, preprocess=PREPROCESS, resume=True)
 
 
 def fitted(rank: int, world: int) -> dict[str, Tensor]:

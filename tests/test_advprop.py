@@ -119,6 +119,19 @@ def test_the_attack_leaves_the_auxiliary_statistics_alone() -> None:
     assert made.twin.training
 
 
+def test_an_attack_takes_one_forward_pass_a_step() -> None:
+    made = learner()
+    passes: list[int] = []
+
+    def count(module: torch.nn.Module, given: Any, output: Tensor) -> None:
+        passes.append(len(output))
+
+    assert made.twin is not None
+    made.twin.register_forward_hook(count)
+    adversarial_copies(made.twin, images(8).float(), torch.arange(8) % 4, AdvProp(steps=3), made.box)
+    assert passes == [8, 8, 8]
+
+
 def test_the_loss_is_the_mean_of_both_with_the_true_label() -> None:
     made, (x, y) = learner(), (images(8).float(), torch.arange(8) % 4)
     assert made.twin is not None

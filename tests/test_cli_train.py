@@ -2,6 +2,7 @@
 
 import io
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -65,6 +66,42 @@ def test_training_goes_on_from_those_weights(given: Path, tmp_path: Path) -> Non
     assert main([*command(given, tmp_path / "two", "--recipe", "small", "--set", SET, "--pretrained", weights)]) == 0
 
 
+def test_the_side_is_that_of_the_network_also_with_weights_of_another(given: Path, tmp_path: Path) -> None:
+    assert main([*command(given, tmp_path / "one", "--recipe", "small", "--set", SET)]) == 0
+    larger = json.loads((given / "net.json").read_text()) | {"resolution": 24}
+    (tmp_path / "larger.json").write_text(json.dumps(larger))
+    weights = str(tmp_path / "one" / "model.safetensors")
+    words = ["train", str(tmp_path / "larger.json"), "--data", str(given / "data"), "--out", str(tmp_path / "two")]
+    assert main([*words, "--recipe", "small", "--set", SET, "--pretrained", weights]) == 0
+    found = load(tmp_path / "two" / "model.safetensors").weights
+    assert (found.network.resolution, found.preprocess.size) == (24, (24, 24))
+    rows = (tmp_path / "two" / "metrics.csv").read_text().splitlines()
+    assert rows[1].split(",")[rows[0].split(",").index("side")] == "24"
+
+
+def test_a_run_goes_on_with_the_files_it_began_with(
+    given: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(given / "data", tmp_path / "data")
+    words = [*command(given, tmp_path / "run", "--recipe", "small", "--set", SET), "--data", str(tmp_path / "data")]
+    assert main(words) == 0
+    assert main([*words, "--resume"]) == 0
+    for path in list((tmp_path / "data" / "left").iterdir()):
+        path.rename(path.with_name(f"new{path.name}"))
+    capsys.readouterr()
+    assert main([*words, "--resume"]) == 2
+    assert "cannot go on, the names or the order of the training pictures changed" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_of_two_processes_one_speaks(given: Path, tmp_path: Path) -> None:
+    words = command(given, tmp_path / "run", "--recipe", "small", "--set", SET, "--devices", "2", "--json")
+    script = str(Path(sys.executable).with_name("compoundnet"))
+    done = subprocess.run([script, *words], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert json.loads(done.stdout)["epochs"] == 2
+
+
 @pytest.mark.slow
 def test_ctrl_c_saves_and_says_how_to_go_on(given: Path, tmp_path: Path) -> None:
     words = command(given, tmp_path / "run", "--recipe", "small", "--set", SET.replace("epochs=2", "epochs=900"))
@@ -115,6 +152,11 @@ def test_settings_reach_every_part_of_a_recipe() -> None:
         (["--recipe", "smal", "--data", "x"], "smal"),
         (["--recipe", "small", "--data", "/no/such"], "/no/such: no such folder; expected one sub-folder"),
         (["--recipe", "small", "--set", "batch=512"], "batch: 512 is more than the 58 training images"),
+        (["--recipe", "small", "--set", SET, "--seed=-1"], "seed: -1 is not a whole number of at least 0"),
+        (
+            ["--recipe", "small", "--set", "augment.policy=randaugment,augment.magnitude=31", "--workers", "1"],
+            "--set: augment.magnitude: 31.0 is not a magnitude from 0 to 30",
+        ),
         (["--recipe", "small", "--devices", "0"], "devices: 0 is not a whole number"),
         (["--recipe", "small", "--set", SET, "--resume"], "no run to go on with, network.json is missing; leave out"),
     ],

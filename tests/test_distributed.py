@@ -1,5 +1,6 @@
 """Two processes (gloo, by torchrun) and one on the same global batch."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +12,7 @@ from torch import Tensor
 
 from compoundnet.training.state import latest_state
 
-from .distributed import WAYS
+from .distributed import STOP, WAYS
 
 ROOT = Path(__file__).parent.parent
 
@@ -56,9 +57,13 @@ def test_weights_statistics_and_averages_agree_across_ranks(folders: dict[int, P
 
 
 @pytest.mark.slow
-def test_a_run_of_two_processes_is_that_of_one(folders: dict[int, Path]) -> None:
-    """Same pictures in the same order, each process its half: what is left is float32's rounding."""
-    states = [latest_state(folders[count] / "run" / "resume") for count in (1, 2)]
+@pytest.mark.parametrize("name", ["run", "advprop"])
+def test_a_run_of_two_processes_is_that_of_one(name: str, folders: dict[int, Path]) -> None:
+    """Same pictures in the same order, each process its half: what is left is float32's rounding.
+
+    "advprop" has accumulated steps too, and five pictures that judge, of which one process has none.
+    """
+    states = [latest_state(folders[count] / name / "resume") for count in (1, 2)]
     assert states[0] is not None
     assert states[1] is not None
     one, two = (dict(state.tensors) for state in states if state)
@@ -67,3 +72,14 @@ def test_a_run_of_two_processes_is_that_of_one(folders: dict[int, Path]) -> None
     for left, right in zip(*rows, strict=True):
         assert left["train_loss"] == pytest.approx(right["train_loss"], rel=1e-4)
         assert left["loss"] == pytest.approx(right["loss"], rel=1e-3)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("count", [1, 2])
+def test_processes_that_were_stopped_together_go_on_together(count: int, folders: dict[int, Path]) -> None:
+    states = [latest_state(folders[count] / name / "resume") for name in ("advprop", "parts")]
+    events = (folders[count] / "parts" / "events.jsonl").read_text().splitlines()
+    assert [json.loads(line)["steps"] for line in events if '"resume"' in line] == [STOP]
+    whole, parts = (dict(state.tensors) for state in states if state)
+    assert whole.keys() == parts.keys()
+    assert all(torch.equal(whole[name], parts[name]) for name in whole)

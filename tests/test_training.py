@@ -15,18 +15,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.nn import functional as F
 
-from compoundnet import Weights, build, load, save
+from compoundnet import Preprocess, Weights, build, load, save
+from compoundnet.augmentation import operations
 from compoundnet.data import Files, Pictures, folder
 from compoundnet.modules import ConvNet
 from compoundnet.recipes import Augment, Optimizer, Recipe
+from compoundnet.recipes.recipe import BEYOND
 from compoundnet.schema import FieldError
 from compoundnet.training import Host, Plan, RMSProp, TrainingError, averaged, load_run, train
 from compoundnet.training.diagnosing import first_broken
 from compoundnet.training.feeds import PictureFeed
+from compoundnet.training.history import Progress
 from compoundnet.training.in_memory import MemoryFeed, as_pixels
 from compoundnet.training.losses import loss_of, sums
 from compoundnet.training.mixing import mixed
 from compoundnet.training.optimizing import optimizer_of
+from compoundnet.training.seeing import own_preprocess
 from compoundnet.training.state import latest_state
 
 from .training import NETWORK, PREPROCESS, Pixels, examples, recipe
@@ -103,7 +107,7 @@ def test_a_run_is_the_recipe_step_by_step(tmp_path: Path) -> None:
 def seeded(folder: Path) -> torch.Generator:
     from compoundnet.training.randomness import generator
 
-    return generator(json.loads((folder / "recipe.json").read_text())["seed"])
+    return generator("weights", json.loads((folder / "recipe.json").read_text())["seed"])
 
 
 def test_weights_of_others_are_the_start(tmp_path: Path) -> None:
@@ -115,6 +119,24 @@ def test_weights_of_others_are_the_start(tmp_path: Path) -> None:
     found = load(done.model).model.state_dict()
     for name, value in model.named_parameters():
         torch.testing.assert_close(found[name], value.detach())
+
+
+@pytest.mark.parametrize("train_side", [12, None])
+def test_another_training_side_changes_neither_validation_nor_record(train_side: int | None, tmp_path: Path) -> None:
+    done = run(tmp_path / "run", recipe(epochs=2, resolution=train_side))
+    assert [row["side"] for row in done.history] == [train_side or 16] * 2
+    found, data = load(done.model), examples(32, seed=1)
+    assert (found.weights.network, found.weights.preprocess) == (NETWORK, PREPROCESS)
+    images = torch.stack([Pictures(data, PREPROCESS)[k][0] for k in range(32)])
+    with torch.inference_mode():
+        loss = F.cross_entropy(found.model(images), torch.from_numpy(data.labels))
+    assert done.best["loss"] == pytest.approx(float(loss), rel=1e-5)
+
+
+def test_without_crops_in_training_there_are_none_in_use() -> None:
+    small = replace(NETWORK, resolution=32)
+    assert own_preprocess(small, Recipe(augment=Augment(least_area=1.0))).crop == 1
+    assert own_preprocess(small, Recipe(resolution=64)) == Preprocess(size=(32, 32), crop=0.5)
 
 
 def test_early_stopping_ends_a_run_and_keeps_the_best(tmp_path: Path) -> None:
@@ -222,8 +244,8 @@ def test_one_batch_in_memory_is_each_picture_by_itself() -> None:
     from compoundnet.training.randomness import generator
     from compoundnet.training.shifting import Shifts
 
-    draws = Shifts(Augment(least_area=1.0, shift=3, cutout=5), 12, 16, 0.5, generator(0, 7, 1))
-    order = torch.randperm(12, generator=generator(0, 7)).tolist()
+    draws = Shifts(Augment(least_area=1.0, shift=3, cutout=5), 12, 16, 0.5, generator("changes", 0, 7))
+    order = torch.randperm(12, generator=generator("order", 0, 7)).tolist()
     for number, (images, labels) in enumerate(feed.batches(7, 0, 16)):
         for k in range(4):
             place = 4 * number + k
@@ -317,13 +339,59 @@ def test_data_that_do_not_fit_are_refused_before_a_folder_is_made(tmp_path: Path
         run(tmp_path / "run", recipe(), examples(8))
     with pytest.raises(TrainingError, match="float16 needs a GPU; train in bfloat16 or float32"):
         run(tmp_path / "run", recipe(precision="float16"), host=Host(accelerator="cpu"))
+    wide = replace(NETWORK, resolution=32)
+    with pytest.raises(
+        FieldError, match=r"preprocess.size: 16 x 16 pixels, the network takes 32; give size=\(32, 32\)"
+    ):
+        train(wide, recipe(), examples(64), None, tmp_path / "run", preprocess=PREPROCESS)
+    grey = replace(NETWORK, in_channels=1)
+    with pytest.raises(FieldError, match="in_channels: 1; pictures have 3: red, green and blue"):
+        train(grey, recipe(), pictures(tmp_path / "data"), None, tmp_path / "run", preprocess=PREPROCESS)
     assert not (tmp_path / "run").exists()
+
+
+def test_the_strongest_randaugment_of_a_recipe_is_the_strongest_there_is() -> None:
+    assert Augment(policy="randaugment", magnitude=BEYOND).magnitude == operations.BEYOND
+    with pytest.raises(FieldError, match=r"magnitude: 30\.5 is not a magnitude from 0 to 30"):
+        Augment(policy="randaugment", magnitude=30.5)
 
 
 def test_a_loss_that_is_not_finite_names_the_step_and_the_block(tmp_path: Path) -> None:
     wild = recipe(optimizer=Optimizer(name="sgd", rate=1e20, per=16, warmup_epochs=0))
     with pytest.raises(TrainingError, match=r"step \d+: the loss is .*nan.*; .*; try a lower rate, .* is kept"):
         run(tmp_path / "run", wild, host=Host(save_steps=1))
+
+
+@pytest.mark.parametrize("judged", [True, False])
+def test_weights_that_are_not_finite_never_replace_good_ones(judged: bool, tmp_path: Path) -> None:
+    """One step an epoch: the first at a rate of 0, the second so large that every kernel overflows."""
+    huge = Optimizer(name="sgd", rate=3e38, per=16, weight_decay=1e4, warmup_epochs=1.0, momentum=0.0)
+    judges = examples(32, seed=1) if judged else None
+    for resume in (False, True):
+        with pytest.raises(TrainingError, match=r"^step 1: it left \S+ not finite; try a lower rate, .* is kept$"):
+            train(NETWORK, recipe(optimizer=huge), examples(16), judges, tmp_path, preprocess=PREPROCESS, resume=resume)
+    for path in (tmp_path / "model.safetensors", tmp_path / "last" / "model.safetensors"):
+        assert all(bool(value.isfinite().all()) for value in load(path).model.state_dict().values())
+    state = latest_state(tmp_path / "resume")
+    assert state is not None
+    assert [row["steps"] for row in state.values["progress"]["history"]] == [1]
+
+
+def test_a_validation_loss_that_is_not_finite_is_left_out_of_the_record_and_null_in_the_events(tmp_path: Path) -> None:
+    """Weights of 1e18 are finite, what they make of a picture is not."""
+    wild = recipe(epochs=1, optimizer=Optimizer(name="sgd", rate=1e20, per=16, warmup_epochs=0))
+    done = run(tmp_path / "run", wild, examples(16))
+    assert done.best["loss"] is None
+    assert "validation_loss" not in load(done.model).weights.metrics
+    lines = (tmp_path / "run" / "events.jsonl").read_text().splitlines()
+    assert json.loads(lines[-1], parse_constant=pytest.fail)["loss"] is None
+    assert run(tmp_path / "run", wild, examples(16), resume=True) == done
+
+
+def test_an_epoch_whose_loss_is_not_finite_is_never_better() -> None:
+    progress = Progress()
+    rows: list[dict[str, Any]] = [{"loss": None, "top1": 99.0}, {"loss": 2.0, "top1": 40.0}, {"loss": None}]
+    assert [progress.add(row) for row in rows] == [True, True, False]
 
 
 def test_the_first_block_that_overflows_is_named() -> None:

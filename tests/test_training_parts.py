@@ -15,6 +15,7 @@ from torch import nn
 from compoundnet import build, named
 from compoundnet.schema import FieldError
 from compoundnet.training import RMSProp, Schedule, average_decay, averaged, decay_groups
+from compoundnet.training.randomness import Purpose, derived, generator
 
 rates = st.floats(0.001, 0.5)
 
@@ -232,3 +233,27 @@ def test_all_but_the_batch_norms_decay_biases_too() -> None:
     assert "classifier.bias" in {names[id(p)] for p in pulled["params"]}
     assert any(names[id(p)].endswith("se.reduce.bias") for p in pulled["params"])
     assert len(pulled["params"]) + len(free["params"]) == len(names)
+
+
+# Random numbers
+
+PURPOSES: tuple[Purpose, ...] = ("weights", "order", "changes", "step")
+numbers = st.integers(0, 2**70)
+origins = st.tuples(st.sampled_from(PURPOSES), numbers, st.lists(st.sampled_from([0, 1, 2, 2**32, 2**33]), max_size=4))
+
+
+@given(one=origins, other=origins)
+def test_no_purpose_seed_or_place_shares_another_ones_numbers(
+    one: tuple[Purpose, int, list[int]], other: tuple[Purpose, int, list[int]]
+) -> None:
+    seeds = [derived(purpose, seed, *place) for purpose, seed, place in (one, other)]
+    assert (seeds[0] == seeds[1]) == (one == other)
+
+
+def test_streams_of_a_young_run_are_all_different() -> None:
+    """What a run draws from at its start, beside longer seeds whose words are those of a seed and a place."""
+    asked: list[tuple[Purpose, tuple[int, ...]]] = [("weights", (0,)), ("weights", (2**32,)), ("order", (2**32, 1))]
+    for k in range(50):
+        asked.extend([("order", (0, k)), ("changes", (0, k)), ("step", (0, k, 0, 0)), ("step", (0, k, 1, 1))])
+    drawn = {tuple(torch.rand(2, generator=generator(purpose, *place)).tolist()) for purpose, place in asked}
+    assert len(drawn) == len(asked)

@@ -7,9 +7,11 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from benchmarks.fashion import epochs_of
@@ -260,6 +262,23 @@ def test_a_folder_is_begun_once_and_goes_on_as_the_same_run(tmp_path: Path) -> N
     other = NETWORK.__class__.from_dict({**NETWORK.to_dict(), "norm_eps": 1e-5})
     with pytest.raises(TrainingError, match=r"network.json differs: norm_eps is 0.001 there, 1e-05 here"):
         train(other, recipe(), TRAIN, VALIDATION, folder, preprocess=PREPROCESS, resume=True)
+    went_on = {"preprocess": PREPROCESS, "resume": True}
+    moved = replace(TRAIN, labels=np.roll(TRAIN.labels, 1))
+    with pytest.raises(
+        TrainingError, match=r"run: cannot go on, labels of the training pictures changed; give the same"
+    ):
+        train(NETWORK, recipe(), moved, VALIDATION, folder, **went_on)
+    with pytest.raises(TrainingError, match="cannot go on, the training pictures changed; give the same"):
+        train(NETWORK, recipe(), replace(TRAIN, pixels=TRAIN.pixels[::-1]), VALIDATION, folder, **went_on)
+    for judges in (None, examples(32, seed=2)):
+        with pytest.raises(TrainingError, match="cannot go on, the pictures that judge changed; give the same"):
+            train(NETWORK, recipe(), TRAIN, judges, folder, **went_on)
+    threads = torch.get_num_threads()
+    with pytest.raises(
+        TrainingError, match=f"{threads} threads there, {threads + 1} here; go on with --threads {threads}"
+    ):
+        run(folder, recipe(), resume=True, host=Host(threads=threads + 1))
+    run(folder, recipe(), resume=True)
     (tmp_path / "photos").mkdir()
     (tmp_path / "photos" / "cat.png").touch()
     with pytest.raises(TrainingError, match="is not an empty folder; name another one"):

@@ -72,7 +72,7 @@ def train(
     except KeyboardInterrupt as stop:  # also Interrupted, whose text says what was saved
         sys.stderr.write(f"compoundnet: {str(stop) or _left(out, resume)}\n")
         return INTERRUPTED
-    if os.environ.get("RANK", "0") == "0":  # of the processes that torchrun starts, one speaks
+    if done.rank == 0:  # of several processes one speaks
         _show(done, json)
     return 0
 
@@ -92,7 +92,6 @@ def _trained(
 
     network = _fitting(network, data[0], net)
     given = None if pretrained is None else _weights(pretrained, network)
-    network = given.weights.network if given else network
     begun = Path(out) if resume else None
     recipe = with_room(network, recipe, len(data[0]), auto=auto, devices=host.devices, begun=begun)
     with progress("steps") as on_done:
@@ -233,5 +232,9 @@ def _show(done: "Trained", json: bool) -> None:
     names = [name for name in ("epoch", "train_loss", "loss", "top1", "raw_top1", "images_per_s") if name in done.best]
     head = [name.replace("_", " ").capitalize() for name in names]
     rows = [("best", done.best), ("last", done.history[-1])]
-    write_table(("", *head), [(what, *(f"{row[name]:.6g}" for name in names)) for what, row in rows])
+    write_table(("", *head), [(what, *(_figure(row[name]) for name in names)) for what, row in rows])
     write(f"The best weights are in {done.model}; use them with: compoundnet predict PATH --model {done.model}")
+
+
+def _figure(value: float | None) -> str:
+    return "not finite" if value is None else f"{value:.6g}"

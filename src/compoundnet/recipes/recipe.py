@@ -10,6 +10,8 @@ from .schedule import Pace, Schedule
 Policy: TypeAlias = Literal["none", "autoaugment_v0", "autoaugment_paper", "randaugment"]
 Precision: TypeAlias = Literal["float32", "bfloat16", "float16"]
 
+BEYOND = 30  # the largest magnitude that RandAugment takes
+
 
 @dataclass(frozen=True, kw_only=True)
 class Optimizer(Pace):
@@ -65,6 +67,8 @@ class Augment:
         require_count(self.layers, "layers")
         for name in ("magnitude", "mixup", "cutmix"):
             require_number(getattr(self, name), name, "a number of at least 0", least=0)
+        if self.policy == "randaugment":
+            require_number(self.magnitude, "magnitude", f"a magnitude from 0 to {BEYOND}", least=0, most=BEYOND)
         for name in ("shift", "cutout"):
             value = getattr(self, name)
             require(type(value) is int and value >= 0, name, f"{value!r} is not a number of pixels, 0 or more")
@@ -94,9 +98,10 @@ class Recipe:
     ``batch`` is the images of one step over all processes and ``accumulate`` parts. ``ema_decay`` is the most that
     the moving average of weights and statistics keeps; None averages nothing. ``bn_momentum`` is how much a batch norm
     keeps of its statistics (0.99: torch calls that 0.01). ``drop_connect`` is the drop rate of the last block,
-    growing linearly. ``resolution`` trains at another side than the network's; ``grow_from`` starts smaller and grows
-    to it in equal steps ("progressive resizing"), None does not. ``patience`` stops early after so many epochs without
-    a better validation score, None never. Raises FieldError for impossible values.
+    growing linearly. ``resolution`` trains at another side than the network's, at which it is validated and used;
+    ``grow_from`` starts smaller and grows to it in equal steps ("progressive resizing"), None does not. ``patience``
+    stops early after so many epochs without a better validation score, None never. Raises FieldError for
+    impossible values.
     """
 
     epochs: float = 350.0
@@ -130,6 +135,8 @@ class Recipe:
             if getattr(self, name) is not None:
                 require_count(getattr(self, name), name)
         require_choice(self.precision, get_args(Precision), "precision")
+        whole = type(self.seed) is int and self.seed >= 0
+        require(whole, "seed", f"{self.seed!r} is not a whole number of at least 0")
         self.optimizer.over(self.epochs)  # its warm-up must be shorter
 
     @property

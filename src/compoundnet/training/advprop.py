@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 from torch.nn.modules.batchnorm import _BatchNorm
 
@@ -84,7 +84,7 @@ def wrong_classes(labels_N: Tensor, classes: int) -> Tensor:
     return (labels_N + torch.randint(1, classes, labels_N.shape, device=labels_N.device)) % classes
 
 
-def adversarial_copies(twin: nn.Module, images_NCHW: Tensor, labels: Tensor, attack: AdvProp, box: Box) -> Tensor:
+def adversarial_copies(twin: ConvNet, images_NCHW: Tensor, labels: Tensor, attack: AdvProp, box: Box) -> Tensor:
     """Copies of a batch made through the auxiliary norms on their running statistics, which stay as they are.
 
     ``labels`` are classes, or shares of classes, of which the largest counts.
@@ -93,7 +93,6 @@ def adversarial_copies(twin: nn.Module, images_NCHW: Tensor, labels: Tensor, att
     training = twin.training
     twin.eval()
     try:
-        count = twin(images_NCHW[:1]).shape[1]
-        return attacked(twin, images_NCHW, wrong_classes(classes, count), attack, box)
+        return attacked(twin, images_NCHW, wrong_classes(classes, twin.network.classes), attack, box)
     finally:
         twin.train(training)

@@ -42,7 +42,7 @@ class PictureFeed:
         if augment is None or (augment.shift == 0 and augment.cutout == 0):
             yield from given
             return
-        shifts = Shifts(augment, len(self.pictures), side, 0.0, generator(seed, epoch, 1))
+        shifts = Shifts(augment, len(self.pictures), side, 0.0, generator("changes", seed, epoch))
         preprocess = self.pictures.preprocess
         black = -torch.tensor(preprocess.mean) / torch.tensor(preprocess.std)
         for number, (images, labels) in enumerate(given, start):
@@ -77,5 +77,8 @@ def feed_of(
 
 
 def _as_they_are(examples: InMemory, preprocess: Preprocess, augment: Augment | None, plan: Plan) -> bool:
-    sized = examples.pixels.shape[1:3] == preprocess.size and plan.recipe.grow_from is None
-    return sized and (augment is None or whole_batches_do(augment))
+    height, width = examples.pixels.shape[1:3]
+    if augment is None:
+        return (height, width) == preprocess.size and preprocess.crop == 1
+    first, last = (plan.side(epoch, preprocess.size[0]) for epoch in (0, plan.epochs - 1))
+    return height == width == first == last and whole_batches_do(augment)

@@ -19,12 +19,13 @@ from compoundnet.operators import OPERATORS
 from compoundnet.recipes import Recipe
 from compoundnet.schema import FieldError, decode, encode, shown
 
+from .identity import changed
 from .state import TrainingError
 
 NETWORK, RECIPE, RUN = "network.json", "recipe.json", "run.json"
 EVENTS, METRICS, MODEL, RESUME, TEST = "events.jsonl", "metrics.csv", "model.safetensors", "resume", "test.json"
 LAST = "last"  # the folder of the newest weights
-_FACTS = frozenset({"task", "classes", "images", "preprocess"})  # what ``Job.facts`` has
+_FACTS = frozenset({"task", "classes", "images", "preprocess"})  # some of what ``facts_of`` has
 
 _LOOK, _WITHDRAWN = "test", "test_withdrawn"  # the events of a look at the test set, and of one that nobody had
 
@@ -75,11 +76,14 @@ class RunFolder:
 
     def require_same(self, network: Network, recipe: Recipe, facts: Mapping[str, Any]) -> None:
         """Raise TrainingError, with the first difference, unless the folder's run is this one."""
-        wanted = ((NETWORK, network.to_dict()), (RECIPE, encode(recipe)), (RUN, encode(facts)))
+        wanted = ((NETWORK, network.to_dict()), (RECIPE, encode(recipe)), (RUN, _shown(facts)))
         for name, value in wanted:
-            found = difference(self.read(name), json.loads(json.dumps(value)))
+            before = _shown(self.read(name)) if name == RUN else self.read(name)
+            found = difference(before, json.loads(json.dumps(value)))
             if found:
                 raise TrainingError(f"{self.path}: cannot go on, {name} differs: {found}; name another folder")
+        if found := changed(self.read(RUN), facts):
+            raise TrainingError(f"{self.path}: cannot go on, {found}")
 
     def read(self, name: str) -> Any:
         """The JSON of one file. Raises TrainingError when it is missing or malformed."""
@@ -157,6 +161,11 @@ class RunFolder:
         else:
             (self.path / TEST).unlink()
         self.log(_WITHDRAWN, look=len(before) + 1)
+
+
+def _shown(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """The facts that are said as they are when they differ."""
+    return {name: facts.get(name) for name in sorted(_FACTS)}
 
 
 def _is_look(line: bytes) -> bool:

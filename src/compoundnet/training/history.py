@@ -1,5 +1,6 @@
 """The epochs of a run, and which was the best."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -31,9 +32,14 @@ class Progress:
 
 
 def score(row: Mapping[str, Any]) -> float | None:
-    """What epochs are compared by: top-1 or exact matches, else the validation loss; more is better."""
+    """What epochs are compared by: top-1 or exact matches, else the validation loss; more is better.
+
+    None without a validation; a loss that is not finite, which is None in the row, is below all others.
+    """
     if "loss" not in row:
         return None
+    if row["loss"] is None:
+        return -math.inf
     return float(row.get("top1", row.get("exact", -row["loss"])))
 
 

@@ -14,11 +14,11 @@ from .state import TrainingError
 
 @dataclass(frozen=True, kw_only=True)
 class Host:
-    """What a run may use. None of it is part of the recipe; all but ``devices`` leave the result as it is.
+    """What a run may use. None of it is part of the recipe; ``devices`` and ``threads`` change what is rounded.
 
-    ``devices`` processes on this machine; under torchrun it is torchrun that says. ``workers`` processes decode
-    pictures. ``threads`` of each process compute; None leaves torch's number. A state is saved every ``save_minutes``,
-    every ``save_steps`` steps where given, and after each epoch.
+    A run goes on with as many of both as it began with. ``devices`` processes on this machine; under torchrun it is
+    torchrun that says. ``workers`` processes decode pictures. ``threads`` of each process compute; None leaves torch's
+    number. A state is saved every ``save_minutes``, every ``save_steps`` steps where given, and after each epoch.
     """
 
     accelerator: str = "auto"

@@ -65,8 +65,8 @@ class MemoryFeed:
                 chosen = slice(begin, begin + self.batch)
                 yield self._normalised(self.pixels[chosen]), self.labels[chosen]
             return
-        order = torch.randperm(count, generator=generator(self.seed, epoch))
-        shifts = Shifts(self.augment, count, side, self.augment.flip, generator(self.seed, epoch, 1))
+        order = torch.randperm(count, generator=generator("order", self.seed, epoch))
+        shifts = Shifts(self.augment, count, side, self.augment.flip, generator("changes", self.seed, epoch))
         for number in range(start, len(self)):
             begin = (number * self.world + self.rank) * self.batch
             chosen = self.pixels[order[begin : begin + self.batch]]

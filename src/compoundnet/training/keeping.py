@@ -1,5 +1,6 @@
 """What happens between steps: progress, states, epochs' rows, the best weights, and stopping."""
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -12,7 +13,7 @@ from compoundnet.weights import Weights, save
 from .folder import LAST, MODEL, RESUME, RunFolder
 from .history import Progress
 from .module import Learner
-from .snapshot import restore, snapshot
+from .snapshot import require_finite_learner, restore, snapshot
 from .state import State, write_state
 
 
@@ -72,6 +73,7 @@ class Keeper(Callback):
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         learner = _learner(pl_module)
+        require_finite_learner(learner)  # before anything that is kept is written over
         row = _row(trainer, learner)
         best = self.progress.add(row)
         patience = learner.plan.recipe.patience
@@ -87,7 +89,7 @@ class Keeper(Callback):
             raise Stopped
 
     def _publish(self, learner: Learner, row: dict[str, Any], best: bool) -> None:
-        metrics = {key: float(row[key]) for key in ("top1", "exact", "loss") if key in row}
+        metrics = {key: float(row[key]) for key in ("top1", "exact", "loss") if row.get(key) is not None}
         record = replace(self.record, metrics={f"validation_{name}": value for name, value in metrics.items()})
         (self.folder.path / LAST).mkdir(exist_ok=True)
         save(self.folder.path / LAST / MODEL, learner.best_model, record)
@@ -109,7 +111,7 @@ def _learner(module: LightningModule) -> Learner:
 
 
 def _row(trainer: Trainer, learner: Learner) -> dict[str, Any]:
-    """An epoch's figures, the same on every process."""
+    """An epoch's figures, the same on every process; None for a validation's that is not finite."""
     plan, epoch = learner.plan, (learner.done - 1) // learner.plan.steps_per_epoch
     steps = learner.done - epoch * plan.steps_per_epoch
     mean = trainer.strategy.reduce(learner.loss_mean(), reduce_op="mean")
@@ -119,7 +121,7 @@ def _row(trainer: Trainer, learner: Learner) -> dict[str, Any]:
         "rate": plan.rate(learner.done - 1),
         "side": plan.side(epoch, learner.model.network.resolution),
         "train_loss": float(mean),
-        **learner.scores(),
+        **{name: value if math.isfinite(value) else None for name, value in learner.scores().items()},
         "images_per_s": round(steps * plan.recipe.batch / max(learner.seconds, 1e-9), 2),
         "seconds": round(learner.seconds, 3),
     }

@@ -15,7 +15,7 @@ from compoundnet.preprocess import Preprocess
 from .advprop import Box, adversarial_copies, auxiliary_twin
 from .averaging import averaged
 from .diagnosing import require_finite
-from .feeding import Batch, Feed, Rest
+from .feeding import Batch, Feed, Nothing, Rest
 from .losses import loss_of, sums
 from .mixing import mixed
 from .optimizing import optimizer_of
@@ -76,11 +76,11 @@ class Learner(LightningModule):
         return Rest(self.feeds["train"], self.epoch, within * parts, left * parts, side)
 
     def val_dataloader(self) -> Rest | list[Rest]:
-        """The whole validation; an empty list where there is none."""
+        """The whole validation at the network's side; an empty list where there is none."""
         if "validation" not in self.feeds:
             return []
-        side = self.plan.recipe.resolution or self.model.network.resolution
-        return Rest(self.feeds["validation"], 0, 0, len(self.feeds["validation"]), side)
+        feed = self.feeds["validation"] if len(self.feeds["validation"]) else Nothing()
+        return Rest(feed, 0, 0, len(feed), self.model.network.resolution)
 
     def on_train_epoch_start(self) -> None:
         if self.done == self.epoch * self.plan.steps_per_epoch:  # else the sums are the restored ones
@@ -89,7 +89,7 @@ class Learner(LightningModule):
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
         part = batch_idx % self.plan.recipe.accumulate
-        seed_all(self.plan.recipe.seed, self.done, part, self.rank)
+        seed_all("step", self.plan.recipe.seed, self.done, part, self.rank)
 
     def training_step(self, *args: Any, **kwargs: Any) -> Tensor:
         """The loss of a batch, (images, labels); the first argument."""
@@ -126,6 +126,8 @@ class Learner(LightningModule):
     def validation_step(self, *args: Any, **kwargs: Any) -> None:
         """Add a batch, (images, labels), to the sums of each contender; the first argument."""
         images, labels = args[0]
+        if not len(images):
+            return
         images = images.contiguous(memory_format=torch.channels_last)
         for name, total in self.validated.items():
             model = self.average.module if name == "average" and self.average is not None else self.model

@@ -12,28 +12,35 @@ from compoundnet.building import build
 from compoundnet.data import Examples
 from compoundnet.modules import ConvNet
 from compoundnet.network import Network
-from compoundnet.preprocess import Preprocess, released_crop
+from compoundnet.preprocess import Preprocess
 from compoundnet.recipes import Recipe
-from compoundnet.schema import encode, require
+from compoundnet.schema import require
 from compoundnet.weights import Pretrained, Weights, load
 
+from .feeding import Feed
 from .feeds import feed_of
 from .folder import MODEL, RESUME, RunFolder
 from .history import Progress
 from .host import Host, quiet, require_lightning
+from .identity import facts_of
 from .planning import Plan
 from .randomness import generator
+from .seeing import at_side, own_preprocess, require_sized
 from .signals import stop_on_signal
 from .state import State, TrainingError, latest_state
 
 
 @dataclass(frozen=True)
 class Trained:
-    """A run that is over: its folder, a row for each epoch, and the row of the best one, whose weights are kept."""
+    """A run that is over: its folder, a row for each epoch, and the row of the best one, whose weights are kept.
+
+    ``rank`` is the number of this process, of the several that a run may have; one of them, 0, should speak.
+    """
 
     folder: Path
     history: tuple[Mapping[str, Any], ...]
     best: Mapping[str, Any]
+    rank: int = 0
 
     @property
     def model(self) -> Path:
@@ -60,18 +67,20 @@ def train(
 ) -> Trained:
     """Train a network by a recipe, and keep everything about it in ``folder``.
 
-    Weights start as ``build`` draws them from the recipe's seed, or as ``weights`` has them. After each epoch the
-    moving average and the raw weights are validated; the best average is model.safetensors. ``resume`` goes on from the
-    newest state, and ends with the same bits as a run that was never stopped (on the CPU, with as many threads).
-    ``on_progress`` is called with (steps done, steps in all) of this call. torch's global random states are left as
-    they were.
+    Weights start as ``build`` draws them from the recipe's seed, or as ``weights`` has them, which may be of another
+    resolution. After each epoch the moving average and the raw weights are validated, at the network's resolution and
+    as ``preprocess`` says, whatever side the recipe trains at; the best average is model.safetensors. ``resume`` goes
+    on from the newest state, and ends with the same bits as a run that was never stopped (on the CPU, with as many
+    threads). ``on_progress`` is called with (steps done, steps in all) of this call. torch's global random states are
+    left as they were.
 
     Raises TrainingError or FieldError, one line, for a folder, data or recipe that does not fit, and when the loss is
     no longer finite; Interrupted after Ctrl-C or SIGTERM.
     """
     require_lightning()
-    start = preprocess or (weights.weights.preprocess if weights else own_preprocess(network, recipe))
-    task = Job(network, recipe, train, validation, RunFolder(Path(folder)), weights, start, host or Host())
+    taken = own_preprocess(network, recipe) if weights is None else weights.weights.preprocess
+    view = preprocess or at_side(taken, network.resolution)
+    task = Job(network, recipe, train, validation, RunFolder(Path(folder)), weights, view, host or Host())
     _check(task)
     with quiet(), _threads(task.host.threads), torch.random.fork_rng(), stop_on_signal() as stop:
         return _run(task, resume, stop, on_progress)
@@ -90,15 +99,9 @@ class Job:
     preprocess: Preprocess
     host: Host
 
-    @property
-    def facts(self) -> dict[str, Any]:
+    def facts(self, processes: int) -> dict[str, Any]:
         """What must be the same for a run to go on, beside network and recipe."""
-        return {
-            "task": self.train.task,
-            "classes": list(self.train.classes),
-            "images": len(self.train),
-            "preprocess": encode(self.preprocess),
-        }
+        return facts_of(self.train, self.validation, self.preprocess, torch.get_num_threads(), processes)
 
 
 def _run(job: Job, resume: bool, stop: Callable[[], bool], on_progress: Callable[[int, int], None] | None) -> Trained:
@@ -110,18 +113,15 @@ def _run(job: Job, resume: bool, stop: Callable[[], bool], on_progress: Callable
     trainer = trainer_of(job.recipe, job.host, job.folder.path)
     rank = trainer.global_rank
     plan = Plan(recipe=job.recipe, images=len(job.train), world=trainer.world_size)
-    state = _opened(job, resume, rank)
-    progress = Progress(**state.values["progress"]) if state else Progress()
-    if progress.finished:
-        return _trained(job.folder, progress)
     learner = Learner(_model(job), plan, job.train.task, job.preprocess)
     learner.rank = rank
+    learner.feeds = _feeds(job, plan, rank)
+    state = _opened(job, resume, plan.world, rank)  # when all is made that can be refused
+    progress = Progress(**state.values["progress"]) if state else Progress()
+    if progress.finished:
+        return _trained(job.folder, progress, rank)
     if state:
         place(learner, state)
-    for name, examples in (("train", job.train), ("validation", job.validation)):
-        if examples is not None and len(examples):
-            augment = job.recipe.augment if name == "train" else None
-            learner.feeds[name] = feed_of(examples, job.preprocess, augment, plan, job.network, rank, job.host.workers)
     every = {"save_seconds": 60 * job.host.save_minutes, "save_steps": job.host.save_steps}
     keeper = Keeper(job.folder, _record(job), progress, state, **every, stop=stop, on_progress=on_progress)
     trainer.callbacks.append(keeper)  # type: ignore[attr-defined]
@@ -135,7 +135,7 @@ def _run(job: Job, resume: bool, stop: Callable[[], bool], on_progress: Callable
         raise Interrupted(f"{job.folder.path}: stopped; {again}") from None
     except SystemExit:  # Lightning's answer to a second Ctrl-C
         raise KeyboardInterrupt from None
-    return _trained(job.folder, progress)
+    return _trained(job.folder, progress, rank)
 
 
 def _model(job: Job) -> ConvNet:
@@ -145,7 +145,7 @@ def _model(job: Job) -> ConvNet:
         dropout=recipe.dropout,
         drop_path=recipe.drop_connect,
         norm_momentum=1 - recipe.bn_momentum,
-        generator=generator(recipe.seed),
+        generator=generator("weights", recipe.seed),
     )
     if job.weights is not None:
         model.load_state_dict(job.weights.model.state_dict())
@@ -153,14 +153,24 @@ def _model(job: Job) -> ConvNet:
     return model.to(memory_format=torch.channels_last)
 
 
-def _opened(job: Job, resume: bool, rank: int) -> State | None:
-    """The state to go on from; a new folder is begun by one process alone."""
+def _feeds(job: Job, plan: Plan, rank: int) -> dict[str, Feed]:
+    given = {"train": (job.train, job.recipe.augment), "validation": (job.validation, None)}
+    return {
+        name: feed_of(examples, job.preprocess, augment, plan, job.network, rank, job.host.workers)
+        for name, (examples, augment) in given.items()
+        if examples is not None and len(examples)
+    }
+
+
+def _opened(job: Job, resume: bool, world: int, rank: int) -> State | None:
+    """The state to go on from; a new folder is begun, and another run refused, by one process alone."""
     if not resume:
         if rank == 0:
-            job.folder.begin(job.network, job.recipe, job.facts)
+            job.folder.begin(job.network, job.recipe, job.facts(world))
             job.folder.log("start", images=len(job.train), versions={"torch": torch.__version__})
         return None
-    job.folder.require_same(job.network, job.recipe, job.facts)
+    if rank == 0:
+        job.folder.require_same(job.network, job.recipe, job.facts(world))
     state = latest_state(job.folder.path / RESUME)
     if rank == 0:
         job.folder.forget_after(state.values["events"] if state else 0)
@@ -170,6 +180,7 @@ def _opened(job: Job, resume: bool, rank: int) -> State | None:
 
 def _check(job: Job) -> None:
     """Raise FieldError, one line, for data that do not fit the network or the recipe."""
+    require_sized(job.preprocess, job.network)
     outputs, given = job.network.classes, job.train.classes
     fits = f"the data has {len(given)}, the network {outputs}; give dataclasses.replace(network, classes={len(given)})"
     require(len(given) == outputs, "classes", fits)
@@ -180,7 +191,7 @@ def _check(job: Job) -> None:
         same = job.validation.task == job.train.task and job.validation.classes == given
         require(same, "validation", "its task or classes are not those of the training data")
     if job.weights is not None:
-        same = job.weights.weights.network == job.network
+        same = replace(job.weights.weights.network, resolution=job.network.resolution) == job.network
         require(
             same, "weights", "they are of another network; load them with classes= of the data, train their network"
         )
@@ -199,17 +210,9 @@ def _record(job: Job) -> Weights:
     )
 
 
-def own_preprocess(network: Network, recipe: Recipe) -> Preprocess:
-    """The released evaluation at the side that is trained; with AdvProp, pixels from -1 to 1 as its authors have."""
-    side = recipe.resolution or network.resolution
-    half = (0.5, 0.5, 0.5)
-    given = Preprocess(size=(side, side), crop=released_crop(side))
-    return given if recipe.advprop is None else replace(given, mean=half, std=half)
-
-
-def _trained(folder: RunFolder, progress: Progress) -> Trained:
+def _trained(folder: RunFolder, progress: Progress, rank: int) -> Trained:
     assert progress.best is not None
-    return Trained(folder.path, tuple(progress.history), progress.history[progress.best])
+    return Trained(folder.path, tuple(progress.history), progress.history[progress.best], rank)
 
 
 @contextlib.contextmanager

@@ -17,7 +17,7 @@ def snapshot(learner: Learner, values: Mapping[str, Any]) -> State:
 
     Raises TrainingError when a weight is not finite.
     """
-    require_finite_weights(learner.model, learner.done)
+    require_finite_learner(learner)
     tensors: dict[str, Tensor] = {}
     for prefix, module in _modules(learner).items():
         tensors |= {f"{prefix}.{name}": value for name, value in module.state_dict().items()}
@@ -27,6 +27,12 @@ def snapshot(learner: Learner, values: Mapping[str, Any]) -> State:
     scaler = getattr(learner.trainer.precision_plugin, "scaler", None)
     sums = {"loss_sum": learner.loss_sum, "loss_count": learner.loss_count, "seconds": learner.seconds}
     return State(learner.done, tensors, {**values, **sums, "scaler": scaler.state_dict() if scaler else None})
+
+
+def require_finite_learner(learner: Learner) -> None:
+    """Raise TrainingError, with the step and the first name, unless weights, statistics and averages are finite."""
+    for model in (learner.model, learner.best_model):
+        require_finite_weights(model, learner.done)
 
 
 def restore(learner: Learner, state: State) -> None:
