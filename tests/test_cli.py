@@ -99,7 +99,7 @@ SURFACE = {
     ],
     "evaluate": [
         *["weights", "--again", "--batch", "--data", "--engine", "--json", "--map", "--network", "--out", "--split"],
-        *["--workers", "--worst"],
+        *["--task", "--workers", "--worst"],
     ],
     "cam": ["paths", "--json", "--label", "--method", "--model", "--out", "--side"],
     "merge": ["parts", "--json", "--out"],
@@ -116,7 +116,7 @@ SURFACE = {
     "verify": ["artefact", "--json"],
     "train": [
         *["net", "--compile", "--data", "--devices", "--json", "--out", "--pretrained", "--recipe", "--resume"],
-        *["--save-minutes", "--seed", "--set", "--tensorboard", "--threads", "--val", "--workers"],
+        *["--save-minutes", "--seed", "--set", "--task", "--tensorboard", "--threads", "--val", "--workers"],
     ],
     "quantize": [
         *["weights", "--data", "--engine", "--json", "--max-drop", "--min-speedup", "--out", "--report", "--seed"],

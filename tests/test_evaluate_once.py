@@ -204,10 +204,10 @@ def test_split_takes_a_part_of_the_data_under_any_of_its_names(
     assert answer(run, *argv, "--split", "validation")["n"] == 5
     code, out, err = run(*argv, "--split", "test")
     assert (code, out, err.count("\n")) == (2, "", 1)
-    assert "holds train/, valid/ but no test pictures (test or testing)" in err
+    assert "holds train and validation but no test pictures; name data that has them" in err
     code, _, err = run(*argv)
     assert (code, err.count("\n")) == (2, 1)
-    assert "parts of a data set, not classes; name one of them" in err
+    assert "has the parts train and validation; say which with --split" in err
     code, _, err = run("evaluate", str(weights), "--data", "fashion_mnist")
     assert (code, err.count("\n")) == (2, 1)
     assert "say which with --split" in err

@@ -8,28 +8,20 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 from compoundnet.schema import FieldError
 
 if TYPE_CHECKING:
-    from compoundnet.data import Examples
+    from compoundnet.data import Task
     from compoundnet.evaluating import Evaluation
     from compoundnet.training import RunFolder
 
 Split: TypeAlias = Literal["train", "validation", "test"]
 Claim: TypeAlias = Callable[["Evaluation"], None]
 
-SETS = ("fashion_mnist",)
 
+def task_of(weights: str) -> "Task":
+    """The task that a run was trained for; of other weights, which do not say, one class a picture."""
+    from compoundnet.training.folder import RUN
 
-def labelled(data: str, split: Split | None = None) -> "Examples":
-    """Labelled pictures from a folder, a part of one, or a list. Raises ValueError, one line, for what is not there."""
-    from compoundnet.data import fashion_mnist, folder, listed
-    from compoundnet.data.folders import part
-
-    if data in SETS:
-        if split not in ("train", "test"):
-            raise ValueError(f"--data {data}: has a train and a test set; say which with --split")
-        return fashion_mnist(split=split)
-    if Path(data).suffix == ".csv":
-        return listed(data, trainable=False)
-    return folder(data if split is None else part(data, split), trainable=False)
+    run = run_of(weights)
+    return run.read(RUN)["task"] if run is not None and run.is_run() else "multiclass"
 
 
 def run_of(weights: str) -> "RunFolder | None":

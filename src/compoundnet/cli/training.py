@@ -3,9 +3,8 @@
 import json as json_
 import os
 import sys
-from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from compoundnet.network import Network
 from compoundnet.recipes import Recipe
@@ -16,13 +15,11 @@ from .output import write, write_json, write_table
 from .progress import progress
 from .recipes import read as read_recipe
 from .sources import read
-from .splits import SETS
 
 if TYPE_CHECKING:
-    from compoundnet.data import Examples
+    from compoundnet.data import Examples, Task
+    from compoundnet.data.opening import Given
     from compoundnet.training import Trained
-
-_HELD_OUT = 0.1  # of the pictures, where no validation folder is given
 
 
 def train(
@@ -31,6 +28,7 @@ def train(
     recipe: str,
     out: str,
     val: str | None = None,
+    task: Literal["multiclass", "multilabel", "regression"] = "multiclass",
     set: str = "",
     pretrained: str | None = None,
     threads: int | None = None,
@@ -43,13 +41,14 @@ def train(
     tensorboard: bool = False,
     json: bool = False,
 ) -> int:
-    """Train a network by a recipe on a folder of pictures; what is stopped goes on with --resume.
+    """Train a network by a recipe on labelled pictures; what is stopped goes on with --resume.
 
     Args:
-        data: a folder with one sub-folder a class, or train/ and val/ that hold them; or fashion_mnist
+        data: a folder with one sub-folder a class, ImageNet's, or one of shards; a .csv; or a set (see docs)
         recipe: the name of a recipe (see recipe list) or its JSON file
         out: the folder of the run: weights, figures, and what it needs to go on
-        val: the folder that judges; default: that of --data, else a tenth of its pictures
+        val: the data that judges, as --data; default: its own validation part, else a tenth of its pictures
+        task: one class a picture, any number of labels, or numbers; default: one class
         set: settings other than the recipe's, such as epochs=10,batch=64,optimizer.rate=0.02
         pretrained: start from these weights, a name with weights or a file, with a fresh classifier
         threads: how many threads compute; default: as many as there are cores
@@ -63,7 +62,8 @@ def train(
 
     chosen = changed(read_recipe(recipe).recipe, set)
     chosen = chosen if seed is None else replace(chosen, seed=seed)
-    examples, judges = examples_of(data, val, chosen.seed)
+    given_data = _opened(data, val, task, chosen.seed)
+    examples, judges = given_data.train, given_data.validation
     network = _fitting(read(net).network, examples, net)
     machine = {"devices": devices, "workers": workers, "threads": threads}
     host = Host(**machine, compile=compile, save_minutes=save_minutes, tensorboard=tensorboard)
@@ -120,17 +120,14 @@ def _value(text: str) -> Any:
         return None if text == "None" else text
 
 
-def examples_of(data: str, val: str | None, seed: int) -> "tuple[Examples, Examples]":
-    """The pictures that train and those that judge. Raises ValueError, one line, for folders that do not fit."""
-    from compoundnet.data import fashion_mnist, folder, parts, split
+def _opened(data: str, val: str | None, task: "Task", seed: int) -> "Given":
+    """The pictures that train and those that judge; what is odd about them is said."""
+    from compoundnet.data import for_training
 
-    found: Mapping[str, Examples] = {"train": fashion_mnist()} if data in SETS else parts(data)
-    train = found["train"]
-    if val is not None:
-        return train, folder(val, train.classes)
-    if "validation" in found:
-        return train, found["validation"]
-    return split(train, _HELD_OUT, seed)
+    given = for_training(data, val, task, seed)
+    for line in given.warnings:
+        sys.stderr.write(f"compoundnet: warning: {line}\n")
+    return given
 
 
 def _fitting(network: Network, examples: "Examples", net: str) -> Network:

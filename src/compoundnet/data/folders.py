@@ -37,7 +37,7 @@ def folder(path: str | Path, classes: Sequence[str] | None = None, *, trainable:
     ValueError: no/such/folder: no such folder; expected one sub-folder of pictures for each class, or train/ and ...
     """
     root = _existing(path)
-    below = _folders(root)
+    below = folders_in(root)
     if not below:
         raise ValueError(f"{root}: {_what_is_in(root)}; {_EXPECTED}")
     if split := _parts(below):
@@ -66,7 +66,7 @@ def parts(path: str | Path) -> dict[str, Files]:
     is all "train", to be divided by ``split``. Raises ValueError as ``folder`` does, and for validation without train.
     """
     root = _existing(path)
-    found = _parts(_folders(root))
+    found = _parts(folders_in(root))
     if not found:
         return {"train": folder(root)}
     if "train" not in found:
@@ -76,17 +76,9 @@ def parts(path: str | Path) -> dict[str, Files]:
     return {"train": train, **{name: folder(child, train.classes) for name, child in found.items()}}
 
 
-def part(path: str | Path, name: str) -> Path:
-    """The folder of "train", "validation" or "test" in the folder of a data set; one without parts is that part itself.
-
-    Raises ValueError, one line, when it has other parts only.
-    """
-    root = _existing(path)
-    found = _parts(_folders(root))
-    if found and name not in found:
-        there = ", ".join(f"{child.name}/" for child in found.values())
-        raise ValueError(f"{root}: holds {there} but no {name} pictures ({' or '.join(PARTS[name])})")
-    return found.get(name, root)
+def places(path: str | Path) -> dict[str, Path]:
+    """The folders of "train", "validation" and "test" in the folder of a data set; none when it has no parts."""
+    return _parts(folders_in(_existing(path)))
 
 
 def _existing(path: str | Path) -> Path:
@@ -97,7 +89,8 @@ def _existing(path: str | Path) -> Path:
     return root
 
 
-def _folders(root: Path) -> list[Path]:
+def folders_in(root: Path) -> list[Path]:
+    """The sub-folders, in natural order, without hidden ones and what archives leave."""
     found = (entry.name for entry in os.scandir(root) if entry.is_dir() and not entry.name.startswith(HIDDEN))
     return [root / name for name in sorted(found, key=natural)]
 

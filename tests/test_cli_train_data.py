@@ -1,0 +1,117 @@
+"""What --data may name for train and evaluate, and that no test picture chooses a model."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from compoundnet import load
+from compoundnet.data import for_evaluation, for_training
+from tests.labelled_pictures import class_folders, save
+from tests.test_cli import Run, run
+
+from .training import NETWORK
+
+__all__ = ["run"]  # a fixture
+SYNSETS = ("n01440764", "n01443537", "n02102040")
+
+
+@pytest.fixture
+def net(tmp_path: Path) -> Path:
+    file = tmp_path / "net.json"
+    file.write_text(json.dumps(NETWORK.to_dict()))
+    return file
+
+
+def trained(run: Run, net: Path, data: object, *more: object) -> tuple[Path, str]:
+    """The folder of one epoch, and what the command said."""
+    out = net.parent / f"run {len(list(net.parent.iterdir()))}"
+    settings = "epochs=1,batch=8,optimizer.warmup_epochs=0.5"
+    code, _, err = run(
+        "train", net, "--data", data, "--recipe", "small", "--set", settings, "--out", out, "--json", *more
+    )
+    assert code == 0, err
+    return out, err
+
+
+def facts(folder: Path) -> dict[str, Any]:
+    return json.loads((folder / "run.json").read_text())
+
+
+def refused(found: tuple[int, str, str]) -> str:
+    """The one line of a refusal."""
+    code, out, err = found
+    assert (code, out) == (2, "")
+    last = err.splitlines()[-1]
+    assert last.startswith("compoundnet: error: ")
+    return last
+
+
+def figures(run: Run, *argv: object) -> Any:
+    """What evaluate writes as JSON."""
+    code, out, err = run("evaluate", *argv, "--json")
+    assert code == 0, err
+    return json.loads(out)
+
+
+# ImageNet
+
+
+def ilsvrc(root: Path) -> Path:
+    """ImageNet as it is unpacked, small: a flat val/ and its classes beside it."""
+    class_folders(root / "train", dict.fromkeys(SYNSETS, 20), suffix=".JPEG")
+    for index in range(4):
+        save(root / "val" / f"ILSVRC2012_val_{index + 1:08}.JPEG", index)
+    order = [SYNSETS[index] for index in (2, 0, 1, 1)]
+    (root / "imagenet_2012_validation_synset_labels.txt").write_text("\n".join(order) + "\n")
+    return root
+
+
+def test_imagenets_official_validation_chooses_nothing_and_is_the_test(run: Run, net: Path, tmp_path: Path) -> None:
+    root = ilsvrc(tmp_path / "imagenet")
+    for index in range(20):  # names that minival is drawn by are those of all classes
+        for synset in SYNSETS:
+            (root / "train" / synset / f"{index}.JPEG").rename(root / "train" / synset / f"{synset}_{index}.JPEG")
+    folder, err = trained(run, net, root)
+    assert facts(folder)["images"] == 60 - 60 * 20 // 1024
+    assert f"warning: {root / 'train'}: 59 pictures; ImageNet's train has 1,256,145" in err
+    assert load(folder / "model.safetensors").weights.classes == SYNSETS
+    found = {split: figures(run, folder, "--data", root, "--split", split) for split in ("train", "test")}
+    assert {split: each["n"] for split, each in found.items()} == {"train": 59, "test": 4}
+    assert "a second look needs --again" in refused(run("evaluate", folder, "--data", root, "--split", "test"))
+    assert "say which with --split" in refused(run("evaluate", folder, "--data", root))
+
+
+def test_class_folders_in_val_are_the_test_set_too(tmp_path: Path) -> None:
+    class_folders(tmp_path / "train", dict.fromkeys(SYNSETS, 20), suffix=".JPEG")
+    class_folders(tmp_path / "val", dict.fromkeys(SYNSETS, 2))
+    for data in (str(tmp_path), f"imagenet:{tmp_path}"):
+        found = for_training(data)
+        assert {name.split("/")[0] for name in map(found.validation.name, range(len(found.validation)))} <= {*SYNSETS}
+        assert len(found.train) + len(found.validation) == 60
+        assert len(for_evaluation(data, "test")) == 6
+
+
+def test_a_flat_val_needs_no_train_to_be_measured_on(tmp_path: Path) -> None:
+    root = ilsvrc(tmp_path)
+    wanted = for_evaluation(str(root), "test")
+    (root / "train").rename(tmp_path / "moved")
+    found = for_evaluation(str(root), "test")
+    assert (found.classes, found.labels.tolist()) == (SYNSETS, wanted.labels.tolist())
+
+
+@pytest.mark.parametrize("extra", [("test",), ("valid",), ("valid", "test")])
+def test_other_data_with_wordnet_ids_keeps_its_own_parts(tmp_path: Path, extra: Sequence[str]) -> None:
+    judge = "valid" if "valid" in extra else "val"
+    for part, count in (("train", 4), (judge, 2), *((name, 1) for name in extra if name == "test")):
+        class_folders(tmp_path / part, dict.fromkeys(SYNSETS, count))
+    found = for_training(str(tmp_path))
+    assert (len(found.train), len(found.validation), found.warnings) == (12, 6, ())
+
+
+def test_too_few_pictures_for_minival_are_one_line(tmp_path: Path) -> None:
+    class_folders(tmp_path / "train", dict.fromkeys(SYNSETS, 2), suffix=".JPEG")
+    with pytest.raises(ValueError, match="6 pictures in train/ leave minival empty; name what judges yourself"):
+        for_training(str(tmp_path))
