@@ -116,7 +116,8 @@ SURFACE = {
     "verify": ["artefact", "--json"],
     "train": [
         *["net", "--compile", "--data", "--devices", "--json", "--out", "--pretrained", "--recipe", "--resume"],
-        *["--save-minutes", "--seed", "--set", "--task", "--tensorboard", "--threads", "--val", "--workers"],
+        *["--save-minutes", "--seed", "--set", "--task", "--tensorboard", "--threads", "--unchecked"],
+        *["--val", "--workers"],
     ],
     "quantize": [
         *["weights", "--data", "--engine", "--json", "--max-drop", "--min-speedup", "--out", "--report", "--seed"],

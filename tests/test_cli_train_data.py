@@ -5,7 +5,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from compoundnet import load
 from compoundnet.data import for_evaluation, for_training
@@ -115,3 +117,67 @@ def test_too_few_pictures_for_minival_are_one_line(tmp_path: Path) -> None:
     class_folders(tmp_path / "train", dict.fromkeys(SYNSETS, 2), suffix=".JPEG")
     with pytest.raises(ValueError, match="6 pictures in train/ leave minival empty; name what judges yourself"):
         for_training(str(tmp_path))
+
+
+# Damaged pictures and copies
+
+
+@pytest.fixture
+def noise(tmp_path: Path) -> Path:
+    """Sixty different pictures in three classes."""
+    random = np.random.default_rng(0)
+    for index in range(60):
+        path = tmp_path / "noise" / "abc"[index % 3] / f"{index}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(random.integers(0, 256, (20, 20, 3), dtype=np.uint8)).save(path)
+    return tmp_path / "noise"
+
+
+def test_a_damaged_picture_is_said_left_out_and_remembered(
+    run: Run, net: Path, noise: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (noise / "b/1.png").write_bytes(b"half a pict")
+    folder, err = trained(run, net, noise)
+    assert f"compoundnet: warning: left out: {noise}/b/1.png: not a picture" in err
+    seen = json.loads((folder / "vetted.json").read_text())
+    assert facts(folder)["images"] == len(seen["train"]["digests"])
+    assert len(seen["train"]["digests"]) + len(seen["validation"]["digests"]) == 59
+
+    def never(*given: object) -> None:
+        raise AssertionError("it was looked at again")
+
+    monkeypatch.setattr("compoundnet.data.vetting.vet", never)
+    settings = "epochs=1,batch=8,optimizer.warmup_epochs=0.5"
+    argv = ("train", net, "--data", noise, "--recipe", "small", "--set", settings, "--out", folder, "--resume")
+    assert run(*argv)[0] == 0
+
+
+def test_many_damaged_pictures_stop_before_a_run_begins(run: Run, net: Path, noise: Path, tmp_path: Path) -> None:
+    for index in range(0, 12, 3):
+        (noise / f"a/{index}.png").write_bytes(b"")
+    argv = ("train", net, "--data", noise, "--recipe", "small", "--out", tmp_path / "out")
+    assert "pictures cannot be read, more than 5%; mend or remove them" in refused(run(*argv))
+    assert not (tmp_path / "out").exists()
+
+
+def test_pictures_that_train_may_not_judge_alone_and_copies_are_said(
+    run: Run, net: Path, noise: Path, tmp_path: Path
+) -> None:
+    argv = ("train", net, "--data", noise, "--recipe", "small", "--out", tmp_path / "out", "--val", noise)
+    line = refused(run(*argv))
+    assert "all 60 pictures that judge train too, such as a/0.png; name others" in line
+    assert not (tmp_path / "out").exists()
+    trained(run, net, noise, "--val", noise, "--unchecked")
+    class_folders(tmp_path / "other", {"a": 2, "b": 1})
+    (tmp_path / "other/a/0.jpg").write_bytes((noise / "a/0.png").read_bytes())
+    _, err = trained(run, net, noise, "--val", tmp_path / "other")
+    assert "warning: 1 of 3 pictures that judge train too, such as a/0.jpg and a/0.png; validation will be" in err
+
+
+def test_more_pictures_than_can_be_compared_are_not_looked_at(
+    run: Run, net: Path, noise: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("compoundnet.cli.vetting.MOST", 59)
+    folder, err = trained(run, net, noise)
+    assert "warning: 60 pictures, more than 59, so damaged ones and copies are not looked for" in err
+    assert not (folder / "vetted.json").exists()

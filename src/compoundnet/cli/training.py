@@ -3,7 +3,9 @@
 import json as json_
 import os
 import sys
+from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from compoundnet.network import Network
@@ -15,6 +17,7 @@ from .output import write, write_json, write_table
 from .progress import progress
 from .recipes import read as read_recipe
 from .sources import read
+from .vetting import vetted
 
 if TYPE_CHECKING:
     from compoundnet.data import Examples, Task
@@ -37,6 +40,7 @@ def train(
     seed: int | None = None,
     save_minutes: float = 10.0,
     resume: bool = False,
+    unchecked: bool = False,
     compile: bool = False,
     tensorboard: bool = False,
     json: bool = False,
@@ -62,17 +66,17 @@ def train(
 
     chosen = changed(read_recipe(recipe).recipe, set)
     chosen = chosen if seed is None else replace(chosen, seed=seed)
-    given_data = _opened(data, val, task, chosen.seed)
-    examples, judges = given_data.train, given_data.validation
-    network = _fitting(read(net).network, examples, net)
+    pictures = _opened(data, val, task, chosen.seed)
+    network = _fitting(read(net).network, pictures.train, net)
     machine = {"devices": devices, "workers": workers, "threads": threads}
     host = Host(**machine, compile=compile, save_minutes=save_minutes, tensorboard=tensorboard)
     given = None if pretrained is None else _weights(pretrained, network)
     network = given.weights.network if given else network
     try:
+        pictures, remember = _looked_at(pictures, Path(out), resume, unchecked)
         with progress("steps") as on_done:
-            options = {"weights": given, "host": host, "resume": resume, "on_progress": on_done}
-            done = trained(network, chosen, examples, judges, out, **options)
+            options = {"weights": given, "host": host, "resume": resume, "on_progress": _first(remember, on_done)}
+            done = trained(network, chosen, pictures.train, pictures.validation, out, **options)
     except Interrupted as stop:
         sys.stderr.write(f"compoundnet: {stop}\n")
         return INTERRUPTED
@@ -128,6 +132,26 @@ def _opened(data: str, val: str | None, task: "Task", seed: int) -> "Given":
     for line in given.warnings:
         sys.stderr.write(f"compoundnet: warning: {line}\n")
     return given
+
+
+def _looked_at(given: "Given", out: Path, resume: bool, unchecked: bool) -> "tuple[Given, Callable[[], None]]":
+    """The pictures that can be read, and what remembers that in the folder of the run, once it is one."""
+    from compoundnet.training import RunFolder
+
+    refused = not resume and RunFolder(out).is_run()  # as train itself is about to say
+    return (given, lambda: None) if unchecked or refused else vetted(given, out, resume)
+
+
+def _first(once: Callable[[], None], then: Callable[[int, int], None]) -> Callable[[int, int], None]:
+    """What is called with the progress, and before the first time does something else too."""
+    left = [once]
+
+    def called(done: int, total: int) -> None:
+        while left:
+            left.pop()()
+        then(done, total)
+
+    return called
 
 
 def _fitting(network: Network, examples: "Examples", net: str) -> Network:
