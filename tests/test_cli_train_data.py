@@ -1,6 +1,8 @@
 """What --data may name for train and evaluate, and that no test picture chooses a model."""
 
+import io
 import json
+import tarfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,7 +12,8 @@ import pytest
 from PIL import Image
 
 from compoundnet import load
-from compoundnet.data import for_evaluation, for_training
+from compoundnet.data import every_part, for_evaluation, for_training
+from compoundnet.data.arrays import FASHION_MNIST
 from tests.labelled_pictures import class_folders, save
 from tests.test_cli import Run, run
 
@@ -181,3 +184,126 @@ def test_more_pictures_than_can_be_compared_are_not_looked_at(
     folder, err = trained(run, net, noise)
     assert "warning: 60 pictures, more than 59, so damaged ones and copies are not looked for" in err
     assert not (folder / "vetted.json").exists()
+
+
+# Every form of data
+
+
+def test_numbers_and_several_labels_of_a_list_are_trained_and_measured(run: Run, net: Path, noise: Path) -> None:
+    paths = sorted(noise.rglob("*.png"))
+    rows = {
+        "regression": [f"{path.relative_to(noise)},{number / 60};{-number}" for number, path in enumerate(paths)],
+        "multilabel": [
+            f"{path.relative_to(noise)},{path.parent.name};{number % 2}" for number, path in enumerate(paths)
+        ],
+    }
+    for task, lines in rows.items():
+        (noise / f"{task}.csv").write_text("\n".join(["path,label", *lines]))
+        folder, err = trained(run, net, noise / f"{task}.csv", "--task", task)
+        weights = load(folder / "model.safetensors").weights
+        found = figures(run, folder, "--data", noise / f"{task}.csv")
+        if task == "regression":
+            assert weights.classes == ("value 0", "value 1")
+            assert (found["n"], {"r2", "mae", "rmse"} <= found.keys()) == (60, True)
+            assert "2 classes, as the data has, instead of 4" in err
+        else:
+            assert weights.classes == ("0", "1", "a", "b", "c")
+            assert "mean_average_precision" in found
+        assert facts(folder)["task"] == task
+
+
+def tar(path: Path, rows: Sequence[tuple[Path, str]]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tarfile.open(path, "w") as archive:
+        for number, (picture, label) in enumerate(rows):
+            archive.add(picture, f"{number}.png")
+            member = tarfile.TarInfo(f"{number}.cls")
+            member.size = len(label)
+            archive.addfile(member, io.BytesIO(label.encode()))
+
+
+def test_shards_in_parts_are_trained_and_measured(run: Run, net: Path, noise: Path, tmp_path: Path) -> None:
+    rows = [(path, path.parent.name) for path in sorted(noise.rglob("*.png"))]
+    tar(tmp_path / "shards/train/0.tar", rows[::2])
+    tar(tmp_path / "shards/train/1.tar", rows[1::4])
+    tar(tmp_path / "shards/val/0.tar", rows[3::8])
+    tar(tmp_path / "shards/test/0.tar", rows[7:8])  # one class alone
+    folder, _ = trained(run, net, tmp_path / "shards")
+    assert facts(folder)["images"] == len(rows[::2]) + len(rows[1::4])
+    assert load(folder / "model.safetensors").weights.classes == ("a", "b", "c")
+    assert figures(run, folder, "--data", tmp_path / "shards", "--split", "test")["n"] == 1
+    for data in (tmp_path / "shards/train", f"{tmp_path}/shards/train/*.tar"):
+        assert len(for_training(str(data), str(tmp_path / "shards/val/0.tar")).train) == facts(folder)["images"]
+        assert figures(run, folder, "--data", data)["n"] == facts(folder)["images"]
+
+
+def pets(root: Path) -> Path:
+    base = root / "oxford-iiit-pet"
+    for index in range(8):
+        save(base / "images" / f"{('Abyssinian', 'beagle')[index % 2]}_{index}.jpg", index)
+    lines = [f"{('Abyssinian', 'beagle')[index % 2]}_{index} {index % 2 + 1} 1 1" for index in range(8)]
+    (base / "annotations").mkdir()
+    (base / "annotations/trainval.txt").write_text("\n".join(lines[:6]) + "\n")
+    (base / "annotations/test.txt").write_text("\n".join(lines[6:]) + "\n")
+    return root
+
+
+def test_a_published_set_has_its_official_parts(tmp_path: Path) -> None:
+    data = f"oxford_pets:{pets(tmp_path)}"
+    found = for_training(data)
+    assert (len(found.train) + len(found.validation), found.train.classes) == (6, ("Abyssinian", "Beagle"))
+    assert any("6 pictures in train; the paper has 3,680" in line for line in found.warnings)
+    assert [len(for_evaluation(data, split)) for split in ("train", "test")] == [6, 2]
+    with pytest.raises(ValueError, match="holds train and test but no validation pictures"):
+        for_evaluation(data, "validation")
+
+
+def test_where_a_set_has_an_official_validation_part_that_one_judges(tmp_path: Path) -> None:
+    base = tmp_path / "fgvc-aircraft-2013b/data"
+    (base / "images").mkdir(parents=True)
+    (base / "variants.txt").write_text("707-320\n727-200\n")
+    for part, count in (("train", 4), ("val", 2), ("trainval", 6), ("test", 2)):
+        lines = [f"{part}{index} {('707-320', '727-200')[index % 2]}" for index in range(count)]
+        (base / f"images_variant_{part}.txt").write_text("\n".join(lines) + "\n")
+    data = f"fgvc_aircraft:{tmp_path}"
+    found = for_training(data)
+    assert [found.train.name(0), found.validation.name(0)] == ["train0.jpg", "val0.jpg"]
+    assert [len(part) for part in every_part(data).values()] == [4, 2, 2]
+
+
+def test_elpv_and_fashion_mnist_are_found_by_name() -> None:
+    cells = for_training("elpv", task="regression", seed=1)
+    assert (len(cells.train) + len(cells.validation), cells.train.task) == (2624, "regression")
+    assert for_training("elpv").train.classes == ("functional", "defective")
+    clothes = for_training(f"fashion_mnist:{FASHION_MNIST}")
+    assert (len(clothes.train), len(clothes.validation)) == (54_000, 6_000)
+    assert len(for_evaluation("fashion_mnist", "test")) == 10_000
+
+
+@pytest.mark.parametrize(
+    ("data", "task", "problem"),
+    [
+        ("cifar10", "multiclass", "cifar10: no such folder; of the data set, say where it lies: cifar10:FOLDER"),
+        ("cifar10:", "multiclass", "cifar10: say where the data set lies: cifar10:FOLDER"),
+        ("cifar10:/none", "multiclass", "CIFAR-10 needs cifar-10-batches-bin/"),
+        ("elpv", "multilabel", "task: 'multilabel' is not one of"),
+        ("fashion_mnist", "regression", "fashion_mnist: has one class a picture, no labels for regression; give"),
+        ("here", "multilabel", "here: has one class a picture, no labels for multilabel; give a .csv"),
+        ("none.csv", "multiclass", "none.csv: cannot be read"),
+        ("none-*.tar", "multiclass", "no .tar files; name their folder"),
+        ("https://example.org/x", "multiclass", "no such folder; expected"),
+    ],
+)
+def test_data_that_is_not_there_or_does_not_fit_is_one_line(
+    run: Run, net: Path, tmp_path: Path, data: str, task: str, problem: str
+) -> None:
+    argv = ("train", net, "--data", data, "--task", task, "--recipe", "small", "--out", tmp_path / "out")
+    assert problem in refused(run(*argv))
+    assert not (tmp_path / "out").exists()
+
+
+def test_data_check_looks_at_every_form(run: Run, noise: Path) -> None:
+    lines = [f"{path.relative_to(noise)},{path.parent.name}" for path in sorted(noise.rglob("*.png"))]
+    (noise / "all.csv").write_text("\n".join(["path,label", *lines]))
+    code, out, _ = run("data", "check", noise / "all.csv", "--json")
+    assert (code, json.loads(out)["parts"]["train"]["by_class"]) == (0, {"a": 20, "b": 20, "c": 20})
