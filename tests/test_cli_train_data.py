@@ -68,7 +68,7 @@ def ilsvrc(root: Path) -> Path:
     """ImageNet as it is unpacked, small: a flat val/ and its classes beside it."""
     class_folders(root / "train", dict.fromkeys(SYNSETS, 20), suffix=".JPEG")
     for index in range(4):
-        save(root / "val" / f"ILSVRC2012_val_{index + 1:08}.JPEG", index)
+        save(root / "val" / f"ILSVRC2012_val_{index + 1:08}.JPEG", index + 100)
     order = [SYNSETS[index] for index in (2, 0, 1, 1)]
     (root / "imagenet_2012_validation_synset_labels.txt").write_text("\n".join(order) + "\n")
     return root
@@ -307,3 +307,11 @@ def test_data_check_looks_at_every_form(run: Run, noise: Path) -> None:
     (noise / "all.csv").write_text("\n".join(["path,label", *lines]))
     code, out, _ = run("data", "check", noise / "all.csv", "--json")
     assert (code, json.loads(out)["parts"]["train"]["by_class"]) == (0, {"a": 20, "b": 20, "c": 20})
+
+
+def test_what_trained_a_run_does_not_test_it(run: Run, net: Path, noise: Path) -> None:
+    folder, _ = trained(run, net, noise)
+    line = refused(run("evaluate", folder, "--data", noise, "--split", "test"))
+    assert "60 of 60 pictures trained it or judged it, such as a/0.png; a test needs pictures that it has not" in line
+    assert not (folder / "test.json").exists()
+    assert figures(run, folder, "--data", noise)["n"] == 60

@@ -13,7 +13,7 @@ from compoundnet.schema import require_count
 from .output import safe, whole, write, write_json, write_table
 from .progress import progress
 from .sources import json_of, read, text
-from .splits import Claim, Split, claim_of, task_of
+from .splits import Claim, Split, claim_of, require_unseen, task_of
 
 if TYPE_CHECKING:
     from compoundnet.data import Examples, Task
@@ -72,6 +72,8 @@ def evaluate(
     claim = claim_of(weights, data, split, again)
     model = _model(weights, network)
     examples = _examples(data, split, task or task_of(weights))
+    if split == "test":
+        require_unseen(weights, data, examples)
     options = {"engine": None if engine == "model" else engine, "workers": workers, "batch": batch, "mapping": mapping}
     measured = partial(_measured, model, examples, options)
     found = _claimed(measured(), claim) if out is None else _written(out, data, measured, claim)

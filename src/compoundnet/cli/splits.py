@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 from compoundnet.schema import FieldError
 
 if TYPE_CHECKING:
-    from compoundnet.data import Task
+    from compoundnet.data import Examples, Task
     from compoundnet.evaluating import Evaluation
     from compoundnet.training import RunFolder
 
@@ -43,6 +43,37 @@ def run_of(weights: str) -> "RunFolder | None":
         if folder.name == LAST and RunFolder(folder.parent).is_run():
             return RunFolder(folder.parent)
     return None
+
+
+def require_unseen(weights: str, data: str, examples: "Examples") -> None:
+    """Raise ValueError, one line, when half of what is to test a run or more trained or judged it; fewer are said.
+
+    Of a run that did not look at its pictures nobody can say; that is said of data that has no test part of its own.
+    """
+    from compoundnet.data.opening import form_of
+    from compoundnet.data.vetting import shared
+
+    from .vetting import VETTED, remembered
+
+    run = run_of(weights)
+    if run is None:
+        return
+    vetting = remembered(run.path)
+    if vetting is None:
+        if run.is_run() and not form_of(data, examples.task).parts:
+            _warn(f"{run.path}: no {VETTED}, so nobody can say whether these pictures trained it or judged it")
+        return
+    found = shared(vetting, examples)
+    if not found:
+        return
+    such = f"{len(found):,} of {len(examples):,} pictures trained it or judged it, such as {found[0]}"
+    if 2 * len(found) >= len(examples):
+        raise ValueError(f"{run.path}: {such}; a test needs pictures that it has not seen")
+    _warn(f"{run.path}: {such}; the figures will be too good")
+
+
+def _warn(line: str) -> None:
+    sys.stderr.write(f"compoundnet: warning: {line}\n")
 
 
 def claim_of(weights: str, data: str, split: Split | None, again: bool) -> Claim:
