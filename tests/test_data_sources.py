@@ -9,7 +9,7 @@ import torch
 import torchvision
 from PIL import Image
 
-from compoundnet.data import Files, adapted, fashion_mnist, folder, idx, listed, parts
+from compoundnet.data import Files, adapted, every_part, fashion_mnist, folder, for_training, idx, listed, parts, survey
 from compoundnet.data.arrays import FASHION_CLASSES
 from compoundnet.images import ImageError
 from compoundnet.schema import FieldError
@@ -44,6 +44,30 @@ def test_train_and_validation_folders_are_recognised(tmp_path: Path, names: tupl
     assert len(found) == min(len(names), 3)
     with pytest.raises(ValueError, match="are parts of a data set, not classes; name one of them"):
         folder(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("names", "problem"),
+    [
+        (("train", "val", "valid"), "holds val/ and valid/, which are both validation; leave one there"),
+        (("train", "training", "test"), "holds train/ and training/, which are both train; leave one there"),
+        (("val", "Validation", "test"), "holds val/ and Validation/, which are both validation; leave one there"),
+    ],
+)
+def test_two_folders_of_one_part_are_refused(tmp_path: Path, names: tuple[str, ...], problem: str) -> None:
+    for name in names:
+        class_folders(tmp_path / name, {"a": 2, "b": 1})
+    for read in (parts, folder, every_part, for_training):
+        with pytest.raises(ValueError, match=problem):
+            read(str(tmp_path))
+
+
+def test_folders_that_are_no_part_are_not_read_without_a_word(tmp_path: Path) -> None:
+    for name in ("train", "val", "extra"):
+        class_folders(tmp_path / name, {"a": 2, "b": 1})
+    line = f"{tmp_path}: extra/ is no part of the data beside train/ and is not read"
+    assert parts(tmp_path)["train"].warnings == for_training(str(tmp_path)).warnings == (line,)
+    assert line in survey(every_part(str(tmp_path))).problems
 
 
 def test_a_validation_folder_numbers_its_classes_as_training_does(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """Opening: whatever form data has, the pictures that train, judge or test, by the one name that people give it."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
@@ -12,7 +12,7 @@ from compoundnet.schema import require_choice
 from .arrays import FASHION_MNIST, fashion_mnist
 from .cells import elpv
 from .examples import Examples, Task
-from .folders import folder, places
+from .folders import folder, left_aside, places
 from .ilsvrc import imagenet, is_imagenet
 from .listing import listed
 from .papers import DATASETS, published
@@ -107,7 +107,8 @@ def form_of(data: str, task: Task = "multiclass") -> Form:
     read = shards if found and all(map(has_shards, found.values())) else folder
 
     def part_of(part: Part | None, classes: Sequence[str] | None, trainable: bool) -> Examples:
-        return read(path if part is None else found[part], classes, trainable=trainable)
+        examples = read(path if part is None else found[part], classes, trainable=trainable)
+        return replace(examples, warnings=left_aside(path)) if part == "train" else examples
 
     return Form(tuple(part for part in _PARTS if part in found), part_of)
 

@@ -38,6 +38,7 @@ class Shards:
     labels: Labels
     classes: tuple[str, ...]
     task: Task = "multiclass"
+    warnings: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.places)
