@@ -99,7 +99,7 @@ SURFACE = {
     ],
     "evaluate": [
         *["weights", "--again", "--batch", "--data", "--engine", "--json", "--map", "--network", "--out", "--split"],
-        *["--workers", "--worst"],
+        *["--task", "--workers", "--worst"],
     ],
     "cam": ["paths", "--json", "--label", "--method", "--model", "--out", "--side"],
     "merge": ["parts", "--json", "--out"],
@@ -115,19 +115,9 @@ SURFACE = {
     ],
     "verify": ["artefact", "--json"],
     "train": [
-        *[
-            "net",
-            "--batch",
-            "--compile",
-            "--data",
-            "--devices",
-            "--json",
-            "--out",
-            "--pretrained",
-            "--recipe",
-            "--resume",
-        ],
-        *["--save-minutes", "--seed", "--set", "--tensorboard", "--threads", "--val", "--workers"],
+        *["net", "--batch", "--compile", "--data", "--devices", "--json", "--out", "--pretrained", "--recipe"],
+        *["--resume", "--save-minutes", "--seed", "--set", "--task", "--tensorboard", "--threads", "--unchecked"],
+        *["--val", "--workers"],
     ],
     "quantize": [
         *["weights", "--data", "--engine", "--json", "--max-drop", "--min-speedup", "--out", "--report", "--seed"],

@@ -8,7 +8,6 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -16,6 +15,7 @@ import pytest
 from compoundnet import load
 from compoundnet.cli import main
 from compoundnet.cli.training import changed
+from compoundnet.data import for_training
 from compoundnet.recipes import Recipe, entry
 from compoundnet.training import RunFolder
 from compoundnet.training.state import latest_state
@@ -211,11 +211,8 @@ def test_ctrl_c_before_the_first_step_says_what_was_written_and_what_goes_on(
 
 
 def test_labels_of_a_run_are_those_of_its_folders(given: Path) -> None:
-    from compoundnet.cli.training import examples_of
-
-    train, judges = examples_of(str(given / "data"), None, 0)
-    assert (len(train), len(judges)) == (58, 6)
-    assert train.classes == judges.classes
-    assert np.bincount(train.labels).min() >= 1
-    again: Any = examples_of(str(given / "data"), str(given / "data"), 0)[1]
-    assert len(again) == 64
+    found = for_training(str(given / "data"))
+    assert (len(found.train), len(found.validation)) == (58, 6)
+    assert found.train.classes == found.validation.classes
+    assert np.bincount(found.train.labels).min() >= 1
+    assert len(for_training(str(given / "data"), str(given / "data")).validation) == 64

@@ -1,6 +1,7 @@
 """Sources: what lies on the disk is read as it is meant, and what is wrong is said in one line."""
 
 import gzip
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ import torch
 import torchvision
 from PIL import Image
 
-from compoundnet.data import Files, adapted, fashion_mnist, folder, idx, listed, parts
+from compoundnet.data import Files, adapted, every_part, fashion_mnist, folder, for_training, idx, listed, parts, survey
 from compoundnet.data.arrays import FASHION_CLASSES
 from compoundnet.images import ImageError
 from compoundnet.schema import FieldError
@@ -44,6 +45,30 @@ def test_train_and_validation_folders_are_recognised(tmp_path: Path, names: tupl
     assert len(found) == min(len(names), 3)
     with pytest.raises(ValueError, match="are parts of a data set, not classes; name one of them"):
         folder(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("names", "problem"),
+    [
+        (("train", "val", "valid"), "holds val/ and valid/, which are both validation; leave one there"),
+        (("train", "training", "test"), "holds train/ and training/, which are both train; leave one there"),
+        (("val", "Validation", "test"), "holds val/ and Validation/, which are both validation; leave one there"),
+    ],
+)
+def test_two_folders_of_one_part_are_refused(tmp_path: Path, names: tuple[str, ...], problem: str) -> None:
+    for name in names:
+        class_folders(tmp_path / name, {"a": 2, "b": 1})
+    for read in (parts, folder, every_part, for_training):
+        with pytest.raises(ValueError, match=problem):
+            read(str(tmp_path))
+
+
+def test_folders_that_are_no_part_are_not_read_without_a_word(tmp_path: Path) -> None:
+    for name in ("train", "val", "extra"):
+        class_folders(tmp_path / name, {"a": 2, "b": 1})
+    line = f"{tmp_path}: extra/ is no part of the data beside train/ and is not read"
+    assert parts(tmp_path)["train"].warnings == for_training(str(tmp_path)).warnings == (line,)
+    assert line in survey(every_part(str(tmp_path))).problems
 
 
 def test_a_validation_folder_numbers_its_classes_as_training_does(tmp_path: Path) -> None:
@@ -189,9 +214,9 @@ PACKED = gzip.compress(IMAGES, mtime=0)
         (b"", "no idx file of bytes .it begins with nothing"),
         (b"\0\0\x0d" + IMAGES[3:], "no idx file of bytes .it begins with 00000d03"),
         (b"\0\0\x08\x09" + IMAGES[4:], "no idx file of bytes"),
-        (IMAGES[:-1], "announces 12 x 28 x 28 bytes and holds 9407; copy it again"),
-        (IMAGES + b"x", "holds 9409"),
-        (IMAGES[:6], "announces .* bytes and holds 0"),
+        (IMAGES[:-1], "announces 12 x 28 x 28 bytes and holds 9,407; copy it again"),
+        (IMAGES + b"x", "and holds more; copy it again"),
+        (IMAGES[:6], "cut off in its header; copy it again"),
         (IMAGES[:4] + b"\xff" * 12 + IMAGES[16:], "announces 4294967295 x"),
         (PACKED[:-20], "damaged or cut off|cannot be read"),
         (PACKED[:30] + b"junk" + PACKED[34:], "damaged or cut off|cannot be read"),
@@ -202,6 +227,22 @@ def test_a_damaged_idx_file_is_refused(tmp_path: Path, data: bytes, problem: str
     file.write_bytes(data)
     with pytest.raises(ValueError, match=problem):
         idx(file)
+
+
+@pytest.mark.parametrize("announced", [(4, 4), (2**31, 4)])
+def test_a_packed_file_is_never_unpacked_beyond_what_it_announces(tmp_path: Path, announced: tuple[int, int]) -> None:
+    head = bytes([0, 0, 8, 2]) + b"".join(side.to_bytes(4, "big") for side in announced)
+    file = tmp_path / "bomb.gz"
+    with gzip.open(file, "wb", compresslevel=1) as packed:
+        packed.write(head)
+        for _ in range(64):
+            packed.write(bytes(2**20))
+    tracemalloc.start()
+    with pytest.raises(ValueError, match=r"and holds more|more than the 2,000,000,000 that are read"):
+        idx(file)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 2**20
 
 
 def test_files_that_are_not_fashion_mnist_are_refused(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Splits keep every class's share and every picture; duplicates, leaks and damaged pictures are found."""
 
 import json
+import tracemalloc
 from collections import Counter
 from dataclasses import replace
 from itertools import chain
@@ -14,6 +15,8 @@ from PIL import Image, ImageEnhance
 
 from compoundnet.cli import main
 from compoundnet.data import Examples, Files, Memory, checked, duplicates, folder, folds, parts, split, subset, survey
+from compoundnet.data.comparing import compared
+from compoundnet.data.looking import GRID, Look
 from compoundnet.schema import FieldError
 from tests.labelled_pictures import class_folders, dots, picture
 from tests.pictures import ASTRONAUT, CHELSEA, COFFEE, photo
@@ -210,3 +213,31 @@ def test_an_uneven_data_set_is_said_to_be(tmp_path: Path) -> None:
     assert told.balance == 11
     assert any("the largest class has 11 times the pictures of the smallest" in line for line in told.problems)
     assert Image.fromarray(pixels[0]).size == told.parts["train"].median
+
+
+def looked(count: int) -> list[Look]:
+    """Looks at noise, every hundredth of which is the one before it, a little brighter."""
+    thumbs = np.random.default_rng(0).integers(0, 250, (count, GRID, GRID), dtype=np.uint8)
+    thumbs[99::100] = thumbs[98::100] + 3
+    return [Look(index, (9, 9), index.to_bytes(4, "big"), thumb) for index, thumb in enumerate(thumbs)]
+
+
+@pytest.mark.parametrize("block", [7, 100, 450])
+def test_blocks_of_rows_and_columns_change_no_pair(block: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("compoundnet.data.comparing._BLOCK", block)
+    found = looked(400)
+    assert compared(found, found).near == tuple((index - 1, index) for index in range(99, 400, 100))
+    again = compared(found, [*found[300:], *found[:1]])
+    assert again.exact == (*((index, index) for index in range(300, 400)), (0, 0))
+    assert again.near == ((398, 399), (399, 398))
+
+
+def test_comparing_needs_memory_for_blocks_not_for_all_pairs() -> None:
+    """All products of a block of 2,048 with 16,000 pictures would be 131 MB."""
+    found = looked(16_000)
+    tracemalloc.start()
+    near = compared(found, found).near
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert len(near) == 160
+    assert peak < 110 * 2**20

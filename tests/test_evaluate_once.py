@@ -7,10 +7,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from compoundnet import load
+from compoundnet.data import folder, subset
+from compoundnet.data.vetting import Seen, Vetting, vet
 from compoundnet.recipes import Recipe
+from compoundnet.schema import encode
 from compoundnet.training import RunFolder
 from tests.test_cli import Run, answer, run
 from tests.test_evaluate import pictures, weights
@@ -24,6 +29,8 @@ def trained(weights: Path, tmp_path: Path) -> Path:
     folder = tmp_path / "run"
     facts = {"task": "multiclass", "classes": ["ant"], "images": 4, "preprocess": {"size": [32, 32]}}
     RunFolder(folder).begin(load(weights).weights.network, Recipe(), facts)
+    nothing = Seen("", (), ())
+    (folder / "vetted.json").write_text(json.dumps(encode(Vetting(nothing, nothing, (), ()))))
     (folder / "last").mkdir()
     for place in (folder, folder / "last"):
         shutil.copy(weights, place / "model.safetensors")
@@ -219,6 +226,42 @@ def test_a_look_outlives_a_line_that_a_kill_cut_short_before_it(tmp_path: Path) 
     assert [event["event"] for event in events(tmp_path)] == ["start", "test", "test", "resume"]
 
 
+def test_pictures_that_a_run_has_seen_do_not_test_it(run: Run, trained: Path, pictures: Path, tmp_path: Path) -> None:
+    examples = folder(pictures)
+    dogs, bees = (subset(examples, np.flatnonzero(examples.labels == label).tolist()) for label in (1, 0))
+    (trained / "vetted.json").write_text(json.dumps(encode(vet(dogs, bees))))
+    renamed = tmp_path / "renamed"
+    for name in ("dog", "bee"):
+        shutil.copytree(pictures / name, renamed / name)
+        for path in (renamed / name).iterdir():
+            path.rename(path.with_name(f"copy {path.name}"))
+    for data in (pictures, renamed):
+        code, out, err = run("evaluate", str(trained), "--data", str(data), "--split", "test")
+        assert (code, out, err.count("\n")) == (2, "", 1)
+        assert "8 of 8 pictures trained it or judged it, such as bee/" in err
+    assert not (trained / "test.json").exists()
+    assert run("evaluate", str(trained), "--data", str(pictures))[0] == 0
+    for path in renamed.rglob("*.png"):
+        if path.name != "copy 0.png":
+            Image.new("RGB", (40, 40), (len(path.name), int(path.stem[-1]), 9)).save(path)
+    code, _, err = run("evaluate", str(trained), "--data", str(renamed), "--split", "test")
+    assert (code, err.count("look 1 at the test set")) == (0, 1)
+    assert f"warning: {trained}: 2 of 8 pictures trained it or judged it, such as bee/copy 0.png; the figures" in err
+
+
+def test_of_a_run_that_did_not_look_at_its_pictures_nobody_can_say(run: Run, trained: Path, pictures: Path) -> None:
+    (trained / "vetted.json").write_text("{}")
+    code, _, err = run("evaluate", str(trained), "--data", str(pictures), "--split", "test")
+    assert (code, err) == (2, f"compoundnet: error: {trained / 'vetted.json'}: malformed; remove it\n")
+    (trained / "vetted.json").unlink()
+    code, _, err = run("evaluate", str(trained), "--data", str(pictures), "--split", "test")
+    assert (code, err.splitlines()[0]) == (
+        0,
+        f"compoundnet: warning: {trained}: no vetted.json, so nobody can say whether these pictures trained it or "
+        "judged it",
+    )
+
+
 def test_split_takes_a_part_of_the_data_under_any_of_its_names(
     run: Run, weights: Path, pictures: Path, tmp_path: Path
 ) -> None:
@@ -229,10 +272,10 @@ def test_split_takes_a_part_of_the_data_under_any_of_its_names(
     assert answer(run, *argv, "--split", "validation")["n"] == 5
     code, out, err = run(*argv, "--split", "test")
     assert (code, out, err.count("\n")) == (2, "", 1)
-    assert "holds train/, valid/ but no test pictures (test or testing)" in err
+    assert "holds train and validation but no test pictures; name data that has them" in err
     code, _, err = run(*argv)
     assert (code, err.count("\n")) == (2, 1)
-    assert "parts of a data set, not classes; name one of them" in err
+    assert "has the parts train and validation; say which with --split" in err
     code, _, err = run("evaluate", str(weights), "--data", "fashion_mnist")
     assert (code, err.count("\n")) == (2, 1)
     assert "say which with --split" in err

@@ -17,12 +17,12 @@ _ACTIONS = ("check",)
 
 
 def data(action: str, folder: str, json: bool = False) -> int:
-    """Look at a folder of labelled pictures before training: classes, sizes, damaged pictures, duplicates, balance."""
+    """Look at labelled pictures before training: classes, sizes, damaged pictures, duplicates, balance."""
     if action not in _ACTIONS:
         raise ValueError(f"unknown action {action!r} of data; {near(action, _ACTIONS)}")
-    from compoundnet.data import parts, survey
+    from compoundnet.data import every_part, survey
 
-    found = parts(folder)
+    found = every_part(folder)
     with warnings.catch_warnings(), progress("pictures", silent=json and not sys.stderr.isatty()) as on_done:
         warnings.filterwarnings("ignore", module="PIL")  # of odd metadata in pictures that are fine
         result = survey(found, on_done)

@@ -6,17 +6,17 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from json import dumps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from compoundnet.schema import counted, require_count
 
 from .output import safe, whole, write, write_table
 from .progress import progress
 from .sources import json_of, read, text
-from .splits import Claim, Split, Withdraw, claim_of, labelled
+from .splits import Claim, Split, Withdraw, claim_of, require_unseen, task_of
 
 if TYPE_CHECKING:
-    from compoundnet.data import Examples
+    from compoundnet.data import Examples, Task
     from compoundnet.evaluating import Artefact, Evaluation, Metrics
     from compoundnet.weights import Pretrained
 
@@ -42,6 +42,7 @@ def evaluate(
     weights: str,
     data: str,
     split: Split | None = None,
+    task: Literal["multiclass", "multilabel", "regression"] | None = None,
     again: bool = False,
     engine: str | None = None,
     network: str | None = None,
@@ -55,8 +56,9 @@ def evaluate(
     """Measure a model on labelled pictures: accuracy with its interval, every class, calibration.
 
     Args:
-        data: a folder with one sub-folder of pictures a class, or a .csv of paths and labels; or fashion_mnist
+        data: a folder with one sub-folder a class, ImageNet's, or one of shards; a .csv; or a set (see docs)
         split: train, validation or test: take that part of --data; the test pictures of a run are looked at once
+        task: one class a picture, any number of labels, or numbers; default: the task of the run, else one class
         engine: torch, onnxruntime, openvino, compile, aot, auto (the fastest), or model (PyTorch as it is)
         network: the network of a bare weights file, by name or JSON file; default: recognised
         workers: how many threads decode and compute; default: one for each core
@@ -69,7 +71,9 @@ def evaluate(
     mapping = {} if map is None else _mapping(map)
     claim = claim_of(weights, data, split, again)
     model = _model(weights, network)
-    examples = labelled(data, split)
+    examples = _examples(data, split, task or task_of(weights))
+    if split == "test":
+        require_unseen(weights, data, examples)
     options = {"engine": None if engine == "model" else engine, "workers": workers, "batch": batch, "mapping": mapping}
     measured = partial(_measured, model, examples, options)
     found = measured() if out is None else _written(out, data, measured, claim)
@@ -94,6 +98,15 @@ def _begin(opening: str, withdraw: Withdraw | None) -> None:
         if withdraw is not None:
             withdraw()
         raise
+
+
+def _examples(data: str, split: Split | None, task: "Task") -> "Examples":
+    from compoundnet.data import for_evaluation
+
+    examples = for_evaluation(data, split, task)
+    for line in getattr(examples, "warnings", ()):
+        sys.stderr.write(f"compoundnet: warning: {line}\n")
+    return examples
 
 
 def _measured(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 from compoundnet.schema import FieldError
 
 if TYPE_CHECKING:
-    from compoundnet.data import Examples
+    from compoundnet.data import Examples, Task
     from compoundnet.evaluating import Evaluation
     from compoundnet.training import RunFolder
 
@@ -16,21 +16,13 @@ Split: TypeAlias = Literal["train", "validation", "test"]
 Withdraw: TypeAlias = Callable[[], None]
 Claim: TypeAlias = Callable[["Evaluation"], Withdraw]
 
-SETS = ("fashion_mnist",)
 
+def task_of(weights: str) -> "Task":
+    """The task that a run was trained for; of other weights, which do not say, one class a picture."""
+    from compoundnet.training.folder import RUN
 
-def labelled(data: str, split: Split | None = None) -> "Examples":
-    """Labelled pictures from a folder, a part of one, or a list. Raises ValueError, one line, for what is not there."""
-    from compoundnet.data import fashion_mnist, folder, listed
-    from compoundnet.data.folders import part
-
-    if data in SETS:
-        if split not in ("train", "test"):
-            raise ValueError(f"--data {data}: has a train and a test set; say which with --split")
-        return fashion_mnist(split=split)
-    if Path(data).suffix == ".csv":
-        return listed(data, trainable=False)
-    return folder(data if split is None else part(data, split), trainable=False)
+    run = run_of(weights)
+    return run.read(RUN)["task"] if run is not None and run.is_run() else "multiclass"
 
 
 def run_of(weights: str) -> "RunFolder | None":
@@ -52,6 +44,37 @@ def run_of(weights: str) -> "RunFolder | None":
         if folder.name == LAST and RunFolder(folder.parent).is_run():
             return RunFolder(folder.parent)
     return None
+
+
+def require_unseen(weights: str, data: str, examples: "Examples") -> None:
+    """Raise ValueError, one line, when half of what is to test a run or more trained or judged it; fewer are said.
+
+    Of a run that did not look at its pictures nobody can say; that is said of data that has no test part of its own.
+    """
+    from compoundnet.data.opening import form_of
+    from compoundnet.data.vetting import shared
+
+    from .vetting import VETTED, remembered
+
+    run = run_of(weights)
+    if run is None:
+        return
+    vetting = remembered(run.path)
+    if vetting is None:
+        if run.is_run() and not form_of(data, examples.task).parts:
+            _warn(f"{run.path}: no {VETTED}, so nobody can say whether these pictures trained it or judged it")
+        return
+    found = shared(vetting, examples)
+    if not found:
+        return
+    such = f"{len(found):,} of {len(examples):,} pictures trained it or judged it, such as {found[0]}"
+    if 2 * len(found) >= len(examples):
+        raise ValueError(f"{run.path}: {such}; a test needs pictures that it has not seen")
+    _warn(f"{run.path}: {such}; the figures will be too good")
+
+
+def _warn(line: str) -> None:
+    sys.stderr.write(f"compoundnet: warning: {line}\n")
 
 
 def claim_of(weights: str, data: str, split: Split | None, again: bool) -> Claim:

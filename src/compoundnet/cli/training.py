@@ -5,6 +5,7 @@ import os
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
@@ -18,14 +19,14 @@ from .progress import progress
 from .recipes import read as read_recipe
 from .room import with_room
 from .sources import read
-from .splits import SETS
+from .vetting import vetted
 
 if TYPE_CHECKING:
-    from compoundnet.data import Examples
+    from compoundnet.data import Examples, Task
+    from compoundnet.data.opening import Given
     from compoundnet.training import Host, Trained
 
 T = TypeVar("T")
-_HELD_OUT = 0.1  # of the pictures, where no validation folder is given
 
 
 def train(
@@ -34,6 +35,7 @@ def train(
     recipe: str,
     out: str,
     val: str | None = None,
+    task: Literal["multiclass", "multilabel", "regression"] = "multiclass",
     set: str = "",
     batch: Literal["auto"] | None = None,
     pretrained: str | None = None,
@@ -43,17 +45,19 @@ def train(
     seed: int | None = None,
     save_minutes: float = 10.0,
     resume: bool = False,
+    unchecked: bool = False,
     compile: bool = False,
     tensorboard: bool = False,
     json: bool = False,
 ) -> int:
-    """Train a network by a recipe on a folder of pictures; what is stopped goes on with --resume.
+    """Train a network by a recipe on labelled pictures; what is stopped goes on with --resume.
 
     Args:
-        data: a folder with one sub-folder a class, or train/ and val/ that hold them; or fashion_mnist
+        data: a folder with one sub-folder a class, ImageNet's, or one of shards; a .csv; or a set (see docs)
         recipe: the name of a recipe (see recipe list) or its JSON file
         out: the folder of the run: weights, figures, and what it needs to go on
-        val: the folder that judges; default: that of --data, else a tenth of its pictures
+        val: the data that judges, as --data; default: its own validation part, else a tenth of its pictures
+        task: one class a picture, any number of labels, or numbers; default: one class
         set: settings other than the recipe's, such as epochs=10,batch=64,optimizer.rate=0.02
         batch: auto: the recipe's batch, or the largest power of two that fits into memory; see memory
         pretrained: start from these weights, a name with weights or a file, with a fresh classifier
@@ -67,8 +71,10 @@ def train(
     more = {"compile": compile, "tensorboard": tensorboard}
     try:
         chosen, network, host = _asked(net, recipe, set, seed, {**machine, **more}, lambda: _require_place(out, resume))
-        given = examples_of(data, val, chosen.seed)
-        done = _trained(net, network, chosen, host, given, pretrained, out, resume, batch == "auto")
+        pictures = _opened(data, val, task, chosen.seed)
+        looked = partial(_looked_at, pictures, Path(out), resume, unchecked)
+        network = _fitting(network, pictures.train, net)
+        done = _trained(network, chosen, host, looked, pretrained, out, resume, batch == "auto")
     except KeyboardInterrupt as stop:  # also Interrupted, whose text says what was saved
         sys.stderr.write(f"compoundnet: {str(stop) or _left(out, resume)}\n")
         return INTERRUPTED
@@ -78,11 +84,10 @@ def train(
 
 
 def _trained(
-    net: str,
     network: Network,
     recipe: Recipe,
     host: "Host",
-    data: "tuple[Examples, Examples]",
+    looked: "Callable[[], tuple[Given, Callable[[], None]]]",
     pretrained: str | None,
     out: str,
     resume: bool,
@@ -90,12 +95,13 @@ def _trained(
 ) -> "Trained":
     from compoundnet.training import train as run
 
-    network = _fitting(network, data[0], net)
     given = None if pretrained is None else _weights(pretrained, network)
+    pictures, remember = looked()
     begun = Path(out) if resume else None
-    recipe = with_room(network, recipe, len(data[0]), auto=auto, devices=host.devices, begun=begun)
+    recipe = with_room(network, recipe, len(pictures.train), auto=auto, devices=host.devices, begun=begun)
     with progress("steps") as on_done:
-        return run(network, recipe, *data, out, weights=given, host=host, resume=resume, on_progress=on_done)
+        options = {"weights": given, "host": host, "resume": resume, "on_progress": _first(remember, on_done)}
+        return run(network, recipe, pictures.train, pictures.validation, out, **options)
 
 
 def _asked(
@@ -189,17 +195,34 @@ def _value(text: str) -> Any:
         return None if text == "None" else text
 
 
-def examples_of(data: str, val: str | None, seed: int) -> "tuple[Examples, Examples]":
-    """The pictures that train and those that judge. Raises ValueError, one line, for folders that do not fit."""
-    from compoundnet.data import fashion_mnist, folder, parts, split
+def _opened(data: str, val: str | None, task: "Task", seed: int) -> "Given":
+    """The pictures that train and those that judge; what is odd about them is said."""
+    from compoundnet.data import for_training
 
-    found: Mapping[str, Examples] = {"train": fashion_mnist()} if data in SETS else parts(data)
-    train = found["train"]
-    if val is not None:
-        return train, folder(val, train.classes)
-    if "validation" in found:
-        return train, found["validation"]
-    return split(train, _HELD_OUT, seed)
+    given = for_training(data, val, task, seed)
+    for line in given.warnings:
+        sys.stderr.write(f"compoundnet: warning: {line}\n")
+    return given
+
+
+def _looked_at(given: "Given", out: Path, resume: bool, unchecked: bool) -> "tuple[Given, Callable[[], None]]":
+    """The pictures that can be read, and what remembers that in the folder of the run, once it is one."""
+    from compoundnet.training import RunFolder
+
+    refused = not resume and RunFolder(out).is_run()  # as train itself is about to say
+    return (given, lambda: None) if unchecked or refused else vetted(given, out, resume)
+
+
+def _first(once: Callable[[], None], then: Callable[[int, int], None]) -> Callable[[int, int], None]:
+    """What is called with the progress, and before the first time does something else too."""
+    left = [once]
+
+    def called(done: int, total: int) -> None:
+        while left:
+            left.pop()()
+        then(done, total)
+
+    return called
 
 
 def _fitting(network: Network, examples: "Examples", net: str) -> Network:

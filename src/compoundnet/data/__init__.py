@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from .loading import Loader as Loader
     from .loading import loader as loader
     from .looking import checked as checked
+    from .opening import every_part as every_part
+    from .opening import for_evaluation as for_evaluation
+    from .opening import for_training as for_training
     from .papers import DATASETS as DATASETS
     from .papers import DataSet as DataSet
     from .papers import published as published
@@ -45,6 +48,9 @@ _LAZY = {
     "Duplicates": "comparing",
     "duplicates": "comparing",
     "imagenet": "ilsvrc",
+    "every_part": "opening",
+    "for_evaluation": "opening",
+    "for_training": "opening",
     "DATASETS": "papers",
     "DataSet": "papers",
     "published": "papers",

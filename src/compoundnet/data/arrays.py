@@ -4,6 +4,7 @@ import gzip
 import math
 import zlib
 from dataclasses import dataclass
+from io import BufferedIOBase
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +22,8 @@ FASHION_CLASSES = (
     *("Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"),
 )
 _BYTES = 8  # the code of unsigned bytes, in the third byte of the header
-_MOST = 2 * 10**9
+_MOST = 2 * 10**9  # bytes
+_AT_ONCE = 2**20  # bytes
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,25 +56,51 @@ def idx(file: str | Path) -> NDArray[np.uint8]:
     """The array in an idx file of unsigned bytes, plain or packed by gzip (by its first bytes, not its name).
 
     The header is two zero bytes, the type's code (8), the number of dimensions, and each dimension as four bytes, the
-    highest first. Raises ValueError, one line, for another header, and for more or fewer bytes than it announces.
+    highest first. Raises ValueError, one line, for another header, and for more or fewer bytes than it announces or
+    more than two thousand million; what a packed file holds beyond that is never unpacked.
     """
     path = Path(file)
     try:
-        data = path.read_bytes()
-        if data[:2] == b"\x1f\x8b":
-            data = gzip.decompress(data)
+        with path.open("rb") as plain:
+            packed = plain.read(2) == b"\x1f\x8b"
+            plain.seek(0)
+            if packed:
+                with gzip.GzipFile(fileobj=plain) as stream:
+                    return _array(path, stream)
+            return _array(path, plain)
     except OSError as error:
         raise ValueError(f"{path}: cannot be read ({error.strerror or error}); name an idx file") from None
     except (EOFError, zlib.error) as error:
         raise ValueError(f"{path}: damaged or cut off ({error}); copy it again") from None
-    if len(data) < 4 or data[:2] != b"\0\0" or data[2] != _BYTES or not 1 <= data[3] <= 4:
-        raise ValueError(f"{path}: no idx file of bytes (it begins with {data[:4].hex() or 'nothing'}, not 00000801)")
-    start = 4 + 4 * data[3]
-    shape = tuple(int.from_bytes(data[at : at + 4], "big") for at in range(4, start, 4))
-    if len(data) < start or math.prod(shape) > _MOST or len(data) - start != math.prod(shape):
-        sides = " x ".join(map(str, shape))
-        raise ValueError(f"{path}: announces {sides} bytes and holds {max(0, len(data) - start)}; copy it again")
-    return np.frombuffer(data, np.uint8, offset=start).reshape(shape)
+
+
+def _array(path: Path, stream: BufferedIOBase) -> NDArray[np.uint8]:
+    """What a stream holds; no more is unpacked than its header announces, and one byte."""
+    head = stream.read(4)
+    if len(head) < 4 or head[:2] != b"\0\0" or head[2] != _BYTES or not 1 <= head[3] <= 4:
+        raise ValueError(f"{path}: no idx file of bytes (it begins with {head.hex() or 'nothing'}, not 00000801)")
+    sides = stream.read(4 * head[3])
+    if len(sides) < 4 * head[3]:
+        raise ValueError(f"{path}: cut off in its header; copy it again")
+    shape = tuple(int.from_bytes(sides[at : at + 4], "big") for at in range(0, 4 * head[3], 4))
+    announced = f"{path}: announces {' x '.join(map(str, shape))} bytes"
+    size = math.prod(shape)
+    if size > _MOST:
+        raise ValueError(f"{announced}, more than the {_MOST:,} that are read; copy it again, or divide it")
+    array = np.empty(size, np.uint8)
+    filled = _fill(array, stream)
+    if filled < size or stream.read(1):
+        found = "more" if filled == size else f"{filled:,}"
+        raise ValueError(f"{announced} and holds {found}; copy it again")
+    return array.reshape(shape)
+
+
+def _fill(array: NDArray[np.uint8], stream: BufferedIOBase) -> int:
+    """Read into an array until it is full or nothing is left; how many bytes that were."""
+    view, filled = array.data, 0
+    while filled < len(view) and (count := stream.readinto(view[filled : filled + _AT_ONCE])):
+        filled += count
+    return filled
 
 
 def fashion_mnist(path: str | Path = FASHION_MNIST, split: str = "train") -> Memory:

@@ -44,7 +44,7 @@ def compared(first: Sequence[Look], second: Sequence[Look]) -> Duplicates:
     one, two = [look for look in first if look.error is None], [look for look in second if look.error is None]
     exact = _exact(one, two, first is second)
     known = set(exact) | {(i, j) for i, j in _chained(exact)} if first is second else set(exact)
-    near = tuple(pair for pair in _near(one, two, first is second) if pair not in known)
+    near = tuple(sorted(pair for pair in _near(one, two, first is second) if pair not in known))
     return Duplicates(exact, near)
 
 
@@ -71,14 +71,17 @@ def _near(one: Sequence[Look], two: Sequence[Look], same: bool) -> Iterator[tupl
     thumbs, others = _thumbs(one), _thumbs(two)
     coarse, other_coarse = _coarse(thumbs), _coarse(others)
     for begin in range(0, len(one), _BLOCK):
-        rows, columns = np.nonzero(coarse[begin : begin + _BLOCK] @ other_coarse.T >= ALIKE)
-        rows += begin
-        wanted = rows < columns if same else np.ones(len(rows), bool)
-        rows, columns = rows[wanted], columns[wanted]
-        for at in range(0, len(rows), _BLOCK):
-            i, j = rows[at : at + _BLOCK], columns[at : at + _BLOCK]
-            alike = _alike(thumbs[i], others[j])
-            yield from ((one[x].index, two[y].index) for x, y in zip(i[alike], j[alike], strict=True))
+        # The columns in blocks too: a row of products with all pictures of ImageNet has millions.
+        for start in range(begin if same else 0, len(two), _BLOCK):
+            product = coarse[begin : begin + _BLOCK] @ other_coarse[start : start + _BLOCK].T
+            rows, columns = np.nonzero(product >= ALIKE)
+            rows, columns = rows + begin, columns + start
+            wanted = rows < columns if same else np.ones(len(rows), bool)
+            rows, columns = rows[wanted], columns[wanted]
+            for at in range(0, len(rows), _BLOCK):
+                i, j = rows[at : at + _BLOCK], columns[at : at + _BLOCK]
+                alike = _alike(thumbs[i], others[j])
+                yield from ((one[x].index, two[y].index) for x, y in zip(i[alike], j[alike], strict=True))
 
 
 def _thumbs(found: Sequence[Look]) -> NDArray[np.uint8]:

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -37,7 +38,7 @@ def folder(path: str | Path, classes: Sequence[str] | None = None, *, trainable:
     ValueError: no/such/folder: no such folder; expected one sub-folder of pictures for each class, or train/ and ...
     """
     root = _existing(path)
-    below = _folders(root)
+    below = folders_in(root)
     if not below:
         raise ValueError(f"{root}: {_what_is_in(root)}; {_EXPECTED}")
     if split := _parts(below):
@@ -63,30 +64,36 @@ def parts(path: str | Path) -> dict[str, Files]:
     """The parts of a data set by name: "train", and "validation" and "test" where the folder has them.
 
     A folder whose sub-folders are train/ and val/ (or training, valid, validation, test, testing) gives each; any other
-    is all "train", to be divided by ``split``. Raises ValueError as ``folder`` does, and for validation without train.
+    is all "train", to be divided by ``split``. Other folders beside them are a warning of "train". Raises ValueError as
+    ``folder`` does, for validation without train, and for two folders of one part.
     """
     root = _existing(path)
-    found = _parts(_folders(root))
+    found = _parts(folders_in(root))
     if not found:
         return {"train": folder(root)}
     if "train" not in found:
         names = ", ".join(f"{child.name}/" for child in found.values())
         raise ValueError(f"{root}: holds {names} but no train/; {_EXPECTED}")
-    train = folder(found.pop("train"))
+    train = replace(folder(found.pop("train")), warnings=left_aside(root))
     return {"train": train, **{name: folder(child, train.classes) for name, child in found.items()}}
 
 
-def part(path: str | Path, name: str) -> Path:
-    """The folder of "train", "validation" or "test" in the folder of a data set; one without parts is that part itself.
+def places(path: str | Path) -> dict[str, Path]:
+    """The folders of "train", "validation" and "test" in the folder of a data set; none when it has no parts.
 
-    Raises ValueError, one line, when it has other parts only.
+    Raises ValueError, one line, when it has two folders of one part, such as val/ and valid/.
     """
-    root = _existing(path)
-    found = _parts(_folders(root))
-    if found and name not in found:
-        there = ", ".join(f"{child.name}/" for child in found.values())
-        raise ValueError(f"{root}: holds {there} but no {name} pictures ({' or '.join(PARTS[name])})")
-    return found.get(name, root)
+    return _parts(folders_in(_existing(path)))
+
+
+def left_aside(root: Path) -> tuple[str, ...]:
+    """A line about the folders beside train/ and val/ that are no parts and are not read, where there are some."""
+    names = [name for part in PARTS.values() for name in part]
+    others = [f"{child.name}/" for child in folders_in(root) if child.name.lower() not in names]
+    if not others:
+        return ()
+    shown = ", ".join(others[:_SHOWN]) + (", ..." if len(others) > _SHOWN else "")
+    return (f"{root}: {shown} is no part of the data beside train/ and is not read",)
 
 
 def _existing(path: str | Path) -> Path:
@@ -97,16 +104,24 @@ def _existing(path: str | Path) -> Path:
     return root
 
 
-def _folders(root: Path) -> list[Path]:
+def folders_in(root: Path) -> list[Path]:
+    """The sub-folders, in natural order, without hidden ones and what archives leave."""
     found = (entry.name for entry in os.scandir(root) if entry.is_dir() and not entry.name.startswith(HIDDEN))
     return [root / name for name in sorted(found, key=natural)]
 
 
 def _parts(below: list[Path]) -> dict[str, Path]:
     """The sub-folders by the part they are; a train/, val/ or test/ alone may well be a class."""
-    found = {part: child for part, names in PARTS.items() for child in below if child.name.lower() in names}
-    whole = len(found) == len(below) or "train" in found
-    return found if whole and len(found) > 1 else {}
+    found = {part: [child for child in below if child.name.lower() in names] for part, names in PARTS.items()}
+    found = {part: children for part, children in found.items() if children}
+    whole = sum(map(len, found.values())) == len(below) or "train" in found
+    if not whole or len(found) < 2:
+        return {}
+    for part, children in found.items():
+        if len(children) > 1:
+            names = " and ".join(f"{child.name}/" for child in children)
+            raise ValueError(f"{children[0].parent}: holds {names}, which are both {part}; leave one there")
+    return {part: children[0] for part, children in found.items()}
 
 
 def pictures_of(folder: Path) -> list[str]:

@@ -11,11 +11,12 @@ import numpy as np
 from compoundnet.schema import require_choice, shown
 
 from .files import Files
-from .folders import folder, pictures_of
+from .folders import PARTS, folder, folders_in, pictures_of
 from .matlab import matlab
 
 SPLITS = ("train", "minival", "trainval", "test")
 TRAINVAL, MINIVAL, TEST = 1_281_167, 25_022, 50_000
+_SYNSET = re.compile(r"n\d{8}")
 HELD_SHARDS, SHARDS = 20, 1024  # --holdout_shards=20 of the released code, over the 1,024 shards it trains from
 
 _TRUTHS = (
@@ -36,12 +37,15 @@ def imagenet(path: str | Path, split: str, held: str | Path | None = None, seed:
     beside ``seed`` are held out, as many: a function of the names alone. Classes are the sorted WordNet numbers, the
     usual order. A flat val/ needs one of LOC_val_solution.csv, imagenet_2012_validation_synset_labels.txt, or the
     development kit's ILSVRC2012_validation_ground_truth.txt with its meta.mat, beside it or in it. Counts that are not
-    the published ones are a warning of the result. Raises ValueError, one line, for another layout.
+    the published ones are a warning of the result. "test" does without train/; the classes are then those of its
+    pictures. Raises ValueError, one line, for another layout, and when so few pictures leave "minival" empty.
     """
     require_choice(split, SPLITS, "split")
     root = Path(path)
+    if split == "test" and not (root / "train").is_dir():
+        return _counted(_validation(root), split, TEST)
     train = folder(root / "train")
-    odd = next((name for name in train.classes if not re.fullmatch(r"n\d{8}", name)), None)
+    odd = next((name for name in train.classes if not _SYNSET.fullmatch(name)), None)
     if odd is not None:
         raise ValueError(f"{root}: train/{odd} is no WordNet number such as n01440764; this is not ImageNet's layout")
     if split == "test":
@@ -51,9 +55,27 @@ def imagenet(path: str | Path, split: str, held: str | Path | None = None, seed:
     names = [Path(name).name for name in train.paths]
     out = _smallest(names, seed) if held is None else _from_list(Path(held), names)
     chosen = [index for index, name in enumerate(names) if (name in out) == (split == "minival")]
+    if not chosen:
+        raise ValueError(f"{root}: {len(names)} pictures in train/ leave {split} empty; name what judges yourself")
     paths = tuple(train.paths[index] for index in chosen)
     part = Files(train.root, paths, train.labels[chosen], train.classes)
     return _counted(part, split, MINIVAL if split == "minival" else TRAINVAL - MINIVAL)
+
+
+def is_imagenet(path: str | Path) -> bool:
+    """Whether a folder is laid out as ImageNet is unpacked: all of train/ has WordNet numbers, such as n01440764.
+
+    Or it has no train/, and a flat val/ with one of the files that name its classes. Other data may have such classes
+    too: with validation pictures under another name than val/, or with classes in test/, it is none of ILSVRC's.
+    """
+    root = Path(path)
+    if not (root / "train").is_dir():
+        return (root / "val").is_dir() and not folders_in(root / "val") and _truth_file(root) is not None
+    others = {name for part in ("validation", "test") for name in PARTS[part]} - {"val"}
+    if any((root / name).is_dir() and folders_in(root / name) for name in others):
+        return False
+    classes = folders_in(root / "train")
+    return bool(classes) and all(_SYNSET.fullmatch(child.name) for child in classes)
 
 
 def _counted(files: Files, split: str, published: int) -> Files:
@@ -80,14 +102,15 @@ def _from_list(path: Path, names: list[str]) -> set[str]:
     return listed
 
 
-def _validation(root: Path, classes: tuple[str, ...]) -> Files:
+def _validation(root: Path, classes: tuple[str, ...] | None = None) -> Files:
     below = root / "val"
     if not below.is_dir():
         raise ValueError(f"{root}: no val/ beside train/; expected val/ with ImageNet's 50,000 validation pictures")
-    if any(child.is_dir() and not child.name.startswith(".") for child in below.iterdir()):
+    if folders_in(below):
         return folder(below, classes)
     paths = tuple(Path(name).name for name in pictures_of(below))
     truth = _truth(root, paths)
+    classes = tuple(sorted(set(truth.values()))) if classes is None else classes
     places = {name: index for index, name in enumerate(classes)}
     for name in paths:
         if truth.get(Path(name).stem) not in places:
@@ -99,8 +122,7 @@ def _validation(root: Path, classes: tuple[str, ...]) -> Files:
 
 def _truth(root: Path, paths: tuple[str, ...]) -> Mapping[str, str]:
     """WordNet numbers by the stem of a picture's name."""
-    found = [place / name for name in _TRUTHS for place in (root, root / "val", root / "ILSVRC2012_devkit_t12/data")]
-    file = next((path for path in found if path.is_file()), None)
+    file = _truth_file(root)
     if file is None:
         raise ValueError(f"{root}: val/ has no folders, so it needs one of {', '.join(_TRUTHS)} beside it")
     if file.suffix == ".csv":
@@ -115,3 +137,8 @@ def _truth(root: Path, paths: tuple[str, ...]) -> Mapping[str, str]:
     if len(words) != len(paths):
         raise ValueError(f"{file}: {len(words):,} classes for {len(paths):,} pictures in val/; copy both again")
     return dict(zip((Path(name).stem for name in paths), words, strict=True))
+
+
+def _truth_file(root: Path) -> Path | None:
+    found = [place / name for name in _TRUTHS for place in (root, root / "val", root / "ILSVRC2012_devkit_t12/data")]
+    return next((path for path in found if path.is_file()), None)

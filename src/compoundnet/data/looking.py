@@ -1,7 +1,7 @@
 """Looking: a pass over all pictures that finds the damaged ones, sizes, and what tells pictures apart."""
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -70,6 +70,18 @@ def _look(examples: Examples, index: int) -> Look:
         return Look(index, error=text if name in text else f"{name}: {text}")
 
 
+def digest_of(examples: Examples, index: int) -> bytes:
+    """The digest that a look at a picture's file has, without decoding it; empty for one that cannot be read."""
+    try:
+        source = source_of(examples, index)
+        if source is None:
+            image = examples.image(index)
+            return _digest(image.tobytes(), *image.size)
+        return _digest(source if isinstance(source, bytes) else source.read_bytes())
+    except (ImageError, OSError):
+        return b""
+
+
 def _digest(data: bytes, *more: int) -> bytes:
     return hashlib.sha256(data + repr(more).encode()).digest()
 
@@ -87,16 +99,21 @@ def checked(
     """
     require_number(most, "most", "a share of 0 to 1", least=0, most=1)
     errors = {look.index: look.error for look in looks(examples, on_done) if look.error is not None}
+    return without(examples, errors, most), tuple(errors.values())
+
+
+def without(examples: Examples, errors: Mapping[int, str], most: float = UNREADABLE) -> Examples:
+    """The examples without those that have a line in ``errors``. Raises ValueError as ``checked`` does."""
     lines = tuple(errors.values())
     require_readable(lines, len(examples), most)
     if not errors:
-        return examples, ()
+        return examples
     good = subset(examples, [index for index in range(len(examples)) if index not in errors])
     if examples.task == "multiclass":
         lost = sorted(set(examples.labels.tolist()) - set(good.labels.tolist()))
         if lost:
             raise ValueError(f"class {examples.classes[lost[0]]}: none of its pictures can be read; {lines[0]}")
-    return good, lines
+    return good
 
 
 def require_readable(lines: Sequence[str], total: int, most: float = UNREADABLE) -> None:

@@ -38,6 +38,7 @@ class Shards:
     labels: Labels
     classes: tuple[str, ...]
     task: Task = "multiclass"
+    warnings: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.places)
@@ -67,14 +68,21 @@ class Shards:
             raise ImageError(str(error).replace("picture", self.name(index), 1)) from None
 
 
-def shards(paths: str | Path | Iterable[str | Path], classes: Sequence[str] | None = None) -> Shards:
+def has_shards(path: Path) -> bool:
+    """Whether a folder holds .tar files."""
+    return path.is_dir() and bool(_tars(path))
+
+
+def shards(
+    paths: str | Path | Iterable[str | Path], classes: Sequence[str] | None = None, *, trainable: bool = True
+) -> Shards:
     """The pictures in WebDataset shards: a folder of .tar files, a glob, or their paths.
 
     Files of one name up to its first dot are one sample: a picture (a.jpg) and its class, in a.cls or as "label" in
     a.json: a number, or a name. The heads of all files are read once, then each picture from its place, so that
     shuffling and resuming are exact. ``classes`` names the numbers, or fixes which names there are; without it numbers
     name themselves and names are sorted. Raises ValueError, one line, for compressed or damaged files, samples without
-    a picture or class, classes that are not known, and as ``folder`` does.
+    a picture or class, classes that are not known, and as ``folder`` does; ``trainable`` is as there.
     """
     files = _files(paths)
     samples = [sample for file in files for sample in _samples(file)]
@@ -85,8 +93,9 @@ def shards(paths: str | Path | Iterable[str | Path], classes: Sequence[str] | No
     places = {name: index for index, name in enumerate(names)}
     numbered = all(label.isdecimal() for label in found) and not set(found) <= set(places)
     labels = [_index(label, names, places, numbered, place) for place, label in samples]
-    counts = class_counts(np.array(labels), len(names))
-    require_trainable(str(files[0].parent), dict(zip(names, counts, strict=True)))
+    if trainable:
+        counts = class_counts(np.array(labels), len(names))
+        require_trainable(str(files[0].parent), dict(zip(names, counts, strict=True)))
     return Shards(tuple(place for place, _ in samples), np.array(labels, np.int64), names)
 
 
@@ -94,12 +103,16 @@ def _files(paths: str | Path | Iterable[str | Path]) -> list[Path]:
     if not isinstance(paths, str | Path):
         files = [Path(path) for path in paths]
     elif Path(paths).is_dir():
-        files = [child for child in Path(paths).iterdir() if child.suffix == ".tar" and not child.name.startswith(".")]
+        files = _tars(Path(paths))
     else:
         files = [Path(name) for name in glob.glob(str(paths))]  # noqa: PTH207 (Path.glob takes no absolute pattern)
     if not files:
         raise ValueError(f"{paths}: no .tar files; name their folder, a glob or the files")
     return sorted(files, key=lambda file: natural(str(file)))
+
+
+def _tars(root: Path) -> list[Path]:
+    return [child for child in root.iterdir() if child.suffix == ".tar" and not child.name.startswith(".")]
 
 
 def _samples(file: Path) -> Iterator[tuple[Place, str]]:
