@@ -98,14 +98,14 @@ def test_a_loss_that_is_no_number_ends_training_with_the_best_a_note_and_a_repor
     assert found.place.is_finished()
 
 
-def tail_and_maps(parent: Pretrained, patience: int | None = None) -> tuple[Training, Kept]:
+def tail_and_maps(parent: Pretrained, patience: int | None = None, dropout: float = 0.0) -> tuple[Training, Kept]:
     """Training of the last stage at a rate of nearly nothing, and the maps before it of a few pictures."""
     x = torch.from_numpy(normalised(digits(6).pixels, PLAIN, parent.weights.preprocess))
     with torch.inference_mode():
         maps = front(parent.model, 6)(x).numpy().astype(np.float16)
     base = finetune().recipe
     recipe = replace(base, batch=6, patience=patience, optimizer=replace(base.optimizer, rate=1e-30))
-    training = Training(Tail(parent.model, 6, 0.0), Objective(task="multiclass", outputs=1000), recipe)
+    training = Training(Tail(parent.model, 6, dropout), Objective(task="multiclass", outputs=1000), recipe)
     return training, Kept(maps[None], np.arange(6) % 2, np.arange(4), np.arange(4, 6))
 
 
@@ -115,6 +115,19 @@ def test_an_answer_that_is_no_number_is_not_judged(parent: Pretrained) -> None:
         parameter.data.fill_(float("nan"))
     with pytest.raises(NotFiniteError, match=r"after epoch 0: an answer is not finite; stages.* is not finite"):
         training.judged(kept)
+
+
+def test_the_seed_fixes_what_an_epoch_drops_out_and_leaves_others_draws_alone(parent: Pretrained) -> None:
+    losses: list[float] = []
+    for other in (1, 2):
+        torch.manual_seed(other)
+        training, kept = tail_and_maps(parent, dropout=0.5)
+        losses += [training.run_epoch(kept, float("inf"), 2.0) for _ in range(2)]
+        drawn = torch.rand(1)
+        torch.manual_seed(other)
+        assert drawn == torch.rand(1)
+    assert losses[:2] == losses[2:]
+    assert losses[0] != losses[1]
 
 
 # Patience and time

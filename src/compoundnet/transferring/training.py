@@ -20,6 +20,7 @@ from compoundnet.data.examples import Labels
 from compoundnet.recipes.recipe import Recipe
 from compoundnet.training import averaged
 from compoundnet.training.diagnosing import first_broken
+from compoundnet.training.randomness import derived
 
 from .clock import Clock
 from .objective import Objective
@@ -109,8 +110,13 @@ class Training:
     def run_epoch(self, kept: Kept, until: float, epochs_left: float) -> float:
         """One pass over the training pictures; returns the mean loss. Ends early when ``until`` (monotonic) is reached.
 
-        The order, views and mixtures depend on the seed and the epoch's number only. Raises NotFiniteError.
+        The order, views, mixtures and dropout depend on the seed and the epoch's number only. Raises NotFiniteError.
         """
+        with torch.random.fork_rng(devices=()):
+            torch.manual_seed(derived("step", self.recipe.seed, self.epoch))
+            return self._run_epoch(kept, until, epochs_left)
+
+    def _run_epoch(self, kept: Kept, until: float, epochs_left: float) -> float:
         recipe, chance = self.recipe, np.random.default_rng([self.recipe.seed, self.epoch])
         order = kept.train[chance.permutation(len(kept.train))]
         count = max(1, len(order) // recipe.batch)
