@@ -1,10 +1,11 @@
 """A training step beside torchvision and timm: ``python -m benchmarks.training [--compile] [--rounds N] [--threads T]``
 
 Forward, cross-entropy, backward and the optimizer, on random images, in turn within one run: ours as the engine trains
-(channels last), ours compiled with ``--compile``, and both peers eager, each as it comes and with channels last. SGD is
-the same for all; RMSProp is ours beside timm's RMSpropTF. Ratios are of rounds: the time of the best peer, as it comes
-and with channels last, over that of the contender. Memory is the most that torch's allocator holds in a step, beside
-weights and the optimizer's state.
+it (channels last; EfficientNets with SAME padding, as released), the same with the peers' symmetric padding where that
+is another function, ours compiled with ``--compile``, and both peers eager, each as it comes and with channels last.
+SGD is the same for all; RMSProp is ours beside timm's RMSpropTF. No side keeps a moving average of the weights. Ratios
+are of rounds: the time of the best peer, as it comes and with channels last, over that of the contender. Memory is the
+most that torch's allocator holds in a step, beside weights and the optimizer's state.
 """
 
 import argparse
@@ -70,17 +71,12 @@ def contenders(case: Case, compile: bool) -> Mapping[str, Callable[[], object]]:
     images = torch.randn(case.batch, 3, case.side, case.side)
     last = images.contiguous(memory_format=torch.channels_last)
     network = replace(c.named(case.network), classes=case.classes, resolution=case.side)
-    network = replace(network, padding="symmetric", norm_eps=1e-5)  # the function that both peers compute
-    given = Optimizer(name="sgd" if case.optimizer == "sgd" else "rmsprop", weight_decay=0.0)
-    found: dict[str, Callable[[], object]] = {}
-    for name in (OURS, f"{OURS}, compiled") if compile else (OURS,):
-        model = c.build(network, norm_momentum=0.1).to(memory_format=torch.channels_last).train()
-        if name != OURS:
-            model.compile()
-        optimizer = optimizer_of(given, model)
-        for group in optimizer.param_groups:
-            group["lr"] = 1e-3
-        found[name] = step_of(model, optimizer, last)
+    as_peers = replace(network, padding="symmetric", norm_eps=1e-5)
+    found = {OURS: ours(case, network, last)}
+    if network.padding != as_peers.padding:
+        found[f"{OURS}, symmetric padding"] = ours(case, as_peers, last)
+    if compile:
+        found[f"{OURS}, compiled"] = ours(case, network, last, compile=True)
     made: dict[str, Callable[[], nn.Module]] = {
         "timm": lambda: timm.create_model(case.timm, num_classes=case.classes),
         "torchvision": lambda: torchvision_model(case),
@@ -91,6 +87,18 @@ def contenders(case: Case, compile: bool) -> Mapping[str, Callable[[], object]]:
             model = model.to(memory_format=torch.channels_last) if order else model
             found[f"{name}{order}"] = step_of(model, peer_optimizer(case, model), given_images)
     return found
+
+
+def ours(case: Case, network: c.Network, images: torch.Tensor, compile: bool = False) -> Callable[[], object]:
+    """Our step, as the engine takes it."""
+    model = c.build(network, norm_momentum=0.1).to(memory_format=torch.channels_last).train()
+    if compile:
+        model.compile()
+    given = Optimizer(name="sgd" if case.optimizer == "sgd" else "rmsprop", weight_decay=0.0)
+    optimizer = optimizer_of(given, model)
+    for group in optimizer.param_groups:
+        group["lr"] = 1e-3
+    return step_of(model, optimizer, images)
 
 
 def torchvision_model(case: Case) -> nn.Module:
