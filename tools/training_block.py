@@ -21,7 +21,8 @@ def training() -> str:
     ]
     head = ["Network", "Pixels x batch", "Optimizer", "Library", "Images/s"]
     head += ["To the best peer", "To the best peer, channels last", "Held in a step (MB)"]
-    note = f"Medians of {lines[0]['ms']['n']} rounds; in brackets the least and the most. Peers are eager. No side averages weights."
+    note = f"Medians of {lines[0]['ms']['n']} rounds; in brackets the least and the most."
+    note = f"{note} Peers are eager. No side averages weights."
     return f"{table(head, rows, words=4)}\n\n{note}\n\n{taken(lines, 'python', 'torch', 'torchvision', 'timm')}"
 
 
