@@ -12,7 +12,7 @@ from compoundnet.export import random_weights
 from compoundnet.families import named
 from compoundnet.schema import FieldError
 from compoundnet.transferring import transfer
-from compoundnet.transferring.choosing import GAIN, choose, larger
+from compoundnet.transferring.choosing import choose, larger
 from compoundnet.transferring.looking import look
 from compoundnet.weights import Pretrained
 
@@ -50,16 +50,14 @@ def test_a_larger_side_is_nine_sevenths_or_the_pictures_own() -> None:
     assert size(160, 128) == 160
 
 
-def test_the_larger_side_is_taken_only_where_the_head_alone_does_clearly_better(
-    parent: Pretrained, tmp_path: Path
-) -> None:
+def test_the_larger_side_is_taken_only_where_the_head_alone_does_better(parent: Pretrained, tmp_path: Path) -> None:
     found = transfer(stripes(160), parent, tmp_path / "free", budget=300, epochs=1, symmetry="none")
     side = found.settings.preprocess.size[0]
     told = re.match(r"held out in turn, the head's loss is (\S+), against (\S+) at (\d+) x", found.reasons[0].why)
     assert told is not None
     loss = {side: float(told[1]), int(told[3]): float(told[2])}
     assert loss.keys() == {SIDE, 160}
-    assert side == (160 if loss[160] < GAIN * loss[SIDE] else SIDE)
+    assert side == min(loss, key=lambda each: loss[each])
     asked = transfer(stripes(160), parent, tmp_path / "asked", budget=300, epochs=1, symmetry="none", resolution=side)
     assert asked.head == found.head
     assert asked.reasons[0].why.startswith("as asked")

@@ -27,7 +27,7 @@ from compoundnet.transferring.running import Transferred
 from compoundnet.transferring.scoring import temperature
 from compoundnet.transferring.splitting import folds, split
 from compoundnet.transferring.tail import Tail, merged, unfrozen
-from compoundnet.transferring.views import PLAIN, seen, views
+from compoundnet.transferring.views import PLAIN, Symmetry, left_over, seen, turned, views
 from compoundnet.weights import Pretrained, load
 
 from .labelled import Damaged, digits, relabelled
@@ -385,3 +385,15 @@ def test_the_report_is_one_file_with_figures_that_can_be_read_again(done: Transf
     assert "http" not in page.replace("http-equiv", "")
     assert "<script" not in page
     assert not done.place.work.exists()
+
+
+@pytest.mark.parametrize(("symmetry", "kept"), [("mirror", 1), ("all", 1), ("all", 2), ("all", 4)])
+def test_turned_maps_stand_for_the_views_that_were_not_kept(symmetry: Symmetry, kept: int) -> None:
+    pixels = np.random.default_rng(0).integers(256, size=(1, 5, 5, 3), dtype=np.uint8)
+    each = [seen(pixels, view).transpose(0, 3, 1, 2) for view in views(symmetry)]
+    chance, found = np.random.default_rng(1), set[bytes]()
+    for view in each[:kept]:
+        maps = torch.from_numpy(np.repeat(view, 100, 0).copy())
+        found |= {turn.numpy().tobytes() for turn in turned(maps, left_over(kept, symmetry), chance)}
+    assert found == {view.tobytes() for view in each}
+    assert left_over(len(each), symmetry) == ()

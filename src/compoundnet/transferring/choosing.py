@@ -25,7 +25,6 @@ MAP_BYTES = 4 * 10**9
 # a larger side suits them, if the pictures have as much to show. It is a multiple of STEP.
 LARGER, LEAST_LARGER, STEP = 9 / 7, 1.15, 32
 MOST_SIDE = 1024
-GAIN = 0.98  # of the held-out loss that the larger side must reach at least
 
 
 @dataclass(frozen=True)

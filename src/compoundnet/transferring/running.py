@@ -20,7 +20,7 @@ from compoundnet.weights import Pretrained, Weights, load
 from compoundnet.weights.hashing import json_sha256, tensors_sha256
 
 from . import features
-from .choosing import GAIN, MOST_EPOCHS, Reason, Settings, choose, larger, require_side, shown_size, sized
+from .choosing import MOST_EPOCHS, Reason, Settings, choose, larger, require_side, shown_size, sized
 from .clock import Clock
 from .heading import Head, head_alone
 from .joining import joined
@@ -34,7 +34,7 @@ from .splitting import Split
 from .tail import Tail, merged
 from .training import Epoch, Kept, NotFiniteError, Training, trained
 from .unfreezing import Load, Opening, opening
-from .views import Symmetry, views
+from .views import Symmetry, left_over, views
 
 Say: TypeAlias = Callable[[str], None]
 LEAST_SECONDS = 10.0
@@ -146,7 +146,7 @@ class _Run:
         if bigger is None or not self._worth_trying(head, bigger):
             return head
         other = self._told(head_alone(self._passing(bigger), self.seen, head.engine))
-        best, second = (other, head) if other.held_out < GAIN * head.held_out else (head, other)
+        best, second = (other, head) if other.held_out < head.held_out else (head, other)
         found = replace(best, settings=sized(best.settings, best.held_out, second.settings, second.held_out))
         self._say(found.settings.reasons[0])
         return found
@@ -183,7 +183,8 @@ class _Run:
                 features.front(head.best.model, opened_.first),
             )
             maps = head.passing.passed(f"maps{opened_.first}", network, head.pixels.pixels, seen, head.engine)
-            kept = Kept(maps, head.labels, parts.train, parts.validation)
+            axes = left_over(len(seen), self.settings.symmetry)
+            kept = Kept(maps, head.labels, parts.train, parts.validation, axes)
             tail = Tail(head.best.model, opened_.first, self.settings.recipe.dropout)
             training = Training(tail, objective, self.settings.recipe)
             if before is not None:

@@ -26,6 +26,7 @@ from .clock import Clock
 from .objective import Objective
 from .scoring import Score, score
 from .tail import Tail, unfrozen
+from .views import turned
 
 _JUDGED = 64
 LEAST_SIZE = 0.01  # of what is zero at first
@@ -34,12 +35,16 @@ _FIRST = 1e-3  # of the schedule: the first step moves a little already
 
 @dataclass(frozen=True)
 class Kept:
-    """The front's maps float16 (V, N, C, H, W), labels of all N pictures, and which train and judge."""
+    """The front's maps float16 (V, N, C, H, W), labels of all N pictures, and which train and judge.
+
+    ``axes`` are what maps are turned by at random in training, since no view was kept for it (``views.left_over``).
+    """
 
     maps: NDArray[np.float16] = field(repr=False)
     labels: Labels = field(repr=False)
     train: NDArray[np.int64] = field(repr=False)
     validation: NDArray[np.int64] = field(repr=False)
+    axes: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -146,7 +151,8 @@ class Training:
 
     def _step(self, kept: Kept, batch: NDArray[np.int64], chance: np.random.Generator, where: str) -> float:
         views = chance.integers(len(kept.maps), size=len(batch))
-        x, targets = _maps(kept, views, batch), self.objective.targets(kept.labels[batch])
+        x, targets = turned(_maps(kept, views, batch), kept.axes, chance), self.objective.targets(kept.labels[batch])
+        x = x.contiguous(memory_format=torch.channels_last)
         if self.recipe.augment.mixup:
             share = float(chance.beta(self.recipe.augment.mixup, self.recipe.augment.mixup))
             other = torch.from_numpy(chance.permutation(len(batch)))

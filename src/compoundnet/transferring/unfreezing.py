@@ -64,6 +64,7 @@ def opening(
         return Opening(None, 0, Reason("unfrozen", "the classifier only", why))
     first, epochs = best
     text = f"stages {first} to {stages - 1} of 0 to {stages - 1}, on {views} view{'s' if views > 1 else ''}"
+    text += "; the others by turning the maps" if views < load.views else ""
     return Opening(first, views, Reason("unfrozen", text, f"about {epochs:.0f} epochs fit into {left:.0f} s; {why}"))
 
 
