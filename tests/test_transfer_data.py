@@ -122,17 +122,24 @@ def few_of_imagenet(root: Path) -> str:
         ),
         (wrong_shard, [], "0.tar: no plain tar file, or cut off"),
         (few_of_imagenet, [], "6 pictures in train/ leave minival empty; name what judges yourself"),
-        (lambda root: f"{root}/none-*.tar", [], "no .tar files; name their folder, a glob or the files"),
-        (lambda root: "https://example.org/0.zip", [], "no such folder; expected one sub-folder of pictures"),
-        (lambda root: "cifar10", [], "cifar10: no such folder; of the data set, say where it lies: cifar10:FOLDER"),
-        (str, ["--task", "multilabel"], "has one class a picture, no labels for multilabel; give a .csv of paths"),
+        ("none-*.tar", [], "no .tar files; name their folder, a glob or the files"),
+        ("https://example.org/0.zip", [], "no such folder; expected one sub-folder of pictures"),
+        ("cifar10", [], "cifar10: no such folder; of the data set, say where it lies: cifar10:FOLDER"),
+        (".", ["--task", "multilabel"], "has one class a picture, no labels for multilabel; give a .csv of paths"),
     ],
 )
 def test_a_source_that_cannot_be_used_is_one_line(
-    data: Callable[[Path], str], options: list[str], problem: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    data: Callable[[Path], str] | str,
+    options: list[str],
+    problem: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     out = tmp_path / "out"
-    assert main(["transfer", "--data", data(tmp_path), "--out", str(out), *options]) == 2
+    assert (
+        main(["transfer", "--data", data if isinstance(data, str) else data(tmp_path), "--out", str(out), *options])
+        == 2
+    )
     err = capsys.readouterr().err
     assert problem in err
     assert err.count("\n") == 1
