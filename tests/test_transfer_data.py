@@ -13,7 +13,6 @@ from compoundnet.data import Examples, folder, for_transfer, listed, parts, spli
 from compoundnet.data.arrays import FASHION_MNIST
 from compoundnet.data.joining import Joined
 from compoundnet.transferring import transfer
-from compoundnet.transferring.clock import EXPORT_SECONDS
 from compoundnet.weights import Pretrained, save
 from tests.test_cli import Run, run
 
@@ -165,7 +164,7 @@ def made(parent: Pretrained, seen: Path, tmp_path_factory: pytest.TempPathFactor
     """The folder of a transfer that drew its own validation pictures; it is not finished."""
     out = tmp_path_factory.mktemp("made") / "out"
     shutil.copy(seen / "mine/digit 0/0.png", seen / "mine/digit 0/copy.png")
-    done = transfer(folder(seen / "mine"), parent, out, budget=EXPORT_SECONDS, epochs=1, symmetry="none")
+    done = transfer(folder(seen / "mine"), parent, out, budget=600, epochs=1, symmetry="none")
     vetted = json.loads((out / "vetted.json").read_text())
     counts = [len(vetted[part]["digests"]) for part in ("train", "validation")]
     assert counts == [len(done.split.train), len(done.split.validation)]
