@@ -1,6 +1,22 @@
 """What holds for every test."""
 
 import signal
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from compoundnet.weights import Pretrained
+
+
+@pytest.fixture(scope="module")
+def parent() -> "Pretrained":
+    """A tiny network for pictures of 32 x 32 pixels, with weights that nobody trained: what tests transfer from."""
+    from compoundnet.export import random_weights
+    from compoundnet.families import named
+
+    return random_weights(replace(named("tiny"), resolution=32), "tiny")
 
 
 def pytest_configure() -> None:

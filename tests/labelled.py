@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,15 @@ def digits(count: int = 200, classes: int = 3) -> Memory:
     large = grey.repeat(4, axis=1).repeat(4, axis=2)
     names = tuple(f"digit {k}" for k in range(classes))
     return Memory(np.stack([large] * 3, axis=-1), labels[:count].astype(np.int64), names)
+
+
+def in_folders(held: Memory, root: Path) -> Path:
+    """The same pictures as files below ``root``, one sub-folder a class."""
+    for index, label in enumerate(held.labels):
+        folder = root / held.classes[label]
+        folder.mkdir(parents=True, exist_ok=True)
+        held.image(index).save(folder / f"{index}.png")
+    return root
 
 
 def relabelled(held: Memory, labels: Labels, classes: Sequence[str], task: Task) -> Memory:

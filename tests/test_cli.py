@@ -115,9 +115,9 @@ SURFACE = {
     ],
     "verify": ["artefact", "--json"],
     "train": [
-        *["net", "--batch", "--compile", "--data", "--devices", "--json", "--out", "--pretrained", "--recipe"],
-        *["--resume", "--save-minutes", "--seed", "--set", "--task", "--tensorboard", "--threads", "--unchecked"],
-        *["--val", "--workers"],
+        *["net", "--batch", "--compile", "--data", "--devices", "--fit-on", "--json", "--out", "--pretrained"],
+        *["--recipe", "--resume", "--save-minutes", "--seed", "--set", "--task", "--tensorboard", "--test-judges"],
+        *["--threads", "--unchecked", "--val", "--workers"],
     ],
     "quantize": [
         *["weights", "--data", "--engine", "--json", "--max-drop", "--min-speedup", "--out", "--report", "--seed"],
@@ -130,7 +130,7 @@ SURFACE = {
     ],
     "transfer": [
         *["--budget", "--data", "--json", "--model", "--out", "--resolution", "--seed", "--symmetry", "--task"],
-        "--threads",
+        *["--test-judges", "--threads", "--val"],
     ],
 }
 Run = Callable[..., tuple[int, str, str]]

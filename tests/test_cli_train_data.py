@@ -1,8 +1,6 @@
 """What --data may name for train and evaluate, and that no test picture chooses a model."""
 
-import io
 import json
-import tarfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,15 +10,15 @@ import pytest
 from PIL import Image
 
 from compoundnet import load
-from compoundnet.data import every_part, for_evaluation, for_training
+from compoundnet.data import every_part, for_evaluation, for_training, for_transfer
 from compoundnet.data.arrays import FASHION_MNIST
-from tests.labelled_pictures import class_folders, save
+from tests.labelled_pictures import class_folders
 from tests.test_cli import Run, run
 
+from .layouts import SYNSETS, aircraft, ilsvrc, pets, tar
 from .training import NETWORK
 
 __all__ = ["run"]  # a fixture
-SYNSETS = ("n01440764", "n01443537", "n02102040")
 
 
 @pytest.fixture
@@ -64,21 +62,8 @@ def figures(run: Run, *argv: object) -> Any:
 # ImageNet
 
 
-def ilsvrc(root: Path) -> Path:
-    """ImageNet as it is unpacked, small: a flat val/ and its classes beside it."""
-    class_folders(root / "train", dict.fromkeys(SYNSETS, 20), suffix=".JPEG")
-    for index in range(4):
-        save(root / "val" / f"ILSVRC2012_val_{index + 1:08}.JPEG", index + 100)
-    order = [SYNSETS[index] for index in (2, 0, 1, 1)]
-    (root / "imagenet_2012_validation_synset_labels.txt").write_text("\n".join(order) + "\n")
-    return root
-
-
 def test_imagenets_official_validation_chooses_nothing_and_is_the_test(run: Run, net: Path, tmp_path: Path) -> None:
     root = ilsvrc(tmp_path / "imagenet")
-    for index in range(20):  # names that minival is drawn by are those of all classes
-        for synset in SYNSETS:
-            (root / "train" / synset / f"{index}.JPEG").rename(root / "train" / synset / f"{synset}_{index}.JPEG")
     folder, err = trained(run, net, root)
     assert facts(folder)["images"] == 60 - 60 * 20 // 1024
     assert f"warning: {root / 'train'}: 59 pictures; ImageNet's train has 1,256,145" in err
@@ -120,6 +105,68 @@ def test_too_few_pictures_for_minival_are_one_line(tmp_path: Path) -> None:
     class_folders(tmp_path / "train", dict.fromkeys(SYNSETS, 2), suffix=".JPEG")
     with pytest.raises(ValueError, match="6 pictures in train/ leave minival empty; name what judges yourself"):
         for_training(str(tmp_path))
+
+
+def test_imagenets_val_judges_only_where_it_is_said_to(run: Run, net: Path, tmp_path: Path) -> None:
+    root = ilsvrc(tmp_path / "imagenet")
+    (tmp_path / "link").symlink_to(root / "val")
+    argv = ("train", net, "--recipe", "small", "--out", tmp_path / "out", "--data", root / "train")
+    for val in (root / "val", tmp_path / "link"):
+        line = refused(run(*argv, "--val", val))
+        assert f"{val}: is ImageNet's test set, by which nothing is chosen; leave --val out with --data {root}" in line
+    with pytest.raises(ValueError, match=r"is ImageNet's test set, .* or allow it with --test-judges"):
+        for_transfer(str(root), str(root / "val"))
+    (root / "val").rename(tmp_path / "flat")
+    class_folders(root / "val", dict.fromkeys(SYNSETS, 2))
+    found = for_training(str(root), str(root / "val"), test_judges=True)
+    assert (len(found.train), len(found.validation)) == (59, 6)
+    assert len(for_training(str(root), str(root)).validation) == 1
+    (root / "val").rename(root / "valid")
+    assert len(for_training(str(root), str(root / "valid")).validation) == 6
+
+
+# All but the test trains
+
+
+def test_all_but_the_test_part_trains_and_nothing_judges(tmp_path: Path) -> None:
+    for data, count in (
+        (f"fgvc_aircraft:{aircraft(tmp_path)}", 6),
+        (f"oxford_pets:{pets(tmp_path)}", 6),
+        (str(ilsvrc(tmp_path / "imagenet")), 60),
+    ):
+        found = for_training(data, fit_on="trainval")
+        assert (len(found.train), len(found.validation)) == (count, 0)
+        assert found.validation.classes == found.train.classes
+    assert any(
+        "6 pictures in train; the paper has 6,667" in line
+        for line in for_training(f"fgvc_aircraft:{tmp_path}", fit_on="trainval").warnings
+    )
+    for part, count in (("train", 3), ("val", 2), ("test", 1)):
+        class_folders(tmp_path / "parted" / part, {"a": count, "b": count})
+    found = for_training(str(tmp_path / "parted"), fit_on="trainval")
+    assert (len(found.train), found.train.labels.tolist()) == (10, [0] * 3 + [1] * 3 + [0] * 2 + [1] * 2)
+    found = for_training(str(tmp_path / "parted"), str(tmp_path / "parted/test"), fit_on="trainval")
+    assert (len(found.train), len(found.validation)) == (10, 2)
+
+
+def test_without_judges_the_last_epoch_is_kept_and_that_is_said(
+    run: Run, net: Path, noise: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "parted/train").parent.mkdir()
+    noise.rename(tmp_path / "parted/train")
+    class_folders(tmp_path / "parted/val", {"a": 2, "b": 1})
+    settings = "epochs=2,batch=8,optimizer.warmup_epochs=0.5"
+    argv = ("train", net, "--data", tmp_path / "parted", "--recipe", "small", "--set", settings, "--fit-on", "trainval")
+    code, out, err = run(*argv, "--out", tmp_path / "run")
+    assert (code, "best" in out, "The last weights are in" in out) == (0, False, True)
+    assert "all 63 pictures train and none judge; the weights of the last epoch are kept" in err
+    assert facts(tmp_path / "run")["images"] == 63
+    kept, last = (load(tmp_path / "run" / name / "model.safetensors") for name in (".", "last"))
+    assert kept.weights.metrics == {}
+    for one, other in zip(kept.model.state_dict().values(), last.model.state_dict().values(), strict=True):
+        np.testing.assert_array_equal(one.numpy(), other.numpy())
+    line = refused(run("evaluate", tmp_path / "run", "--data", tmp_path / "parted/val", "--split", "test"))
+    assert "3 of 3 pictures trained it or judged it" in line
 
 
 # Damaged pictures and copies
@@ -212,16 +259,6 @@ def test_numbers_and_several_labels_of_a_list_are_trained_and_measured(run: Run,
         assert facts(folder)["task"] == task
 
 
-def tar(path: Path, rows: Sequence[tuple[Path, str]]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tarfile.open(path, "w") as archive:
-        for number, (picture, label) in enumerate(rows):
-            archive.add(picture, f"{number}.png")
-            member = tarfile.TarInfo(f"{number}.cls")
-            member.size = len(label)
-            archive.addfile(member, io.BytesIO(label.encode()))
-
-
 def test_shards_in_parts_are_trained_and_measured(run: Run, net: Path, noise: Path, tmp_path: Path) -> None:
     rows = [(path, path.parent.name) for path in sorted(noise.rglob("*.png"))]
     tar(tmp_path / "shards/train/0.tar", rows[::2])
@@ -237,17 +274,6 @@ def test_shards_in_parts_are_trained_and_measured(run: Run, net: Path, noise: Pa
         assert figures(run, folder, "--data", data)["n"] == facts(folder)["images"]
 
 
-def pets(root: Path) -> Path:
-    base = root / "oxford-iiit-pet"
-    for index in range(8):
-        save(base / "images" / f"{('Abyssinian', 'beagle')[index % 2]}_{index}.jpg", index)
-    lines = [f"{('Abyssinian', 'beagle')[index % 2]}_{index} {index % 2 + 1} 1 1" for index in range(8)]
-    (base / "annotations").mkdir()
-    (base / "annotations/trainval.txt").write_text("\n".join(lines[:6]) + "\n")
-    (base / "annotations/test.txt").write_text("\n".join(lines[6:]) + "\n")
-    return root
-
-
 def test_a_published_set_has_its_official_parts(tmp_path: Path) -> None:
     data = f"oxford_pets:{pets(tmp_path)}"
     found = for_training(data)
@@ -259,13 +285,7 @@ def test_a_published_set_has_its_official_parts(tmp_path: Path) -> None:
 
 
 def test_where_a_set_has_an_official_validation_part_that_one_judges(tmp_path: Path) -> None:
-    base = tmp_path / "fgvc-aircraft-2013b/data"
-    (base / "images").mkdir(parents=True)
-    (base / "variants.txt").write_text("707-320\n727-200\n")
-    for part, count in (("train", 4), ("val", 2), ("trainval", 6), ("test", 2)):
-        lines = [f"{part}{index} {('707-320', '727-200')[index % 2]}" for index in range(count)]
-        (base / f"images_variant_{part}.txt").write_text("\n".join(lines) + "\n")
-    data = f"fgvc_aircraft:{tmp_path}"
+    data = f"fgvc_aircraft:{aircraft(tmp_path)}"
     found = for_training(data)
     assert [found.train.name(0), found.validation.name(0)] == ["train0.jpg", "val0.jpg"]
     assert [len(part) for part in every_part(data).values()] == [4, 2, 2]

@@ -10,22 +10,15 @@ import pytest
 
 from compoundnet import load
 from compoundnet.cli import INTERRUPTED, main, transferring
-from compoundnet.export import random_weights
-from compoundnet.families import named
 from compoundnet.transferring import finish, transfer
 from compoundnet.transferring.clock import EXPORT_SECONDS
 from compoundnet.transferring.running import Transferred
 from compoundnet.weights import Pretrained
 from tests.test_cli import Run, run
 
-from .labelled import digits, relabelled
+from .labelled import digits, in_folders, relabelled
 
 __all__ = ["run"]  # a fixture
-
-
-@pytest.fixture(scope="module")
-def parent() -> Pretrained:
-    return random_weights(replace(named("tiny"), resolution=32), "tiny")
 
 
 @pytest.fixture(scope="module")
@@ -44,12 +37,7 @@ def finished(done: Transferred) -> Path:
 
 @pytest.fixture(scope="module")
 def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root, held = tmp_path_factory.mktemp("labelled"), digits(12)
-    for index, label in enumerate(held.labels):
-        folder = root / held.classes[label]
-        folder.mkdir(exist_ok=True)
-        held.image(index).save(folder / f"{index}.png")
-    return root
+    return in_folders(digits(12), tmp_path_factory.mktemp("labelled"))
 
 
 def recorded(out: str) -> dict[str, str]:
@@ -143,7 +131,7 @@ def test_ctrl_c_as_the_work_is_removed_says_that_the_transfer_is_over(
     over = finished / ".work.over"
     said = f"compoundnet: {finished}: interrupted; the transfer is over, model and report are there"
 
-    def ended(data: str, task: str) -> None:
+    def ended(*_: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(transferring, "_examples", ended)

@@ -9,8 +9,6 @@ import numpy as np
 import pytest
 import torch
 
-from compoundnet.export import random_weights
-from compoundnet.families import named
 from compoundnet.recipes import finetune
 from compoundnet.transferring import choosing, finish, transfer
 from compoundnet.transferring.clock import Clock
@@ -27,11 +25,6 @@ from .labelled import digits
 
 BUDGET = 600.0  # epochs end a transfer here, never the clock
 EPOCHS = 5  # enough for one to be kept
-
-
-@pytest.fixture(scope="module")
-def parent() -> Pretrained:
-    return random_weights(replace(named("tiny"), resolution=32), "tiny")
 
 
 def run(parent: Pretrained, out: Path, say: Callable[[str], None] = lambda line: None) -> Transferred:

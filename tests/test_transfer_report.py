@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Generator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,24 +11,21 @@ from selenium.webdriver.common.by import By
 
 from compoundnet.cli import main
 from compoundnet.data import Memory
-from compoundnet.export import random_weights
-from compoundnet.families import named
 from compoundnet.transferring import finish, transfer
 from compoundnet.transferring.clock import EXPORT_SECONDS
-from compoundnet.weights import load, save
+from compoundnet.weights import Pretrained, load, save
 
-from .labelled import digits
+from .labelled import digits, in_folders
 from .test_serve_page import FLAGS, programs
 
 HOSTILE = "<img src=x onerror=\"document.title='broken'\">&"
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def made(parent: Pretrained, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A finished transfer to classes of which one has a hostile name."""
     held, out = digits(120), tmp_path_factory.mktemp("report") / "out"
     named_badly = Memory(held.pixels, held.labels, (HOSTILE, "one", "two"))
-    parent = random_weights(replace(named("tiny"), resolution=32), "tiny")
     finish(transfer(named_badly, parent, out, budget=EXPORT_SECONDS, epochs=2))
     return out
 
@@ -81,13 +77,10 @@ def test_the_commands_it_names_are_ours_and_the_model_is_there(browser: Chrome, 
 
 
 @pytest.mark.slow
-def test_the_command_makes_the_same_from_a_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    held, data = digits(90), tmp_path / "data"
-    for index, label in enumerate(held.labels):
-        folder = data / held.classes[label]
-        folder.mkdir(parents=True, exist_ok=True)
-        held.image(index).save(folder / f"{index}.png")
-    parent = random_weights(replace(named("tiny"), resolution=32), "tiny")
+def test_the_command_makes_the_same_from_a_folder(
+    parent: Pretrained, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = in_folders(digits(90), tmp_path / "data")
     save(tmp_path / "parent.safetensors", parent.model, parent.weights)
     options = ["--data", str(data), "--model", str(tmp_path / "parent.safetensors"), "--budget", "30s"]
     assert main(["transfer", *options, "--out", str(tmp_path / "out"), "--threads", "1", "--json"]) == 0

@@ -7,30 +7,23 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from compoundnet import load
 from compoundnet.cli import main
-from compoundnet.export import random_weights
-from compoundnet.families import named
 from compoundnet.transferring.place import opened
-from compoundnet.weights import save
+from compoundnet.weights import Pretrained, save
 
-from .labelled import digits
+from .labelled import digits, in_folders
 
 
 @pytest.fixture(scope="module")
-def given(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def given(parent: Pretrained, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folders of pictures and small weights that nobody trained."""
-    root, held = tmp_path_factory.mktemp("given"), digits(300)
-    for index, label in enumerate(held.labels):
-        folder = root / "data" / held.classes[label]
-        folder.mkdir(parents=True, exist_ok=True)
-        held.image(index).save(folder / f"{index}.png")
-    parent = random_weights(replace(named("tiny"), resolution=32), "tiny")
+    root = tmp_path_factory.mktemp("given")
+    in_folders(digits(300), root / "data")
     save(root / "parent.safetensors", parent.model, parent.weights)
     return root
 
@@ -78,12 +71,12 @@ def test_a_killed_and_an_interrupted_transfer_go_on_and_leave_nothing_half_writt
     assert [line for line in err.splitlines() if "about" not in line] == [  # lines of progress left out
         f"compoundnet: {out}: interrupted; the best so far is there; the same command goes on with it"
     ]
-    assert remains(out) == {".work", "model.safetensors"}
+    assert remains(out) == {".work", "model.safetensors", "vetted.json"}
     assert main([*words(given, out), "--json"]) == 0
     done, said = capsys.readouterr()
     assert "going on after epoch" in said
     assert json.loads(done)["pictures"]["found"] == 300
-    assert remains(out) == {"model.safetensors", "report.html", "report.json"}
+    assert remains(out) == {"model.safetensors", "vetted.json", "report.html", "report.json"}
 
 
 def test_what_was_killed_as_it_began_or_ended_is_nothing(tmp_path: Path) -> None:

@@ -1,7 +1,6 @@
 """Transfer with validation pictures of their own: they judge and never train, and no copy of them does."""
 
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,16 +8,14 @@ import pytest
 
 from compoundnet.cli import main
 from compoundnet.data import Memory
-from compoundnet.export import random_weights
-from compoundnet.families import named
 from compoundnet.schema import FieldError
 from compoundnet.transferring import transfer
-from compoundnet.transferring.joining import joined
+from compoundnet.transferring.joining import judged
 from compoundnet.transferring.running import Transferred
 from compoundnet.transferring.splitting import given
 from compoundnet.weights import Pretrained, load, save
 
-from .labelled import digits
+from .labelled import digits, in_folders
 
 TRAIN, LEAKED = 60, (3, 17)  # so many train; of these there is a copy among those that judge
 
@@ -33,11 +30,6 @@ def judges() -> Memory:
     held, rest = digits(), cut(TRAIN, TRAIN + 20)
     pixels = np.concatenate([rest.pixels, held.pixels[list(LEAKED)]])
     return Memory(pixels, np.concatenate([rest.labels, held.labels[list(LEAKED)]]), held.classes)
-
-
-@pytest.fixture(scope="module")
-def parent() -> Pretrained:
-    return random_weights(replace(named("tiny"), resolution=32), "tiny")
 
 
 @pytest.fixture(scope="module")
@@ -93,7 +85,7 @@ def test_the_same_pictures_otherwise_divided_are_another_transfer(done: Transfer
 )
 def test_what_cannot_judge_is_one_line(validation: Memory, problem: str, parent: Pretrained, tmp_path: Path) -> None:
     with pytest.raises(FieldError, match=problem) as caught:
-        joined(digits(), validation)
+        judged(digits(), validation)
     assert "\n" not in str(caught.value)
     with pytest.raises(FieldError, match=problem):
         transfer(digits(), parent, tmp_path / "out", validation=validation)
@@ -113,10 +105,7 @@ def test_the_command_takes_a_folder_with_train_and_val(
     parent: Pretrained, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for part, held in (("train", cut(0, TRAIN)), ("val", judges()), ("test", cut(100, 112))):
-        for index, label in enumerate(held.labels):
-            folder = tmp_path / "data" / part / held.classes[label]
-            folder.mkdir(parents=True, exist_ok=True)
-            held.image(index).save(folder / f"{index}.png")
+        in_folders(held, tmp_path / "data" / part)
     save(tmp_path / "parent.safetensors", parent.model, parent.weights)
     options = ["--data", str(tmp_path / "data"), "--model", str(tmp_path / "parent.safetensors"), "--budget", "39s"]
     assert main(["transfer", *options, "--out", str(tmp_path / "out"), "--threads", "1", "--json"]) == 0

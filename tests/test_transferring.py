@@ -12,8 +12,6 @@ from sklearn.linear_model import LogisticRegression
 
 from compoundnet.data import Memory
 from compoundnet.data.examples import Examples
-from compoundnet.export import random_weights
-from compoundnet.families import named
 from compoundnet.prediction import probabilities
 from compoundnet.recipes import diff, finetune
 from compoundnet.transferring import finish, transfer
@@ -33,11 +31,6 @@ from compoundnet.weights import Pretrained, load
 from .labelled import Damaged, digits, relabelled
 
 BUDGET = EXPORT_SECONDS  # none is left for an export, which takes longest
-
-
-@pytest.fixture(scope="module")
-def parent() -> Pretrained:
-    return random_weights(replace(named("tiny"), resolution=32), "tiny")
 
 
 @pytest.fixture(scope="module")

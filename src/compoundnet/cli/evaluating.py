@@ -102,9 +102,10 @@ def _begin(opening: str, withdraw: Withdraw | None) -> None:
 
 def _examples(data: str, split: Split | None, task: "Task") -> "Examples":
     from compoundnet.data import for_evaluation
+    from compoundnet.data.joining import warnings_of
 
     examples = for_evaluation(data, split, task)
-    for line in getattr(examples, "warnings", ()):
+    for line in warnings_of(examples):
         sys.stderr.write(f"compoundnet: warning: {line}\n")
     return examples
 

@@ -93,6 +93,7 @@ _FLAGS = MappingProxyType(
         "no_recheck": "trust the device file, without measuring a few samples of it again",
         "resume": "go on with the run in --out from its newest state",
         "unchecked": "do not look first for damaged pictures, which are left out, and for copies that judge",
+        "test_judges": "let ImageNet's val/ judge as --val, which is its test set: its figures then choose the weights",
         "compile": "compile the network first: minutes once, then faster steps",
         "tensorboard": "write events for TensorBoard too",
         "again": "look at a run's test pictures though they were looked at before; its events say so",

@@ -49,19 +49,20 @@ def run_of(weights: str) -> "RunFolder | None":
 def require_unseen(weights: str, data: str, examples: "Examples") -> None:
     """Raise ValueError, one line, when half of what is to test a run or more trained or judged it; fewer are said.
 
-    Of a run that did not look at its pictures nobody can say; that is said of data that has no test part of its own.
+    A transfer is a run here. Of one that did not note its pictures nobody can say; that is said of data that has no
+    test part of its own.
     """
     from compoundnet.data.opening import form_of
-    from compoundnet.data.vetting import shared
+    from compoundnet.data.vetting import VETTED, shared
 
-    from .vetting import VETTED, remembered
+    from .vetting import remembered
 
     run = run_of(weights)
     if run is None:
         return
     vetting = remembered(run.path)
     if vetting is None:
-        if run.is_run() and not form_of(data, examples.task).parts:
+        if not form_of(data, examples.task).parts:
             _warn(f"{run.path}: no {VETTED}, so nobody can say whether these pictures trained it or judged it")
         return
     found = shared(vetting, examples)

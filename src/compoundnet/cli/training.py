@@ -23,7 +23,7 @@ from .vetting import vetted
 
 if TYPE_CHECKING:
     from compoundnet.data import Examples, Task
-    from compoundnet.data.opening import Given
+    from compoundnet.data.opening import FitOn, Given
     from compoundnet.training import Host, Trained
 
 T = TypeVar("T")
@@ -35,6 +35,8 @@ def train(
     recipe: str,
     out: str,
     val: str | None = None,
+    fit_on: Literal["train", "trainval"] = "train",
+    test_judges: bool = False,
     task: Literal["multiclass", "multilabel", "regression"] = "multiclass",
     set: str = "",
     batch: Literal["auto"] | None = None,
@@ -57,6 +59,7 @@ def train(
         recipe: the name of a recipe (see recipe list) or its JSON file
         out: the folder of the run: weights, figures, and what it needs to go on
         val: the data that judges, as --data; default: its own validation part, else a tenth of its pictures
+        fit_on: trainval: all pictures but those of the test; without --val none judge, and the last epoch is kept
         task: one class a picture, any number of labels, or numbers; default: one class
         set: settings other than the recipe's, such as epochs=10,batch=64,optimizer.rate=0.02
         batch: auto: the recipe's batch, or the largest power of two that fits into memory; see memory
@@ -71,7 +74,7 @@ def train(
     more = {"compile": compile, "tensorboard": tensorboard}
     try:
         chosen, network, host = _asked(net, recipe, set, seed, {**machine, **more}, lambda: _require_place(out, resume))
-        pictures = _opened(data, val, task, chosen.seed)
+        pictures = _opened(data, val, task, chosen.seed, fit_on, test_judges)
         looked = partial(_looked_at, pictures, Path(out), resume, unchecked)
         network = _fitting(network, pictures.train, net)
         done = _trained(network, chosen, host, looked, pretrained, out, resume, batch == "auto")
@@ -195,13 +198,16 @@ def _value(text: str) -> Any:
         return None if text == "None" else text
 
 
-def _opened(data: str, val: str | None, task: "Task", seed: int) -> "Given":
-    """The pictures that train and those that judge; what is odd about them is said."""
+def _opened(data: str, val: str | None, task: "Task", seed: int, fit_on: "FitOn", test_judges: bool) -> "Given":
+    """The pictures that train and those that judge; what is odd about them is said, and when none judge."""
     from compoundnet.data import for_training
 
-    given = for_training(data, val, task, seed)
+    given = for_training(data, val, task, seed, fit_on=fit_on, test_judges=test_judges)
     for line in given.warnings:
         sys.stderr.write(f"compoundnet: warning: {line}\n")
+    if not len(given.validation):
+        text = f"all {len(given.train):,} pictures train and none judge; the weights of the last epoch are kept"
+        sys.stderr.write(f"compoundnet: {data}: {text}\n")
     return given
 
 
@@ -254,9 +260,12 @@ def _show(done: "Trained", json: bool) -> None:
         return
     names = [name for name in ("epoch", "train_loss", "loss", "top1", "raw_top1", "images_per_s") if name in done.best]
     head = [name.replace("_", " ").capitalize() for name in names]
+    judged = "loss" in done.best
     rows = [("best", done.best), ("last", done.history[-1])]
-    write_table(("", *head), [(what, *(_figure(row[name]) for name in names)) for what, row in rows])
-    write(f"The best weights are in {done.model}; use them with: compoundnet predict PATH --model {done.model}")
+    shown = [(what, *(_figure(row[name]) for name in names)) for what, row in (rows if judged else rows[1:])]
+    write_table(("", *head), shown)
+    kept = "best" if judged else "last"
+    write(f"The {kept} weights are in {done.model}; use them with: compoundnet predict PATH --model {done.model}")
 
 
 def _figure(value: float | None) -> str:

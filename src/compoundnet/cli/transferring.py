@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 def transfer(
     data: str,
+    val: str | None = None,
     model: str = "efficientnet_lite0",
     budget: str = "20m",
     task: Literal["multiclass", "multilabel", "regression"] = "multiclass",
@@ -25,12 +26,14 @@ def transfer(
     threads: int | None = None,
     seed: int = 0,
     resolution: int | None = None,
+    test_judges: bool = False,
     json: bool = False,
 ) -> int:
     """Fit a pretrained network to a folder of labelled pictures within a budget of time, and report on it.
 
     Args:
-        data: a folder with one sub-folder of pictures a class, or train/ and val/ that hold them; or a CSV file
+        data: a folder with one sub-folder a class, ImageNet's, or one of shards; a .csv; or a set (see docs)
+        val: the data that judges, as --data; default: its own validation part, else a share of its pictures
         model: a name with weights (see models) or a weights file; default: efficientnet_lite0
         budget: how long it may take in all, such as 90s, 20m or 2h; default: 20m
         task: one class a picture, any number of labels, or numbers; default: multiclass
@@ -53,7 +56,7 @@ def transfer(
     options["resolution"] = resolution
     say = partial(print, file=sys.stderr) if json else write
     try:
-        train, validation = _examples(data, task)
+        train, validation = _examples(data, val, task, test_judges)
         done = transfer_to(train, model, out, **options, validation=validation, watch=progress, say=say)
         for line in done.pixels.corrupt:
             sys.stderr.write(f"compoundnet: warning: left out: {line}\n")
@@ -82,13 +85,12 @@ def _left(place: "Place") -> str:
     return f"{there}the same command goes on with it"
 
 
-def _examples(data: str, task: "Task") -> "tuple[Examples, Examples | None]":
-    """The pictures that train, and those that judge where the data says which."""
-    from compoundnet.data import listed, parts
+def _examples(data: str, val: str | None, task: "Task", test_judges: bool) -> "tuple[Examples, Examples | None]":
+    """The pictures that train, and those that judge where somebody says which; what is odd about them is said."""
+    from compoundnet.data import for_transfer
+    from compoundnet.data.joining import warnings_of
 
-    if data.endswith(".csv"):
-        return listed(data, task=task), None
-    if task != "multiclass":
-        raise ValueError(f"--task {task} needs a CSV file with the columns path and label, not the folder {data}")
-    found = parts(data)
-    return found["train"], found.get("validation")
+    train, validation = for_transfer(data, val, task, test_judges=test_judges)
+    for line in (*warnings_of(train), *(() if validation is None else warnings_of(validation))):
+        sys.stderr.write(f"compoundnet: warning: {line}\n")
+    return train, validation

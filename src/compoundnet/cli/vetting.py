@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from compoundnet.data.vetting import Vetting
 
 MOST = 100_000  # pictures; of more, comparing them all takes hours
-VETTED = "vetted.json"  # in the folder of a run
 _SKIP = "--unchecked trains without looking"
 Save = Callable[[], None]
 
@@ -49,7 +48,7 @@ def vetted(given: "Given", out: Path, resume: bool) -> "tuple[Given, Save]":
 
 def remembered(out: Path) -> "Vetting | None":
     """What a run's folder says was seen, or None. Raises ValueError, one line, for a malformed file."""
-    from compoundnet.data.vetting import Vetting
+    from compoundnet.data.vetting import VETTED, Vetting
 
     path = out / VETTED
     if not path.is_file():
@@ -86,6 +85,7 @@ def _say(line: str) -> None:
 
 
 def _write(out: Path, found: "Vetting") -> None:
+    from compoundnet.data.vetting import VETTED
     from compoundnet.training.folder import write_whole
 
     write_whole(out / VETTED, json.dumps(encode(found)) + "\n")

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from .opening import every_part as every_part
     from .opening import for_evaluation as for_evaluation
     from .opening import for_training as for_training
+    from .opening import for_transfer as for_transfer
     from .papers import DATASETS as DATASETS
     from .papers import DataSet as DataSet
     from .papers import published as published
@@ -51,6 +52,7 @@ _LAZY = {
     "every_part": "opening",
     "for_evaluation": "opening",
     "for_training": "opening",
+    "for_transfer": "opening",
     "DATASETS": "papers",
     "DataSet": "papers",
     "published": "papers",

@@ -14,14 +14,18 @@ from .cells import elpv
 from .examples import Examples, Task
 from .folders import folder, left_aside, places
 from .ilsvrc import imagenet, is_imagenet
+from .joining import Joined, warnings_of
 from .listing import listed
 from .papers import DATASETS, published
 from .sharding import has_shards, shards
 from .splitting import split as divide
+from .splitting import subset
 
 Part: TypeAlias = Literal["train", "validation", "test"]
+FitOn: TypeAlias = Literal["train", "trainval"]
 HELD_OUT = 0.1  # of the pictures, where nothing else judges
 _PARTS: tuple[Part, ...] = get_args(Part)
+_PACKED = (".gz", ".tgz", ".bz2", ".xz", ".zst", ".zip", ".7z")
 _MINIVAL = MappingProxyType({"train": "train", "validation": "minival", "test": "test"})
 
 
@@ -30,10 +34,12 @@ class Form:
     """Data of one form: the parts that it has, none when it is one whole, and what reads a part (None: the whole).
 
     ``read`` takes the part, the classes that are fixed already or None, and whether one can train on it or need not.
+    ``trainval`` reads training and validation together where the data has that as a part of its own.
     """
 
     parts: tuple[Part, ...]
     read: Callable[[Part | None, Sequence[str] | None, bool], Examples]
+    trainval: Callable[[], Examples] | None = None
 
 
 @dataclass(frozen=True)
@@ -45,20 +51,72 @@ class Given:
     warnings: tuple[str, ...] = ()
 
 
-def for_training(data: str, val: str | None = None, task: Task = "multiclass", seed: int = 0) -> Given:
+def for_training(
+    data: str,
+    val: str | None = None,
+    task: Task = "multiclass",
+    seed: int = 0,
+    *,
+    fit_on: FitOn = "train",
+    test_judges: bool = False,
+) -> Given:
     """The pictures that train and those that judge: of ``val``, else of the data's own validation part, else a tenth.
 
-    Data is the name of a form (``form_of``). That tenth is drawn by ``seed``. Raises ValueError, one line, for what is
-    not there, has another layout, or does not fit the task.
+    Data is the name of a form (``form_of``). That tenth is drawn by ``seed``. With ``fit_on`` "trainval" everything but
+    the test part trains, and without ``val`` none judge: the validation is empty. Raises ValueError, one line, for what
+    is not there, has another layout, or does not fit the task, and for ImageNet's val/ as ``val``, which is its test
+    set, unless ``test_judges``.
     """
+    require_choice(fit_on, get_args(FitOn), "fit_on")
     form = form_of(data, task)
+    if fit_on == "train":
+        train, validation = _judged(form, data, val, task, test_judges)
+    else:
+        train = _trainval(form, data)
+        validation = subset(train, []) if val is None else _judges(val, train, test_judges)
+    if validation is None:
+        return Given(*divide(train, HELD_OUT, seed), warnings_of(train))
+    return Given(train, validation, (*warnings_of(train), *warnings_of(validation)))
+
+
+def for_transfer(
+    data: str, val: str | None = None, task: Task = "multiclass", *, test_judges: bool = False
+) -> tuple[Examples, Examples | None]:
+    """The pictures that train, and those that judge: of ``val``, else of the data's own validation part, else None.
+
+    Data is as for ``for_training``, and so is what is raised.
+    """
+    return _judged(form_of(data, task), data, val, task, test_judges)
+
+
+def _judged(form: Form, data: str, val: str | None, task: Task, test_judges: bool) -> tuple[Examples, Examples | None]:
     train = form.read(_part(form, data, "train"), None, True)
     if val is not None:
-        other = form_of(val, task)
-        return _given(train, other.read(_part(other, val, "validation"), train.classes, False))
-    if "validation" in form.parts:
-        return _given(train, form.read("validation", train.classes, False))
-    return Given(*divide(train, HELD_OUT, seed), _warnings(train))
+        return train, _judges(val, train, test_judges)
+    return train, form.read("validation", train.classes, False) if "validation" in form.parts else None
+
+
+def _judges(val: str, train: Examples, test_judges: bool) -> Examples:
+    """The pictures of other data that judge. Raises ValueError, one line, for those that only test, unless they may."""
+    root = next((path.parent for path in (Path(val).absolute(), Path(val).resolve()) if _is_test(path)), None)
+    if root is not None and not test_judges:
+        remedy = f"leave --val out with --data {root}, so that a part of train/ judges, or allow it with --test-judges"
+        raise ValueError(f"{val}: is ImageNet's test set, by which nothing is chosen; {remedy}")
+    form = form_of(val, train.task)
+    return form.read(_part(form, val, "validation"), train.classes, False)
+
+
+def _is_test(path: Path) -> bool:
+    """Whether a path is val/ of ImageNet as it is unpacked."""
+    return path.name == "val" and path.is_dir() and is_imagenet(path.parent)
+
+
+def _trainval(form: Form, data: str) -> Examples:
+    """Everything but the test part."""
+    if form.trainval is not None:
+        return form.trainval()
+    train = form.read(_part(form, data, "train"), None, True)
+    return Joined(train, form.read("validation", train.classes, False)) if "validation" in form.parts else train
 
 
 def for_evaluation(data: str, split: Part | None = None, task: Task = "multiclass") -> Examples:
@@ -99,6 +157,8 @@ def form_of(data: str, task: Task = "multiclass") -> Form:
     if name in _SETS and not path.exists():
         raise ValueError(f"{data}: no such folder; of the data set, say where it lies: {name}:FOLDER")
     require_multiclass(data, task)
+    if path.suffix.lower() in _PACKED and path.is_file():
+        raise ValueError(f"{data}: is packed, so no picture can be read from its place; unpack it and name the folder")
     if path.suffix == ".tar" or has_shards(path):
         return Form((), lambda part, classes, trainable: shards(path, classes, trainable=trainable))
     if is_imagenet(path):
@@ -142,12 +202,16 @@ def _of_set(name: str, where: str, task: Task) -> Form:
     def part_of(part: Part | None, classes: Sequence[str] | None, trainable: bool) -> Examples:
         return published(name, where, "fit" if halves and part == "train" else part or "train")
 
-    return Form(parts, part_of)
+    return Form(parts, part_of, lambda: published(name, where, "train"))
 
 
 def _ilsvrc(root: Path) -> Form:
     """ImageNet: what judges is the part of train/ that the paper held out, and val/ is its test."""
-    return Form(_PARTS, lambda part, classes, trainable: imagenet(root, _MINIVAL[part or "train"]))
+    return Form(
+        _PARTS,
+        lambda part, classes, trainable: imagenet(root, _MINIVAL[part or "train"]),
+        partial(imagenet, root, "trainval"),
+    )
 
 
 def _part(form: Form, data: str, part: Part) -> Part | None:
@@ -155,11 +219,3 @@ def _part(form: Form, data: str, part: Part) -> Part | None:
     if not form.parts or part in form.parts:
         return part if form.parts else None
     raise ValueError(f"{data}: holds {' and '.join(form.parts)} but no {part} pictures; name data that has them")
-
-
-def _given(train: Examples, validation: Examples) -> Given:
-    return Given(train, validation, (*_warnings(train), *_warnings(validation)))
-
-
-def _warnings(examples: Examples) -> tuple[str, ...]:
-    return getattr(examples, "warnings", ())

@@ -8,6 +8,8 @@ from .comparing import compared
 from .examples import Examples, source_of
 from .looking import UNREADABLE, Look, Progress, digest_of, looks, without
 
+VETTED = "vetted.json"  # in the folder of a run or a transfer: what it has seen
+
 
 @dataclass(frozen=True)
 class Seen:
@@ -75,6 +77,15 @@ def vet(train: Examples, validation: Examples, on_done: Progress = lambda done, 
     return Vetting(_seen(train, first), _seen(validation, second), copies, near)
 
 
+def noted(train: Examples, validation: Examples, on_done: Progress = lambda done, total: None) -> Vetting:
+    """What ``shared`` needs of pictures that somebody looked at already: their digests. Nothing is compared."""
+    count = len(train)
+    total = count + len(validation)
+    first = _noted(train, lambda done, _: on_done(done, total))
+    second = _noted(validation, lambda done, _: on_done(count + done, total))
+    return Vetting(first, second, (), ())
+
+
 def shared(vetting: Vetting, examples: Examples) -> list[str]:
     """The names of those examples whose files are among those that were vetted; files alone count, not pixels."""
     known = {*vetting.train.digests, *vetting.validation.digests}
@@ -85,6 +96,14 @@ def _seen(examples: Examples, found: Sequence[Look]) -> Seen:
     damaged = tuple((look.index, look.error) for look in found if look.error is not None)
     digests = tuple(_short(look.digest) for look in found if look.error is None)
     return Seen(_names_sha256(examples), damaged, digests)
+
+
+def _noted(examples: Examples, on_done: Progress) -> Seen:
+    digests: list[str] = []
+    for index in range(len(examples)):
+        digests.append(_short(digest_of(examples, index)))
+        on_done(index + 1, len(examples))
+    return Seen(_names_sha256(examples), (), tuple(each for each in digests if each))
 
 
 def _short(digest: bytes) -> str:

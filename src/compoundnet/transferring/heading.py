@@ -16,7 +16,7 @@ from compoundnet.data.splitting import strata
 
 from . import linear
 from .choosing import Settings
-from .joining import Joined
+from .joining import Judged
 from .keeping import Best
 from .looking import Look, Pixels
 from .objective import Objective, objective_of
@@ -91,7 +91,7 @@ def head_alone(passing: Passing, seen: Look, engine: str | None = None) -> Head:
 
 def _parts(examples: Examples, groups: list[int], pixels: Pixels, settings: Settings) -> Split:
     """The validation pictures that were given, or else a share of every class."""
-    if isinstance(examples, Joined):
+    if isinstance(examples, Judged):
         return given(pixels.kept >= len(examples.train), pixels.same)
     return split(groups, pixels.same, settings.validation, settings.seed)
 

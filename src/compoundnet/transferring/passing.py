@@ -14,7 +14,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from compoundnet.data.examples import Examples
+from compoundnet.data.splitting import subset
+from compoundnet.data.vetting import noted
 from compoundnet.modules import ConvNet
+from compoundnet.schema import encode
 from compoundnet.training.folder import write_whole
 
 from . import features
@@ -22,6 +25,7 @@ from .choosing import Settings
 from .clock import REPORT_SHARE, Clock
 from .looking import Pixels, read
 from .place import Place
+from .splitting import Split
 from .views import View, views
 
 Watch: TypeAlias = Callable[[str], AbstractContextManager[Callable[[int, int], None]]]
@@ -62,6 +66,21 @@ class Passing:
         kept, same = np.array(known["kept"], np.int64), np.array(known["same"], np.int64)
         self.place.spend(self.clock.elapsed)
         return Pixels(array[: len(kept)], kept, tuple(known["corrupt"]), same)
+
+    def note(self, pixels: Pixels, parts: Split) -> None:
+        """Write down which pictures train and which judge, by their files, unless an earlier run of this work did.
+
+        So nobody takes one of them for a test picture later. What was left out as a copy is neither.
+        """
+        if self.place.vetted.exists():
+            return
+        train, validation = (
+            subset(self.examples, pixels.kept[each].tolist()) for each in (parts.train, parts.validation)
+        )
+        with self.watch("pictures noted") as on_done:
+            found = noted(train, validation, on_done)
+        write_whole(self.place.vetted, json.dumps(encode(found)) + "\n")
+        self.place.spend(self.clock.elapsed)
 
     def engine(self, pictures: int) -> str:
         """The fastest engine, where finding it out takes less than it saves."""

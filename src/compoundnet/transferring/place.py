@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from compoundnet.data.vetting import VETTED
 from compoundnet.training.folder import write_whole
 from compoundnet.training.state import flush
 
@@ -44,6 +45,11 @@ class Place:
     @property
     def figures(self) -> Path:
         return self.folder / "report.json"
+
+    @property
+    def vetted(self) -> Path:
+        """What trained and what judged, by the digests of the files."""
+        return self.folder / VETTED
 
     @property
     def work(self) -> Path:
@@ -126,7 +132,7 @@ class Place:
         nothing happens.
         """
         shutil.rmtree(self.over, ignore_errors=True)
-        for made in (self.model, self.onnx, self.report, self.figures, self.folder):
+        for made in (self.model, self.vetted, self.onnx, self.report, self.figures, self.folder):
             if made.exists():
                 flush(made)
         if self.work.exists():

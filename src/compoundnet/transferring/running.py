@@ -23,7 +23,7 @@ from . import features
 from .choosing import MOST_EPOCHS, Reason, Settings, choose, larger, require_side, shown_size, sized
 from .clock import Clock
 from .heading import Head, head_alone
-from .joining import joined
+from .joining import judged
 from .keeping import Best, keep
 from .looking import Look, Pixels, look, of_all
 from .objective import Objective
@@ -96,7 +96,7 @@ def transfer(
     if resolution is not None:
         require_side(resolution, pretrained.weights.network)
     seen, judges = look(examples), 0 if validation is None else len(validation)
-    whole = examples if validation is None else joined(examples, validation)
+    whole = examples if validation is None else judged(examples, validation)
     settings = choose(seen, pretrained.weights.preprocess, symmetry, seed, epochs, resolution, judges)
     place = opened(out, _identity(whole, pretrained, settings) | ({"validation": judges} if judges else {}))
     clock.spent = place.spent()
@@ -172,6 +172,7 @@ class _Run:
         """The head's network with as many stages trained as the budget allows."""
         parts, objective, before = head.split, head.objective, self.place.state()
         best = head.best if before is None else _kept_before(before, head.best)
+        head.passing.note(head.pixels, parts)
         self._keep(best, objective, head.labels[parts.validation])
         opened_ = self._opening(head.best.model, objective, parts, head.seconds)
         self._say(opened_.reason)
