@@ -1,17 +1,17 @@
-"""Tensor names: ours, and their translation to torchvision, timm and lukemelas, as tables of templates.
+"""Tensor names: ours, and their translation to torchvision, timm, lukemelas and mmpretrain, as tables of templates.
 
 A layout names the ends of a network and the leaves of a block; which table a block takes follows
 from the leaves it unfolds to, so any network whose blocks are listed can be translated, scaled or
 not. Fields of a template: ``i`` and ``stage`` number the stage from 0 and 1, ``j`` the block in
 its stage, ``n`` and ``block`` the block in the network from 0 and 1, ``unit`` and ``next`` the
 layer in its block from 0 and 1 (squeeze-and-excitation is one), ``norm`` the batch norm in its
-block from 1; ``stages`` and ``blocks`` are one more than the counts.
+block from 1; ``stages`` and ``blocks`` are one more than the counts. ``layer`` numbers a layout's
+merged stages from 1, ``m`` the block in its layer from 0; ``layers`` is one more than the count.
 
 Layouts as in torchvision 0.29, timm 1.0 and efficientnet_pytorch 0.7 (its Lite fork too).
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import TypeVar
 
 from compoundnet.cost import by_layer
@@ -19,25 +19,14 @@ from compoundnet.layers import Conv, Leaf, Linear, Norm
 from compoundnet.network import Network
 
 from .errors import CheckpointError, Shape, mismatch
+from .layout import Layout, Table
+from .layout import conv_norm as _conv_norm
+from .names_mm import MMPRETRAIN
 
 T = TypeVar("T")
-Table = Mapping[str, str]
 
 OWN = "compoundnet"
 STEM, CLASSIFIER = "stem.conv", "classifier"
-
-
-@dataclass(frozen=True)
-class Layout:
-    """One way to name a network: templates for its ends, and one table for each kind of block."""
-
-    ends: Table
-    block: str
-    kinds: tuple[Table, ...]
-
-
-def _conv_norm(name: str, conv: str, norm: str) -> Table:
-    return {f"{name}.conv": conv, f"{name}.norm": norm}
 
 
 _TV_DEPTHWISE = _conv_norm("depthwise", "block.{unit}.0", "block.{unit}.1")
@@ -135,6 +124,7 @@ LAYOUTS: Mapping[str, tuple[Layout, ...]] = {
     "torchvision": (_TV_MOBILENET_V2, _TV_EFFICIENTNET, _RESNET),
     "timm": (_TIMM_EFFICIENTNET, _RESNET),
     "lukemelas": (_LUKEMELAS,),
+    "mmpretrain": (MMPRETRAIN,),
 }
 ECOSYSTEMS = (OWN, *LAYOUTS)
 
@@ -190,7 +180,8 @@ def names(network: Network, ecosystem: str) -> dict[str, str]:
 
 def _translate(network: Network, leaves: Mapping[str, Leaf], layout: Layout) -> dict[str, str]:
     """The layers that ``layout`` has names for, ours to theirs."""
-    counts = {"stages": len(network.stages) + 1, "blocks": network.blocks + 1}
+    layers = layout.layers(network)
+    counts = {"stages": len(network.stages) + 1, "blocks": network.blocks + 1, "layers": layers[-1][0] + 1}
     found = {path: layout.ends[path].format(**counts) for path in leaves if path in layout.ends}
     blocks: dict[tuple[int, int], dict[str, Leaf]] = {}
     for path, leaf in leaves.items():
@@ -198,7 +189,8 @@ def _translate(network: Network, leaves: Mapping[str, Leaf], layout: Layout) -> 
             _, i, j, *rest = path.split(".", 3)
             blocks.setdefault((int(i), int(j)), {})["".join(rest)] = leaf
     for n, ((i, j), inside) in enumerate(blocks.items()):
-        fields = {"i": i, "stage": i + 1, "j": j, "n": n, "block": n + 1}
+        layer, before = layers[i]
+        fields = {"i": i, "stage": i + 1, "j": j, "n": n, "block": n + 1, "layer": layer, "m": before + j}
         for path, template in _block(inside, layout).items():
             found[f"stages.{i}.{j}.{path}"] = layout.block.format(**fields) + template
     return found
