@@ -9,6 +9,7 @@ from compoundnet.weights.errors import CheckpointError
 
 from .headers import EXTERNAL, GROUP, LAYOUT, LINK, LINKS_NEW, Message, messages, the
 from .source import Source, number, root
+from .values import place
 
 _DEEPEST = 32
 _SOFT = 2  # the cache type of a soft link's entry
@@ -21,6 +22,7 @@ def datasets(source: Source) -> dict[str, list[Message]]:
     and for damage.
     """
     found: dict[str, list[Message]] = {}
+    places: list[tuple[int, int]] = []
     waiting = [((), root(source))]
     seen: set[int] = set()
     while waiting:
@@ -41,7 +43,17 @@ def datasets(source: Source) -> dict[str, list[Message]]:
             raise CheckpointError(f"refused: {_shown(path)} keeps its values in another file")
         elif LAYOUT in kinds:
             found["/".join(path)] = header
+            places += _place(path, header)
+    source.check_apart(places)
     return dict(sorted(found.items()))
+
+
+def _place(path: Sequence[str], header: Sequence[Message]) -> list[tuple[int, int]]:
+    try:
+        at = place(header)
+    except CheckpointError as error:
+        raise CheckpointError(f"{_shown(path)}: {error}") from None
+    return [at] if at else []
 
 
 def _shown(path: Sequence[str]) -> str:
@@ -104,7 +116,7 @@ def _leaf(source: Source, at: int) -> Iterator[tuple[int, int]]:
     source.expect(at, b"SNOD\x01", "list of a group's objects")
     used = number(source.take(at + 6, 2), 0, 2)
     body = source.take(at + 8, 40 * used)
-    for start in range(0, 40 * used, 40):
+    for start in range(0, len(body), 40):
         if number(body, start + 16, 4) == _SOFT:
             raise CheckpointError("refused: it holds a soft link, which Keras does not write")
         yield number(body, start, 8), number(body, start + 8, 8)

@@ -16,8 +16,11 @@ from .headers import DATASPACE, DATATYPE, FILTERS, LAYOUT, Message, the
 from .source import Source, number
 
 _NOWHERE = 2**64 - 1
+_PIECES = "its values are compressed or in several pieces, which Keras does not write; save it again with Keras"
+_ALIGNED = 4  # bytes; what Keras writes comes in fours, or twos for float16
 _COMPACT, _CONTIGUOUS = 0, 1
-# Sign, exponent and mantissa of the floating-point numbers there are: bit places and widths, and the exponent's bias.
+_FLOAT, _IMPLIED = 1, 2  # the class of a type; a mantissa whose first bit is not stored
+# The kinds of numbers: bytes, place and width of the exponent, place and width of the mantissa, the exponent's bias.
 _FLOATS = {
     (2, 10, 5, 0, 10, 15): "f2",
     (4, 23, 8, 0, 23, 127): "f4",
@@ -42,18 +45,16 @@ class Values:
         return math.prod(self.shape) * self.dtype.itemsize
 
     def read(self, source: Source) -> NDArray[np.generic]:
-        """The numbers, in the machine's byte order; bfloat16 becomes float32."""
+        """The numbers; bfloat16 becomes float32."""
         data = source.take(self.at, self.size) if self.held is None else self.held
         found = np.frombuffer(data, self.dtype).reshape(self.shape)
-        if self.bfloat16:
-            return (found.astype(np.uint32) << 16).view(np.float32)
-        return found.astype(self.dtype.newbyteorder("="), copy=False)
+        return (found.astype(np.uint32) << 16).view(np.float32) if self.bfloat16 else found
 
 
 def values(header: Sequence[Message]) -> Values:
     """What the messages of a dataset's header say. Raises CheckpointError for what is not in one piece."""
     if any(message.kind == FILTERS for message in header):
-        raise CheckpointError("its values are compressed, which Keras does not do; save it again with Keras")
+        raise CheckpointError(_PIECES)
     shape = _shape(the(header, DATASPACE, "dataspaces"))
     dtype, bfloat16 = _dtype(the(header, DATATYPE, "types"))
     at, size, held = _place(the(header, LAYOUT, "layouts"))
@@ -63,7 +64,15 @@ def values(header: Sequence[Message]) -> Values:
         raise CheckpointError(f"damaged: {problem if found.size else f'its shape {shape} has no values'}")
     if held is None and at == _NOWHERE:
         raise CheckpointError("its values were never written")
+    if held is None and at % min(dtype.itemsize, _ALIGNED):
+        raise CheckpointError(f"damaged: its values begin at {at}, between two numbers")
     return found
+
+
+def place(header: Sequence[Message]) -> tuple[int, int] | None:
+    """Where a dataset's numbers stand in the file, and their bytes; None where they are in its header, or nowhere."""
+    at, size, held = _place(the(header, LAYOUT, "layouts"))
+    return None if held is not None or at == _NOWHERE or size == 0 else (at, size)
 
 
 def _shape(data: bytes) -> Shape:
@@ -77,17 +86,16 @@ def _shape(data: bytes) -> Shape:
 
 
 def _dtype(data: bytes) -> tuple[np.dtype, bool]:
+    """The numpy type of an IEEE floating-point number, low byte first, and whether it stands for bfloat16."""
     kind, flags, size = number(data, 0, 1) & 0x0F, number(data, 1, 3), number(data, 4, 4)
-    order = ">" if flags & 1 else "<"
-    if kind == 1 and not flags & 0x40:
-        sign, width = flags >> 8 & 0xFF, number(data, 10, 2)
-        fields = (size, *(number(data, at, 1) for at in (12, 13, 14, 15)), number(data, 16, 4))
-        name = _FLOATS.get(fields)
-        if name and (sign, width, number(data, 8, 2), flags >> 4 & 3) == (8 * size - 1, 8 * size, 0, 2):
-            return np.dtype(f"{order}{'u2' if name == 'bfloat16' else name}"), name == "bfloat16"
-    if kind == 0 and size in (1, 2, 4, 8) and (number(data, 8, 2), number(data, 10, 2)) == (0, 8 * size):
-        return np.dtype(f"{order}{'i' if flags & 8 else 'u'}{size}"), False
-    raise CheckpointError(f"its values are of type class {kind} with {size} bytes, not plain numbers")
+    if kind != _FLOAT or flags & 0x41:
+        raise CheckpointError("its values are no floating-point numbers as Keras writes them")
+    fields = (size, *(number(data, at, 1) for at in (12, 13, 14, 15)), number(data, 16, 4))
+    name = _FLOATS.get(fields)
+    whole = (flags >> 8, number(data, 8, 2), number(data, 10, 2), flags >> 4 & 3)  # sign's place, offset, width, norm
+    if name is None or whole != (8 * size - 1, 0, 8 * size, _IMPLIED):
+        raise CheckpointError(f"its values are floating-point numbers of an unknown kind, {size} bytes each")
+    return np.dtype("<u2" if name == "bfloat16" else f"<{name}"), name == "bfloat16"
 
 
 def _place(data: bytes) -> tuple[int, int, bytes | None]:
@@ -100,4 +108,4 @@ def _place(data: bytes) -> tuple[int, int, bytes | None]:
         return 0, len(held), held
     if kind == _CONTIGUOUS:
         return number(data, 2, 8), number(data, 10, 8), None
-    raise CheckpointError("its values are not in one piece, as Keras writes them; save it again with Keras")
+    raise CheckpointError(_PIECES)
