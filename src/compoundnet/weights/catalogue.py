@@ -147,11 +147,13 @@ def _torchvision(member: str, size: int, resize: int, eps: float = 1e-5) -> Habi
 _TF = Habit(ecosystem="timm", members="*", files="tf_*", padding="same", norm_eps=1e-3)
 _TWIN = "timm's tf_ twin has the same shapes and runs padding 'same' and norm epsilon 0.001"
 _LUKEMELAS = Habit(ecosystem="lukemelas", members="*", padding="same", norm_eps=1e-3, order="crop_then_resize")
+_MMPRETRAIN = replace(_LUKEMELAS, ecosystem="mmpretrain")
 
 
 # The first row that matches counts. Sources: the transforms in torchvision/models/efficientnet.py,
 # mobilenetv2.py and resnet.py; timm/models/efficientnet.py; efficientnet_pytorch's README;
-# tensorflow/tpu preprocessing.py. torchvision's B5-B7 were trained with "same" but run symmetric.
+# tensorflow/tpu preprocessing.py; mmpretrain's configs/efficientnet (its loader turns BGR to RGB, so its means are
+# RGB's). torchvision's B5-B7 were trained with "same" but run symmetric.
 HABITS: tuple[Habit, ...] = (
     _torchvision("efficientnet_b0", 224, 256),
     Habit(
@@ -183,6 +185,11 @@ HABITS: tuple[Habit, ...] = (
     replace(_LUKEMELAS, members="efficientnet_lite*", mean=LITE_MEAN, std=LITE_STD),
     replace(_LUKEMELAS, files="adv-*", mean=HALF, std=HALF),
     _LUKEMELAS,
+    replace(_MMPRETRAIN, members="efficientnet_edgetpu_*", mean=HALF, std=HALF),
+    replace(_MMPRETRAIN, files="*-advprop*", mean=HALF, std=HALF),
+    replace(_MMPRETRAIN, files="*-01norm*", mean=HALF, std=HALF),
+    replace(_MMPRETRAIN, members="efficientnet_l2*", files="*475px*", size=475),
+    _MMPRETRAIN,
     Habit(ecosystem="compoundnet", members="*", padding=None, norm_eps=None, order="crop_then_resize"),
 )
 

@@ -1,9 +1,10 @@
-"""Layout: one way to name a network's tensors, as a value; see ``names`` for its fields' meaning."""
+"""Layout: one way to name the tensors of a network, as templates; see ``names`` for their fields."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from compoundnet.layers import Conv, Leaf, Linear, Norm
+from compoundnet.network import Network
 
 Table = Mapping[str, str]
 COUNTER = "num_batches_tracked"  # the one tensor of ours that only PyTorch keeps
@@ -19,6 +20,7 @@ PYTORCH_TENSORS: Mapping[str, Table] = {
 class Layout:
     """One way to name a network: templates for its ends, and one table for each kind of block.
 
+    With ``merged`` a layer goes on counting through a stage of stride 1, as mmpretrain's do.
     ``tensors`` names the tensors of a layer by its kind (conv, depthwise, linear, norm). With
     ``numbered``, layers that get the same name are told apart as TensorFlow does it: the second is
     followed by ``_1``, the third by ``_2``, in the network's order.
@@ -27,6 +29,7 @@ class Layout:
     ends: Table
     block: str
     kinds: tuple[Table, ...]
+    merged: bool = False
     tensors: Mapping[str, Table] = field(default_factory=lambda: PYTORCH_TENSORS)
     numbered: bool = False
 
@@ -34,6 +37,17 @@ class Layout:
     def counts_batches(self) -> bool:
         """Whether its files hold the batch norms' counters of batches."""
         return COUNTER in self.tensors["norm"]
+
+    def layers(self, network: Network) -> list[tuple[int, int]]:
+        """For each stage, its layer (from 1) and how many blocks of that layer come before the stage."""
+        found: list[tuple[int, int]] = []
+        for i, stage in enumerate(network.stages):
+            if i and self.merged and stage.stride == 1:
+                layer, before = found[-1]
+                found.append((layer, before + network.stages[i - 1].layers))
+            else:
+                found.append((found[-1][0] + 1 if found else 1, 0))
+        return found
 
     def tensor(self, path: str, leaf: Leaf, name: str) -> str:
         """What follows the name of the layer ``leaf``, ours being ``path``, for our tensor ``name``."""
@@ -65,5 +79,5 @@ def _kind(path: str, leaf: Leaf) -> str:
 
 
 def conv_norm(name: str, conv: str, norm: str) -> Table:
-    """The two rows of a convolution and its batch norm."""
+    """The templates of a convolution and its batch norm, by our names of the two."""
     return {f"{name}.conv": conv, f"{name}.norm": norm}

@@ -1,4 +1,4 @@
-"""Tensor names: ours, and their translation to torchvision, timm and lukemelas, as tables of templates.
+"""Tensor names: ours, and their translation to torchvision, timm, lukemelas and mmpretrain, as tables of templates.
 
 Those of Keras and TensorFlow are in ``names_google``.
 
@@ -7,7 +7,8 @@ from the leaves it unfolds to, so any network whose blocks are listed can be tra
 not. Fields of a template: ``i`` and ``stage`` number the stage from 0 and 1, ``j`` the block in
 its stage (``letter``: a for 0), ``n`` and ``block`` the block in the network from 0 and 1, ``unit`` and ``next`` the
 layer in its block from 0 and 1 (squeeze-and-excitation is one), ``norm`` the batch norm in its
-block from 1; ``stages`` and ``blocks`` are one more than the counts.
+block from 1; ``stages`` and ``blocks`` are one more than the counts. ``layer`` numbers a layout's
+merged stages from 1, ``m`` the block in its layer from 0; ``layers`` is one more than the count.
 
 Layouts as in torchvision 0.29, timm 1.0 and efficientnet_pytorch 0.7 (its Lite fork too).
 """
@@ -23,6 +24,7 @@ from .errors import CheckpointError, Shape, mismatch
 from .layout import COUNTER, Layout, Table
 from .layout import conv_norm as _conv_norm
 from .names_google import KERAS, KERAS_NUMBERED, TENSORFLOW
+from .names_mm import MMPRETRAIN
 
 T = TypeVar("T")
 
@@ -124,6 +126,7 @@ LAYOUTS: Mapping[str, tuple[Layout, ...]] = {
     "torchvision": (_TV_MOBILENET_V2, _TV_EFFICIENTNET, _RESNET),
     "timm": (_TIMM_EFFICIENTNET, _RESNET),
     "lukemelas": (_LUKEMELAS,),
+    "mmpretrain": (MMPRETRAIN,),
     "keras": (KERAS,),
     "keras_numbered": (KERAS_NUMBERED,),
     "tensorflow": (TENSORFLOW,),
@@ -188,7 +191,8 @@ def names(network: Network, ecosystem: str) -> dict[str, str]:
 
 def _translate(network: Network, leaves: Mapping[str, Leaf], layout: Layout) -> dict[str, str]:
     """The layers that ``layout`` has names for, ours to theirs."""
-    counts = {"stages": len(network.stages) + 1, "blocks": network.blocks + 1}
+    layers = layout.layers(network)
+    counts = {"stages": len(network.stages) + 1, "blocks": network.blocks + 1, "layers": layers[-1][0] + 1}
     found = {path: layout.ends[path].format(**counts) for path in leaves if path in layout.ends}
     blocks: dict[tuple[int, int], dict[str, Leaf]] = {}
     for path, leaf in leaves.items():
@@ -196,7 +200,9 @@ def _translate(network: Network, leaves: Mapping[str, Leaf], layout: Layout) -> 
             _, i, j, *rest = path.split(".", 3)
             blocks.setdefault((int(i), int(j)), {})["".join(rest)] = leaf
     for n, ((i, j), inside) in enumerate(blocks.items()):
+        layer, before = layers[i]
         fields = {"i": i, "stage": i + 1, "j": j, "letter": chr(ord("a") + j), "n": n, "block": n + 1}
+        fields |= {"layer": layer, "m": before + j}
         for path, template in _block(inside, layout).items():
             found[f"stages.{i}.{j}.{path}"] = layout.block.format(**fields) + template
     return layout.told_apart({path: found[path] for path in leaves if path in found})
