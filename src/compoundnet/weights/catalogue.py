@@ -106,7 +106,8 @@ class Habit:
 
     ``members`` and ``files`` are patterns of our member names and of file names. ``resize`` is the
     shorter side before the crop (None: size + 32), ``size`` the crop (None: the network's). A padding
-    or epsilon of None is the family's own. ``doubt`` says what neither shapes nor file name can tell.
+    or epsilon of None is the family's own. With ``background`` the first of 1001 outputs is no class and is
+    dropped. ``doubt`` says what neither shapes nor file name can tell.
     """
 
     ecosystem: str
@@ -120,6 +121,7 @@ class Habit:
     interpolation: Interpolation = "bicubic"
     mean: Triple = IMAGENET_MEAN
     std: Triple = IMAGENET_STD
+    background: bool = False
     doubt: str = ""
 
     def network(self, network: Network) -> Network:
@@ -148,12 +150,15 @@ _TF = Habit(ecosystem="timm", members="*", files="tf_*", padding="same", norm_ep
 _TWIN = "timm's tf_ twin has the same shapes and runs padding 'same' and norm epsilon 0.001"
 _LUKEMELAS = Habit(ecosystem="lukemelas", members="*", padding="same", norm_eps=1e-3, order="crop_then_resize")
 _MMPRETRAIN = replace(_LUKEMELAS, ecosystem="mmpretrain")
+_KERAS = replace(_LUKEMELAS, ecosystem="keras")
+_AUTHORS = replace(_LUKEMELAS, ecosystem="tensorflow")
+_ADVPROP = "AdvProp's checkpoints look the same and take mean and std 0.5"
 
 
 # The first row that matches counts. Sources: the transforms in torchvision/models/efficientnet.py,
 # mobilenetv2.py and resnet.py; timm/models/efficientnet.py; efficientnet_pytorch's README;
 # tensorflow/tpu preprocessing.py; mmpretrain's configs/efficientnet (its loader turns BGR to RGB, so its means are
-# RGB's). torchvision's B5-B7 were trained with "same" but run symmetric.
+# RGB's); keras's applications/efficientnet.py. torchvision's B5-B7 were trained with "same" but run symmetric.
 HABITS: tuple[Habit, ...] = (
     _torchvision("efficientnet_b0", 224, 256),
     Habit(
@@ -190,6 +195,12 @@ HABITS: tuple[Habit, ...] = (
     replace(_MMPRETRAIN, files="*-01norm*", mean=HALF, std=HALF),
     replace(_MMPRETRAIN, members="efficientnet_l2*", files="*475px*", size=475),
     _MMPRETRAIN,
+    _KERAS,
+    replace(_KERAS, ecosystem="keras_numbered"),
+    replace(_AUTHORS, members="efficientnet_lite*", mean=LITE_MEAN, std=LITE_STD),
+    replace(_AUTHORS, members="efficientnet_edgetpu_*", mean=LITE_MEAN, std=LITE_STD, background=True),
+    replace(_AUTHORS, files="*advprop*", mean=HALF, std=HALF),
+    replace(_AUTHORS, doubt=_ADVPROP),
     Habit(ecosystem="compoundnet", members="*", padding=None, norm_eps=None, order="crop_then_resize"),
 )
 

@@ -16,6 +16,8 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from .errors import CheckpointError, first
+from .keras import SUFFIXES as KERAS_SUFFIXES
+from .keras import read_keras
 
 PICKLED = (".pth", ".pt", ".bin", ".ckpt")
 RECORD_KEY = "compoundnet"  # where our files keep their Weights record, in safetensors' metadata
@@ -33,7 +35,7 @@ class Checkpoint:
 
 
 def load_state(path: str | Path) -> dict[str, Tensor]:
-    """The tensors of a .safetensors, .pth, .pt, .bin or .ckpt file, by name; see ``read_checkpoint``."""
+    """The tensors of a .safetensors, .pth, .pt, .bin, .ckpt, .h5 or .keras file, by name; see ``read_checkpoint``."""
     return dict(read_checkpoint(path).tensors)
 
 
@@ -48,12 +50,16 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
     path = Path(path)
     if not path.is_file():
         raise CheckpointError(f"{path}: {'is a folder, not a file' if path.is_dir() else 'there is no such file'}")
-    if path.suffix != ".safetensors" and path.suffix not in PICKLED:
-        raise CheckpointError(f"{path}: {path.suffix!r} is not one of .safetensors, {', '.join(PICKLED)}")
+    known = (".safetensors", *PICKLED, *KERAS_SUFFIXES)
+    if path.suffix not in known:
+        raise CheckpointError(f"{path}: {path.suffix!r} is not one of {', '.join(known)}")
     if path.stat().st_size == 0:
         raise CheckpointError(f"{path}: the file is empty; download it again")
     if path.suffix == ".safetensors":
         return _read_safetensors(path)
+    if path.suffix in KERAS_SUFFIXES:
+        found = read_keras(path)
+        return Checkpoint({name: torch.from_numpy(array) for name, array in found.tensors.items()}, None, found.notes)
     return _plain(path, _read_pickled(path))
 
 

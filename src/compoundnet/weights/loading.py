@@ -16,8 +16,18 @@ from compoundnet.schema import near
 
 from .catalogue import PACKAGED, habit, known, locate, packaged
 from .errors import CheckpointError
-from .files import PICKLED, Checkpoint, read_checkpoint, sha256, verify, write_safetensors
-from .matching import LoadReport, Recognised, as_stored, fitted, load_into, nearest, recognise
+from .files import KERAS_SUFFIXES, PICKLED, Checkpoint, read_checkpoint, sha256, verify, write_safetensors
+from .matching import (
+    LoadReport,
+    Recognised,
+    as_stored,
+    fitted,
+    headless,
+    load_into,
+    nearest,
+    recognise,
+    without_background,
+)
 from .names import OWN, names
 from .records import Weights, imagenet_classes
 
@@ -42,6 +52,7 @@ class _Source:
     weights: Weights
     ecosystem: str
     assumed: tuple[str, ...] = ()
+    headless: bool = False
 
 
 def load(
@@ -57,8 +68,9 @@ def load(
     """Load weights by a name in the catalogue (``efficientnet_lite0``) or from a file.
 
     A file of ours, or the folder of a training run, holds its record and needs nothing else. For a bare checkpoint
-    (torchvision, timm, lukemelas or our own names) the network is given or recognised; what the file leaves open is
-    taken as its ecosystem publishes it, and stated in the report. Another ``classes`` or
+    (one of ECOSYSTEMS) the network is given or recognised; what the file leaves open is taken as its ecosystem
+    publishes it, and stated in the report. A file without a classifier (Keras's ``_notop``) needs ``classes``.
+    Another ``classes`` or
     ``in_channels`` adapts the model (see ``load_into``). ``dropout`` and ``drop_path`` are as in
     ``build``; ``operators`` adds a user's own operators by name. The random state is left alone.
     Raises CheckpointError (a ValueError), one line, when anything does not fit.
@@ -71,6 +83,10 @@ def load(
     """
     source = _open(name_or_path, network, operators)
     base = source.weights.network
+    if classes is None and source.headless:
+        raise CheckpointError(
+            f"{name_or_path}: the file has no classifier; say how many classes a new one has: classes="
+        )
     wanted = replace(
         base,
         classes=base.classes if classes is None else classes,
@@ -112,7 +128,7 @@ def _open(name_or_path: str | Path, network: Network | None, operators: Mapping[
         verify(path, PACKAGED[name].sha256)
         weights = packaged(name)
         return _Source(read_checkpoint(path), weights, weights.ecosystem)
-    if not path.exists() and path.suffix != ".safetensors" and path.suffix not in PICKLED:
+    if not path.exists() and path.suffix not in (".safetensors", *PICKLED, *KERAS_SUFFIXES):
         raise CheckpointError(_no_such_name(name))
     checkpoint = read_checkpoint(path)
     if checkpoint.record is None:
@@ -147,10 +163,17 @@ def _bare(path: Path, checkpoint: Checkpoint, network: Network | None) -> _Sourc
     member = seen.members[0] if seen.members else "?"
     row = habit(seen.ecosystem, member, path.name)
     published = row.network(network or known()[member])
-    stored = _stored(path, published, seen.ecosystem, checkpoint)
+    stored, table = _stored(path, published, seen.ecosystem, checkpoint)
+    if row.background and stored.classes == _IMAGENET + 1:
+        note = "dropped the first of 1001 outputs, which is the background's"
+        checkpoint = replace(
+            checkpoint, tensors=without_background(checkpoint.tensors, table), notes=(*checkpoint.notes, note)
+        )
+        stored = replace(stored, classes=_IMAGENET)
     assumed = _network_assumed(network, stored, seen, row.doubt)
     network = network or stored
-    classes = imagenet_classes() if network.classes == stored.classes == _IMAGENET else ()
+    no_head = headless(table, checkpoint.tensors)
+    classes = imagenet_classes() if network.classes == stored.classes == _IMAGENET and not no_head else ()
     assumed += ["outputs are ImageNet's 1000 classes in the usual order"] if classes else []
     preprocess = row.preprocess(network)
     norm = "ImageNet's mean and std" if preprocess.mean == IMAGENET_MEAN else f"mean {preprocess.mean[0]:.3g}"
@@ -166,13 +189,15 @@ def _bare(path: Path, checkpoint: Checkpoint, network: Network | None) -> _Sourc
         sha256=sha256(path),
         licence="unknown",
     )
-    return _Source(checkpoint, weights, seen.ecosystem, tuple(assumed))
+    return _Source(checkpoint, weights, seen.ecosystem, tuple(assumed), no_head)
 
 
-def _stored(path: Path, network: Network, ecosystem: str, checkpoint: Checkpoint) -> Network:
+def _stored(path: Path, network: Network, ecosystem: str, checkpoint: Checkpoint) -> tuple[Network, Mapping[str, str]]:
+    """The network as the file has it, and the names of its tensors, ours to theirs."""
     shapes = {name: tuple(tensor.shape) for name, tensor in checkpoint.tensors.items()}
     try:
-        return as_stored(network, names(network, ecosystem), shapes)
+        table = names(network, ecosystem)
+        return as_stored(network, table, shapes), table
     except ValueError as error:
         raise CheckpointError(f"{path}: its names are {ecosystem}'s, but {error}") from None
 
