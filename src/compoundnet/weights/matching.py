@@ -13,6 +13,7 @@ from compoundnet.schema import counted
 
 from .catalogue import known
 from .errors import CheckpointError, Mismatch, Shape, first, mismatch
+from .hints import hint
 from .layout import COUNTER
 from .names import CLASSIFIER, ECOSYSTEMS, LAYOUTS, OWN, STEM, names, shapes
 
@@ -131,8 +132,9 @@ def load_into(model: ConvNet, state: Mapping[str, Tensor], *, ecosystem: str | N
     ``ecosystem`` is recognised from the names when it is not given. Where the network asks for it,
     and only so: another class count, or a checkpoint without a classifier, gets a fresh one (seed 0,
     the released initialisation), another number of input channels an adapted stem (``adapt_stem``),
-    absent batch counters become 0, and tensors take the model's dtype; the report says so. Raises CheckpointError, one line with
-    the missing, extra and misshapen names, for any other difference and for NaN or infinity.
+    absent batch counters become 0, and tensors take the model's dtype; the report says so. Raises
+    CheckpointError, one line with the missing, extra and misshapen names, for any other difference and
+    for NaN or infinity.
     """
     has = _shapes(state)
     ecosystem = ecosystem or _ecosystem(has)
@@ -173,7 +175,7 @@ def fitted(
     counters = [name for name in needs if name not in has and name.endswith(COUNTER)]
     gap = mismatch(needs, has | dict.fromkeys(counters, ()))
     if gap:
-        raise CheckpointError(f"{describe(network)} cannot take it: {gap}; {recognise(state)}")
+        raise CheckpointError(f"{describe(network)} cannot take it: {gap}{hint(gap)}; {recognise(state)}")
     return table, stored, counters
 
 
@@ -189,7 +191,8 @@ def nearest(state: Mapping[str, Tensor], ecosystem: str) -> str:
         needs = _needed(as_stored(network, table, has), table, has)
         found.append((mismatch(_without_counters(needs), has), name))
     gap, name = min(found, key=lambda row: len(row[0]), default=(Mismatch(), ""))
-    return f"the closest is {name}: {gap}" if name and len(gap) < len(has) / 4 else ""
+    close = name and (len(gap) < len(has) / 4 or hint(gap))
+    return f"the closest is {name}: {gap}{hint(gap)}" if close else ""
 
 
 def describe(network: Network) -> str:
