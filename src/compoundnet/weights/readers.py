@@ -120,7 +120,7 @@ def _viewed(data: bytearray, stored: Stored) -> Tensor:
 def read_pickle(path: Path, averaged: bool | None) -> Checkpoint:
     """A pickle that torch.save did not write: refused, by the name of what it would run if there is such."""
     with path.open("rb") as file:
-        Machine(file.read(MAX_BYTES), 0, call, storage).run()
+        Machine(file.read(min(MAX_BYTES, path.stat().st_size)), 0, call, storage).run()
     raise RefusedError("a pickle that PyTorch did not write; save it with torch.save(model.state_dict(), ...)")
 
 

@@ -17,7 +17,7 @@ def read(file: BufferedReader) -> Contents:
     """What an open file holds. Raises DamagedError or RefusedError."""
     length = file.seek(0, 2)
     file.seek(0)
-    head = file.read(MAX_BYTES)
+    head = file.read(min(MAX_BYTES, length))  # a buffer of the size asked for is made at once
     seen: dict[str, Storage] = {}
 
     def keep(identity: object) -> Storage:

@@ -12,7 +12,7 @@ from compoundnet.weights.errors import DamagedError
 
 from .stored import Global, Opaque
 
-MAX_STEPS = 1_000_000  # L2 with optimizer and average takes 400,000
+MAX_STEPS = 500_000  # L2 with its average takes 200,000
 MAX_BYTES = 32 << 20  # of a pickle without its tensors; that of L2 is 0.4 MB
 _LONG_TEXT = 1 << 16  # longer texts stay in the file: no name of a tensor is as long
 _LONG_NUMBER = 16  # bytes
@@ -34,7 +34,10 @@ class Machine:
     def run(self) -> object:
         """The value of the pickle; ``at`` is behind it then. Raises DamagedError, or whatever ``call`` raises."""
         for _ in range(MAX_STEPS):
-            code = self.take(1)[0]
+            if self.at >= self.end:
+                raise DamagedError("its pickle ends too early, or is far too long")
+            code = self.data[self.at]
+            self.at += 1
             if code == _STOP:
                 return self.pop()
             step = _STEPS.get(code)
