@@ -70,9 +70,8 @@ def load(
     A file of ours, or the folder of a training run, holds its record and needs nothing else. For a bare checkpoint
     (one of ECOSYSTEMS) the network is given or recognised; what the file leaves open is taken as its ecosystem
     publishes it, and stated in the report. A file without a classifier (Keras's ``_notop``) needs ``classes``.
-    Another ``classes`` or
-    ``in_channels`` adapts the model (see ``load_into``). ``dropout`` and ``drop_path`` are as in
-    ``build``; ``operators`` adds a user's own operators by name. The random state is left alone.
+    Another ``classes`` or ``in_channels`` adapts the model (see ``load_into``). ``dropout`` and ``drop_path`` are
+    as in ``build``; ``operators`` adds a user's own operators by name. The random state is left alone.
     Raises CheckpointError (a ValueError), one line, when anything does not fit.
 
     >>> print(load("efficientnet_lite0", classes=5).report)
@@ -84,9 +83,7 @@ def load(
     source = _open(name_or_path, network, operators)
     base = source.weights.network
     if classes is None and source.headless:
-        raise CheckpointError(
-            f"{name_or_path}: the file has no classifier; say how many classes a new one has: classes="
-        )
+        raise CheckpointError(f"{name_or_path}: the file has no classifier; give classes= for a new one")
     wanted = replace(
         base,
         classes=base.classes if classes is None else classes,
