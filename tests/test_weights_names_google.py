@@ -101,7 +101,7 @@ BLOCKS = {
     "efficientnet_lite1": (1, 21, 0, False),
     "efficientnet_lite4": (1, 30, 0, False),
     "efficientnet_edgetpu_s": (0, 11, 7, False),
-    "efficientnet_edgetpu_m": (0, 14, 9, False),
+    "efficientnet_edgetpu_m": (0, 14, 10, False),
     "efficientnet_edgetpu_l": (0, 16, 11, False),
 }
 
