@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from .files import read_checkpoint as read_checkpoint
     from .files import sha256 as sha256
     from .files import verify as verify
+    from .keras import KerasFile as KerasFile
+    from .keras import read_keras as read_keras
+    from .keras import write_keras as write_keras
     from .loading import Pretrained as Pretrained
     from .loading import load as load
     from .loading import save as save
@@ -30,12 +33,15 @@ if TYPE_CHECKING:
     from .matching import adapt_stem as adapt_stem
     from .matching import load_into as load_into
     from .matching import recognise as recognise
+    from .tensorflow import from_variables as from_variables
 
-# PyTorch begins here: module -> the names it holds.
+# PyTorch and numpy begin here: module -> the names it holds.
 _LAZY = {
     "files": ("Checkpoint", "load_state", "read_checkpoint", "sha256", "verify"),
+    "keras": ("KerasFile", "read_keras", "write_keras"),
     "loading": ("Pretrained", "load", "save"),
     "matching": ("LoadReport", "Recognised", "adapt_stem", "load_into", "recognise"),
+    "tensorflow": ("from_variables",),
 }
 
 

@@ -88,9 +88,7 @@ def load(
     source = _open(name_or_path, network, operators, averaged)
     base = source.weights.network
     if classes is None and source.headless:
-        raise CheckpointError(
-            f"{name_or_path}: the file has no classifier; say how many classes a new one has: classes="
-        )
+        raise CheckpointError(f"{name_or_path}: the file has no classifier; give classes= for a new one")
     wanted = replace(
         base,
         classes=base.classes if classes is None else classes,
