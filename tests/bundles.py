@@ -119,12 +119,12 @@ class Block:
         return data + bytes([kind]) + struct.pack("<I", crc)
 
 
-def block(entries: Iterable[tuple[bytes, bytes]], interval: int = 16) -> bytes:
+def block(entries: Iterable[tuple[bytes, bytes]]) -> bytes:
     """Entries, each but every 16th without what its key shares with the one before, and the places of those."""
     out, restarts, previous = bytearray(), [], b""
     for index, (key, value) in enumerate(entries):
         shared = 0
-        if index % interval == 0:
+        if index % 16 == 0:
             restarts.append(len(out))
         else:
             while shared < min(len(key), len(previous)) and key[shared] == previous[shared]:

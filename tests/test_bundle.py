@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from compoundnet.weights.bundle import Bundle, is_bundle, read_bundle
+from compoundnet.weights.bundle import Bundle, is_bundle, open_bundle, read_bundle
 from compoundnet.weights.errors import CheckpointError
 
 from . import bundles
@@ -297,6 +297,21 @@ def test_archives_that_are_damaged_or_doubtful_are_one_line(tmp_path: Path) -> N
     header[148:156] = f"{sum(header):06o}\0 ".encode()
     (tmp_path / "size.tar").write_bytes(bytes(header) + unsafe[512:])
     assert not is_bundle(tmp_path / "size.tar")
+
+
+def test_an_open_one_reads_what_is_taken_from_it_and_nothing_else(tmp_path: Path) -> None:
+    prefix = bundle(trained(), shards=16).write(tmp_path / "b0")
+    path = archived(prefix, tmp_path / "b0.tar.gz")
+    with open_bundle(prefix) as opened:
+        for each in prefix.parent.glob("*.data-*"):
+            each.write_bytes(b"")
+        assert list(opened.tensors) == sorted(model(trained()))
+        with pytest.raises(CheckpointError, match=r"model.ckpt-7: model.ckpt-7.data-.* is truncated"):
+            opened.tensors[DENSE]
+        with pytest.raises(KeyError):
+            opened.tensors["another"]
+    with open_bundle(path) as opened:
+        assert np.array_equal(opened.tensors[DENSE], trained()[f"{DENSE}{AVERAGE}"])
 
 
 def test_reading_loads_no_torch_until_tensors_are_asked_for(tmp_path: Path) -> None:

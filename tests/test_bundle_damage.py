@@ -1,5 +1,6 @@
 """Damaged and hostile TensorFlow checkpoints: one line, or the right numbers; no hang, no full memory."""
 
+import struct
 import time
 import tracemalloc
 from dataclasses import replace
@@ -262,11 +263,12 @@ def test_an_index_of_something_else_is_refused(tmp_path: Path, records: dict[byt
 
 
 def test_names_that_share_their_begin_cannot_fill_the_memory(tmp_path: Path) -> None:
-    """Three bytes and a letter each in the file, a thousand in memory."""
-    long = b"n" * 1000
-    names = [(b"", bundles.header()), *((long + f"{n:05}".encode(), b"") for n in range(5000))]
+    """Five bytes each in the file, a thousand in memory."""
+    header = bundles.header()
+    raw = bytes([0, 0, len(header)]) + header + b"\x00" + bundles.varint(1000) + b"\x00" + b"n" * 1000
+    raw += b"".join(bundles.varint(1000) + b"\x05\x00" + f"{n:05}".encode() for n in range(5000))
     prefix = bundle(W).write(tmp_path)
-    index = bundles.Table((Block(tuple(names), bundles.block(names, interval=len(names))),)).to_bytes()
+    index = bundles.Table((Block((), raw + struct.pack("<II", 0, 1)),)).to_bytes()
     assert len(index) < 1 << 16
     (tmp_path / "model.ckpt-7.index").write_bytes(index)
     tracemalloc.start()
