@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import re
 import subprocess
 import sys
 import tarfile
@@ -312,6 +313,19 @@ def test_an_open_one_reads_what_is_taken_from_it_and_nothing_else(tmp_path: Path
             opened.tensors["another"]
     with open_bundle(path) as opened:
         assert np.array_equal(opened.tensors[DENSE], trained()[f"{DENSE}{AVERAGE}"])
+
+
+def test_the_code_on_the_page_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    archived(bundle(trained()).write(tmp_path / "b0"), tmp_path / "efficientnet-b0.tar.gz")
+    monkeypatch.chdir(tmp_path)
+    page = (Path(__file__).parent.parent / "docs/tensorflow.md").read_text()
+    [code] = re.findall(r"```py\n(.*?)```", page, re.DOTALL)
+    exec(code, {})
+    printed = capsys.readouterr().out
+    assert printed.startswith('6 ("read model.ckpt-7, which the file ')
+    assert printed.endswith("\n(3, 3, 3, 8)\n")
 
 
 def test_reading_loads_no_torch_until_tensors_are_asked_for(tmp_path: Path) -> None:
