@@ -285,12 +285,12 @@ def trained(seed: int = 0, averages: bool = True, slots: bool = True) -> dict[st
     }
     found: dict[str, Array] = {"global_step": np.array(7, np.int64)}
     for name, shape in shapes.items():
-        draw = lambda shape=shape: random.standard_normal(shape).astype(np.float32)  # noqa: E731
-        found[name] = draw()
+        names = [name]
         if averages:
-            found[f"{name}{AVERAGE}"] = draw()
+            names.append(f"{name}{AVERAGE}")
         if slots and not name.endswith("moving_variance"):
-            found |= {f"{name}/RMSProp": draw(), f"{name}/RMSProp_1": draw()}
+            names += [f"{name}/RMSProp", f"{name}/RMSProp_1"]
+        found |= {each: random.standard_normal(shape).astype(np.float32) for each in names}
     return found
 
 

@@ -3,12 +3,13 @@
 import struct
 import time
 import tracemalloc
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from compoundnet.weights.bundle import read_bundle
@@ -25,7 +26,7 @@ PACKED = bundle(ARRAYS, packed=True)
 W = {"w": np.arange(12, dtype=np.float32).reshape(4, 3)}
 SPARE = 1 << 20  # bytes beyond twice the files: tables of checksums, Python's own objects
 SECONDS = 5
-FAST = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+FAST = settings(max_examples=100, deadline=None)
 SLOW = settings(FAST, max_examples=1000)
 
 
@@ -144,8 +145,9 @@ def test_every_damage_of_an_archive_is_seen(tmp_path_factory: pytest.TempPathFac
 @pytest.mark.parametrize("check", [_every_damage_is_seen, _every_lie_is_survived, _every_damaged_archive_is_seen])
 @SLOW
 @given(data=st.data())
-def test_a_thousand_of_each(tmp_path_factory: pytest.TempPathFactory, check: object, data: st.DataObject) -> None:
-    assert callable(check)
+def test_a_thousand_of_each(
+    tmp_path_factory: pytest.TempPathFactory, check: Callable[[Path, st.DataObject], None], data: st.DataObject
+) -> None:
     check(tmp_path_factory.mktemp("thousand"), data)
 
 
