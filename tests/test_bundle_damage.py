@@ -179,7 +179,7 @@ LIES: dict[str, tuple[dict[str, object], str]] = {
     "type": ({"dtype": 2}, "but its shape needs 96"),
     "data file": ({"shard": 1}, "'w' is in data file 1, of 1"),
     "checksum": ({"checksum": 1}, "model.ckpt-7.data-00000-of-00001 is damaged: the checksum of 'w' differs"),
-    "rank": ({"shape": (1,) * 9}, "9 dimensions"),
+    "rank": ({"shape": (1,) * 9}, "more than 8 dimensions"),
 }
 
 
@@ -206,7 +206,9 @@ PART_LIES = {
     "unknown": ((((0, 2), ALL), ((2, 1), ALL)), "missing"),
     "outside": ((((0, 2), ALL), ((9, 2), ALL)), "missing"),
     "rank": ((((0, 2),),), "missing"),
-    "too many": ((((0, 2), ALL),) * 257, "257 parts; at most 256"),
+    "too deep": (((ALL,) * 300,), "more than 8 dimensions"),
+    "negative": ((((0, 2), ALL), ((-1 << 62, 2), ALL)), "missing"),
+    "too many": ((((0, 2), ALL),) * 257, "more than 256 parts"),
 }
 
 
@@ -274,7 +276,7 @@ def test_names_that_share_their_begin_cannot_fill_the_memory(tmp_path: Path) -> 
     assert len(index) < 1 << 16
     (tmp_path / "model.ckpt-7.index").write_bytes(index)
     tracemalloc.start()
-    assert "4,194,304 bytes of names" in line(prefix)
+    assert "4,194,304 bytes of them" in line(prefix)
     assert tracemalloc.get_traced_memory()[1] < 8 << 20
     tracemalloc.stop()
 

@@ -131,7 +131,7 @@ def test_what_is_no_message_is_refused(data: bytes) -> None:
         (entry, bundles.number(2, 5), "not a message"),
         (entry, bundles.message(2, bundles.number(3, 1)), "rank"),
         (entry, bundles.message(2, bundles.message(2, bundles.number(1, -1))), "negative"),
-        (entry, bundles.message(2, bundles.message(2, b"") * 9), "9 dimensions"),
+        (entry, bundles.message(2, bundles.message(2, b"") * 9), "more than 8 dimensions"),
     ],
 )
 def test_messages_that_say_what_cannot_be_are_refused(read: Callable[[bytes], object], data: bytes, why: str) -> None:
