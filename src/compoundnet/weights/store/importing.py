@@ -46,7 +46,7 @@ def import_file(
         problem = "is a folder; name a file" if path.is_dir() else "there is no such file"
         raise CheckpointError(f"{path}: {problem}")
     if not is_file_name(path.name):
-        raise CheckpointError(f"{path}: {shown(path.name)} is no plain file name; rename it")
+        raise CheckpointError(f"{shown(path.name)} is no plain file name; rename the file")
     coming = Wanted(name="import", file=path.name, url=path.absolute().as_uri())
     with store.alone(coming, say):
         part = store.part(coming)
