@@ -224,4 +224,4 @@ def _goes_on(response: HTTPResponse, start: int) -> bool:
 def _total(response: HTTPResponse, start: int) -> int | None:
     """The size of the whole file as the server says it; None where it does not."""
     length = response.headers.get("Content-Length", "")
-    return start + int(length) if length.isascii() and length.isdecimal() and len(length) < 16 else None
+    return start + int(length) if length.isascii() and length.isdecimal() and len(length) <= 18 else None
