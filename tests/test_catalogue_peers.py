@@ -24,7 +24,7 @@ def test_timm_publishes_no_more_than_the_catalogue_has() -> None:
 def test_timms_rows_are_its_own(row: Published) -> None:
     config = timm.get_pretrained_cfg(row.called)
     assert config is not None
-    assert row.hub == f"{config.hf_hub_id}{row.called}"
+    assert row.hub == config.hf_hub_id == f"timm/{row.called}"
     assert row.file_name == ((config.url or "").rpartition("/")[2] or "model.safetensors")
     assert (row.licence.lower(), row.classes) == (config.license, config.num_classes)
     size, crop = config.test_input_size or config.input_size, config.test_crop_pct or config.crop_pct

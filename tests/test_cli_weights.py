@@ -19,7 +19,7 @@ FULL = """efficientnet_edgetpu_s.tensorflow.baseline
   Licence: Apache-2.0
   Classes: 1,001, the first is the background
   Padding: same, norm epsilon 0.001
-  Pictures: 224 pixels, bicubic, mean 127/255
+  Pictures: 224 pixels, bicubic, mean 127/255, std 128/255
   Accuracy: top-1 77.23 %, published in tensorflow/tpu models/official/efficientnet/edgetpu/README.md
 """
 

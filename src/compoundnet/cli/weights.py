@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from compoundnet.preprocess import IMAGENET_MEAN, Triple
+from compoundnet.preprocess import IMAGENET_MEAN, IMAGENET_STD, Preprocess, Triple
 from compoundnet.schema import counted, encode, near, shown
 
 from .output import write, write_json, write_table
@@ -111,6 +111,13 @@ def _mean(mean: Triple) -> str:
     return "ImageNet" if mean == IMAGENET_MEAN else f"{255 * mean[0]:g}/255"
 
 
+def _norm(prepared: Preprocess) -> str:
+    """What pictures are normalised by."""
+    if (prepared.mean, prepared.std) == (IMAGENET_MEAN, IMAGENET_STD):
+        return "mean and std of ImageNet"
+    return f"mean {_mean(prepared.mean)}, std {_mean(prepared.std)}"
+
+
 def _hash(row: "Published") -> str:
     return "sha256" if row.sha256 else "md5" if row.md5 else "8 digits" if row.sha256_starts else "-"
 
@@ -138,7 +145,7 @@ def _show(row: "Published") -> None:
         "Licence": row.licence,
         "Classes": f"{classes}, the first is the background" if row.classes == 1001 else classes,
         "Padding": f"{row.padding}, norm epsilon {row.norm_eps:g}",
-        "Pictures": f"{row.resolution} pixels, {prepared.interpolation}, mean {_mean(prepared.mean)}",
+        "Pictures": f"{row.resolution} pixels, {prepared.interpolation}, {_norm(prepared)}",
         "Accuracy": accuracy,
         "Converted from": row.converted_from,
     }

@@ -166,6 +166,7 @@ def _timm(member: str, files: str, size: int, resize: int, norm: Triple | None =
     return row if norm is None else replace(row, mean=norm, std=norm)
 
 
+_SQUASHED = "timm squeezes the whole picture into the square, of which the middle is cut out here"
 # timm's own trainings are evaluated at other sides than the paper's (test_input_size and test_crop_pct in its
 # efficientnet.py), here by the names of their files and of their repositories on the Hugging Face hub.
 _TIMM_OWN = (
@@ -176,7 +177,7 @@ _TIMM_OWN = (
     _timm("efficientnet_b2", "efficientnet_b2[_.]ra*", 288, 288),
     _timm("efficientnet_b3", "efficientnet_b3[_.]ra2*", 320, 320),
     _timm("efficientnet_b4", "efficientnet_b4[_.]ra2*", 384, 384),
-    _timm("efficientnet_b5", "efficientnet_b5[_.]sw_in12k_ft*", 448, 448),
+    replace(_timm("efficientnet_b5", "efficientnet_b5[_.]sw_in12k_ft*", 448, 448), doubt=_SQUASHED),
     _timm("efficientnet_b5", "efficientnet_b5[_.]sw_in12k*", 416, 438),
 )
 _ADVPROP = "AdvProp's checkpoints have the same names and shapes, and take mean 0.5 and std 0.5"
