@@ -20,6 +20,7 @@ from .loopback import Served, serving
 
 DATA = random.Random(5).randbytes(1 << 18)
 SHA = hashlib.sha256(DATA).hexdigest()
+B1 = "efficientnet_b1.torchvision.imagenet1k_v2"
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 Weights: TypeAlias = Callable[..., tuple[int, str, str]]
 
@@ -87,11 +88,13 @@ def test_where_prints_paths_that_a_shell_can_use(weights: Weights, served: Serve
     answer(weights, "fetch", f"{served.url}/w/b0.pth", "--name", "team/b0", "--sha256", SHA)
     code, out, _ = weights("where", "team/b0")
     assert Path(out.removesuffix("\n")).read_bytes() == DATA
-    code, out, err = weights("where", "team/b0", "efficientnet_lite0", "torchvision/efficientnet_b1", "b9")
+    code, out, err = weights(
+        "where", "team/b0", "efficientnet_lite0", "efficientnet_b1.torchvision.imagenet1k_v2", "b9"
+    )
     assert code == 1
     assert len(out.splitlines()) == 2
     assert out.splitlines()[1].endswith("efficientnet-lite0-57934424.pth")
-    assert "compoundnet weights fetch torchvision/efficientnet_b1" in err
+    assert f"compoundnet weights fetch {B1}" in err
     assert "2 of 4 found" in err
 
 
@@ -131,7 +134,7 @@ def test_a_mirror_serves_the_catalogue(weights: Weights, served: Served, monkeyp
     monkeypatch.setenv("COMPOUNDNET_MIRROR", served.url)
     for words in ((), ("--mirror", f"{served.url}/{{host}}")):
         served.files["/download.pytorch.org/models/efficientnet_b0_rwightman-7f5810bc.pth"] = DATA
-        code, _, err = weights("fetch", "torchvision/efficientnet_b0_rwightman", *words)
+        code, _, err = weights("fetch", "efficientnet_b0.torchvision.imagenet1k_v1", *words)
         assert code == 1
         assert SHA in err
         assert "7f5810bc96def8f7552d5b7e68d53c4786f81167d28291b21c0d90e1fca14934" in err
@@ -144,18 +147,22 @@ def test_a_mirror_serves_the_catalogue(weights: Weights, served: Served, monkeyp
     [
         (("fetsch", "x"), "unknown action 'fetsch' of weights; did you mean fetch?"),
         (("fetch",), "takes names or addresses"),
-        (("fetch", "torchvision/efficientnet_b9"), "unknown weights 'torchvision/efficientnet_b9'; did you mean"),
+        (
+            ("fetch", "efficientnet_b9.torchvision.imagenet1k_v1"),
+            "unknown weights 'efficientnet_b9.torchvision.imagenet1k_v1'; did you mean",
+        ),
         (("fetch", "efficientnet_lite0"), "comes in a package"),
         (("fetch", "x", "y", "--sha256", SHA), "one address at a time"),
         (("fetch", "x", "--lock", "a", "--locked", "b"), "cannot be read"),
         (("fetch", "--locked", "none.lock"), "none.lock: cannot be read (No such file or directory)"),
         (("fetch", "x", "--mirror", "nowhere"), "unknown weights 'x'"),
-        (("fetch", "torchvision/efficientnet_b1", "--mirror", "nowhere"), "neither an address"),
+        (("fetch", B1, "--mirror", "nowhere"), "neither an address"),
         (("where", "--mirror", "https://a.example"), "--mirror does not go with weights where"),
-        (("verify", "--name", "x"), "use weights fetch or weights import"),
+        (("verify", "--name", "x"), "--name does not go with weights verify"),
+        (("fetch", "https://a.example/x.pth", "--name", B1), "is a name of the catalogue"),
         (("import",), "takes a file"),
         (("import", "a", "b", "--name", "x"), "one at a time"),
-        ((), "REQUEST is missing"),
+        ((), "ASK is missing"),
     ],
 )
 def test_wrong_usage_is_one_line_and_code_2(weights: Weights, words: tuple[str, ...], problem: str) -> None:
@@ -168,7 +175,7 @@ def test_wrong_usage_is_one_line_and_code_2(weights: Weights, words: tuple[str, 
 
 def test_the_whole_command_needs_no_torch(tmp_path: Path) -> None:
     code = (
-        "import sys; from compoundnet.cli import main; main(['weights', 'where', 'torchvision/efficientnet_b1']);"
+        "import sys; from compoundnet.cli import main; main(['weights', 'where', 'b1']);"
         "main(['weights', 'verify']); sys.exit(bool({'torch', 'numpy', 'huggingface_hub'} & set(sys.modules)))"
     )
     environ = {**os.environ, "COMPOUNDNET_CACHE": str(tmp_path)}

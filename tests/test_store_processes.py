@@ -142,7 +142,11 @@ def test_no_socket_is_opened_offline(tmp_path: Path) -> None:
     command = "import sys; from compoundnet.cli import main; sys.exit(main(sys.argv[1:]))"
     environ = {"COMPOUNDNET_CACHE": str(tmp_path), "COMPOUNDNET_OFFLINE": "1", "PATH": "", "HOME": str(tmp_path)}
     environ["PYTHONPATH"] = ":".join(sys.path)
-    names = ["hf://timm/efficientnet_b0.ra_in1k/model.safetensors", "torchvision/efficientnet_b1", "http://[::1]/x.pth"]
+    names = [
+        "hf://timm/efficientnet_b0.ra_in1k/model.safetensors",
+        "efficientnet_b1.torchvision.imagenet1k_v2",
+        "http://[::1]/x.pth",
+    ]
 
     def run(*names: str, **changes: str) -> subprocess.CompletedProcess[str]:
         words = [sys.executable, "-c", NO_SOCKET + command, "weights", "fetch", *names]

@@ -22,14 +22,14 @@ def fetch(
     lock: str | None = None,
     locked: str | None = None,
     mirror: str | None = None,
-    name: str = "",
-    sha256: str = "",
+    name: str | None = None,
+    sha256: str | None = None,
 ) -> int:
     """Fetch the named weights; what fails is named, and the others are done."""
     from compoundnet.weights.store import access, add_to_lock, default_store
     from compoundnet.weights.store import fetch as fetched
 
-    wanted, how, store = _wanted(names, locked, name, sha256), access(mirror), default_store()
+    wanted, how, store = _wanted(names, locked, name or "", sha256 or ""), access(mirror), default_store()
     if lock is not None and locked is not None:
         raise ValueError("--lock notes what is fetched, --locked says what to fetch; give one of them")
     found: list[Fetched] = []
@@ -44,10 +44,7 @@ def fetch(
         write_json([{**encode(each.stored), "path": str(each.path), "new": each.new} for each in found])
     else:
         for each in found:
-            what = "fetched" if each.new else "is there"
-            write(
-                f"{each.stored.name}: {what}, {_size(each.stored.bytes)}, SHA-256 {each.stored.sha256}\n  {each.path}"
-            )
+            _file(each.stored, "fetched" if each.new else "is there", each.path)
     return _outcome(len(found), len(wanted), "fetched")
 
 
@@ -127,7 +124,7 @@ def where(names: Sequence[str], *, json: bool) -> int:
     return _outcome(len(found), len(names), "found")
 
 
-def bring(files: Sequence[str], *, json: bool, name: str = "", lock: str | None = None) -> int:
+def bring(files: Sequence[str], *, json: bool, name: str | None = None, lock: str | None = None) -> int:
     """Take local files into the store, each as what its hash says it is."""
     from compoundnet.weights.store import add_to_lock, default_store, import_file
 
@@ -138,7 +135,7 @@ def bring(files: Sequence[str], *, json: bool, name: str = "", lock: str | None 
     store, found = default_store(), []
     for each in files:
         with _next_one():
-            found.append(import_file(each, name=name, store=store, say=_say))
+            found.append(import_file(each, name=name or "", store=store, say=_say))
             if lock is not None:
                 add_to_lock(lock, [found[-1].stored], store)
     if json:

@@ -149,10 +149,57 @@ _TWIN = "timm's tf_ twin has the same shapes and runs padding 'same' and norm ep
 _LUKEMELAS = Habit(ecosystem="lukemelas", members="*", padding="same", norm_eps=1e-3, order="crop_then_resize")
 
 
+def _released(
+    ecosystem: str,
+    members: str = "*",
+    files: str = "*",
+    norm: tuple[Triple, Triple] = (IMAGENET_MEAN, IMAGENET_STD),
+    doubt: str = "",
+) -> Habit:
+    """The authors' own evaluation, in the hands of others."""
+    row = replace(_LUKEMELAS, ecosystem=ecosystem, members=members, files=files, doubt=doubt)
+    return replace(row, mean=norm[0], std=norm[1])
+
+
+def _timm(member: str, files: str, size: int, resize: int, norm: Triple | None = None) -> Habit:
+    row = Habit(ecosystem="timm", members=member, files=files, size=size, resize=resize)
+    return row if norm is None else replace(row, mean=norm, std=norm)
+
+
+_SQUASHED = "timm squeezes the whole picture into the square, of which the middle is cut out here"
+# timm's own trainings are evaluated at other sides than the paper's (test_input_size and test_crop_pct in its
+# efficientnet.py), here by the names of their files and of their repositories on the Hugging Face hub.
+_TIMM_OWN = (
+    _timm("efficientnet_b0", "efficientnet_b0[_.]ra4*", 256, 256, HALF),
+    _timm("efficientnet_b1", "efficientnet_b1[_.]ra4*", 288, 288, HALF),
+    _timm("efficientnet_b1", "efficientnet_b1-533bc792*", 256, 256),
+    _timm("efficientnet_b1", "efficientnet_b1[_.]ft*", 256, 256),
+    _timm("efficientnet_b2", "efficientnet_b2[_.]ra*", 288, 288),
+    _timm("efficientnet_b3", "efficientnet_b3[_.]ra2*", 320, 320),
+    _timm("efficientnet_b4", "efficientnet_b4[_.]ra2*", 384, 384),
+    replace(_timm("efficientnet_b5", "efficientnet_b5[_.]sw_in12k_ft*", 448, 448), doubt=_SQUASHED),
+    _timm("efficientnet_b5", "efficientnet_b5[_.]sw_in12k*", 416, 438),
+)
+_ADVPROP = "AdvProp's checkpoints have the same names and shapes, and take mean 0.5 and std 0.5"
+# configs/efficientnet in mmpretrain; keras/applications/efficientnet.py and its weight_update_util.py; tensorflow/tpu,
+# where the folder of a download tells AdvProp and nothing inside it does.
+_AFTER_THE_AUTHORS = (
+    _released("mmpretrain", files="*-advprop_*", norm=(HALF, HALF)),
+    _released("mmpretrain", "efficientnet_edgetpu_*", norm=(HALF, HALF)),
+    _released("mmpretrain"),
+    _released("keras"),
+    _released("tensorflow", "efficientnet_lite*", norm=(LITE_MEAN, LITE_STD)),
+    _released("tensorflow", "efficientnet_edgetpu_*", norm=(LITE_MEAN, LITE_STD)),
+    _released("tensorflow", files="*advprop*", norm=(HALF, HALF)),
+    _released("tensorflow", doubt=_ADVPROP),
+)
+
+
 # The first row that matches counts. Sources: the transforms in torchvision/models/efficientnet.py,
 # mobilenetv2.py and resnet.py; timm/models/efficientnet.py; efficientnet_pytorch's README;
 # tensorflow/tpu preprocessing.py. torchvision's B5-B7 were trained with "same" but run symmetric.
 HABITS: tuple[Habit, ...] = (
+    *_TIMM_OWN,
     _torchvision("efficientnet_b0", 224, 256),
     Habit(
         ecosystem="torchvision",
@@ -184,6 +231,7 @@ HABITS: tuple[Habit, ...] = (
     replace(_LUKEMELAS, files="adv-*", mean=HALF, std=HALF),
     _LUKEMELAS,
     Habit(ecosystem="compoundnet", members="*", padding=None, norm_eps=None, order="crop_then_resize"),
+    *_AFTER_THE_AUTHORS,
 )
 
 

