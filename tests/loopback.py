@@ -31,6 +31,7 @@ class Served:
     redirects: dict[str, str] = field(default_factory=dict)
     headers: dict[str, str] = field(default_factory=dict)
     drip: float = 0.0
+    reason: str | None = None
     asked: list[tuple[str, str, str]] = field(default_factory=list)  # method, path, Range
     sent: int = 0
     url: str = ""
@@ -66,7 +67,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._file(served.files[self.path], wanted, body)
 
     def _plain(self, status: int, headers: dict[str, str] | None = None) -> None:
-        self.send_response(status)
+        self.send_response(status, self.served.reason)
         for name, value in {"Content-Length": "0", **self.served.headers, **(headers or {})}.items():
             self.send_header(name, value)
         self.end_headers()

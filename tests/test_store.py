@@ -58,9 +58,9 @@ def brought(tmp_path: Path) -> Path:
     return path
 
 
-def refused(path: Path, store: Store, **options: str) -> str:
+def refused(path: Path, store: Store, name: str = "") -> str:
     with pytest.raises(CheckpointError) as caught:
-        import_file(path, store=store, rows=ROWS, **options)
+        import_file(path, store=store, rows=ROWS, name=name)
     assert store.blobs() == []
     assert "\n" not in str(caught.value)
     return str(caught.value)

@@ -49,7 +49,7 @@ def test_a_stored_file_that_was_changed_is_not_loaded(tiny: Path) -> None:
     data = bytearray(path.read_bytes())
     data[-1] ^= 1
     path.write_bytes(data)
-    with pytest.raises(CheckpointError, match="SHA-256 is .*, expected .*; the file is damaged"):
+    with pytest.raises(CheckpointError, match=r"SHA-256 is .*, expected .*; the file is damaged"):
         load("team/tiny")
 
 

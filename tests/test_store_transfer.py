@@ -20,6 +20,10 @@ HOW = Access(pause=0.001, timeout=0.5, attempts=3)
 CUT = 300_000
 
 
+def sha(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
 @pytest.fixture
 def served() -> Iterator[Served]:
     with serving({"/w/b0.pth": DATA}) as found:
@@ -31,13 +35,11 @@ def store(tmp_path: Path) -> Store:
     return Store(tmp_path / "store")
 
 
-def sha(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()
-
-
-def b0(served: Served, **changes: object) -> Wanted:
-    fields: dict[str, object] = {"sha256": sha(DATA), **changes}
-    return Wanted(name="b0", file="b0.pth", url=f"{served.url}/w/b0.pth", **fields)  # pyrefly: ignore
+def b0(
+    served: Served, sha256: str = sha(DATA), md5: str = "", sha256_prefix: str = "", bytes: int | None = None
+) -> Wanted:
+    url = f"{served.url}/w/b0.pth"
+    return Wanted(name="b0", file="b0.pth", url=url, sha256=sha256, md5=md5, sha256_prefix=sha256_prefix, bytes=bytes)
 
 
 def is_whole(found: Fetched, store: Store) -> bool:
@@ -116,6 +118,13 @@ def test_errors_of_the_moment_are_tried_again_and_others_are_not(served: Served,
     assert len(served.asked) == 1
 
 
+def test_what_a_server_says_does_not_steer_the_terminal(served: Served, store: Store) -> None:
+    served.statuses, served.reason = [403], "no \x1b[31mentry"
+    text = refused(b0(served), store)
+    assert text.isprintable()
+    assert "answers 403 ('no \\x1b[31mentry')" in text
+
+
 def test_a_server_may_say_how_long_to_wait(served: Served, store: Store) -> None:
     served.statuses, served.headers = [429], {"Retry-After": "0"}
     said: list[str] = []
@@ -130,11 +139,11 @@ def test_attempts_that_bring_nothing_end(served: Served, store: Store) -> None:
     assert re.search(r"could not be fetched: .* 500 .*; check the network, name a mirror .*weights import FILE", text)
 
 
-@pytest.mark.parametrize("hashes", [{"sha256": sha(OTHER)}, {"sha256": "", "md5": "0" * 32}])
-def test_other_bytes_are_deleted_and_both_hashes_named(served: Served, store: Store, hashes: dict[str, str]) -> None:
-    text = refused(b0(served, **hashes), store)
-    expected = hashes["sha256"] or hashes["md5"]
-    found = sha(DATA) if hashes["sha256"] else hashlib.md5(DATA, usedforsecurity=False).hexdigest()
+@pytest.mark.parametrize(("sha256", "md5"), [(sha(OTHER), ""), ("", "0" * 32)])
+def test_other_bytes_are_deleted_and_both_hashes_named(served: Served, store: Store, sha256: str, md5: str) -> None:
+    text = refused(b0(served, sha256=sha256, md5=md5), store)
+    expected = sha256 or md5
+    found = sha(DATA) if sha256 else hashlib.md5(DATA, usedforsecurity=False).hexdigest()
     assert expected in text
     assert found in text
     assert size(store.root / "parts") == 0
@@ -142,8 +151,8 @@ def test_other_bytes_are_deleted_and_both_hashes_named(served: Served, store: St
 
 def test_the_first_digits_of_a_hash_are_enough_to_notice_other_bytes(served: Served, store: Store) -> None:
     digits = sha(DATA)[:8]
-    assert is_whole(fetch(b0(served, sha256="", sha256_prefix=digits), store=store, how=HOW), store)
-    wrong = replace(b0(served, sha256="", sha256_prefix=sha(OTHER)[:8]), name="b1", file="b1.pth")
+    assert is_whole(fetch(b0(served, sha256="", digits=digits), store=store, how=HOW), store)
+    wrong = replace(b0(served, sha256="", digits=sha(OTHER)[:8]), name="b1", file="b1.pth")
     with pytest.raises(CheckpointError, match=f"SHA-256 is {sha(DATA)}, expected one that begins with"):
         fetch(wrong, store=store, how=HOW)
 
@@ -226,7 +235,7 @@ def test_chunks_that_are_cut_are_gone_on_with(served: Served, store: Store) -> N
 @pytest.mark.parametrize("chunked", [True, False])
 def test_a_file_of_another_size_is_refused_before_more_of_it_comes(served: Served, store: Store, chunked: bool) -> None:
     served.chunked = chunked
-    text = refused(b0(served, bytes=len(DATA) // 4), store)
+    text = refused(b0(served, size=len(DATA) // 4), store)
     assert "expected" in text
     served.sent, served.drip = 0, 0.01
     assert "the limit" in refused(b0(served), store, replace(HOW, most=1 << 17))

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from compoundnet.weights.errors import CheckpointError
 
 from .access import Access, hub_file, require_reachable
-from .problems import TRY
+from .problems import TRY, words
 from .wanting import Wanted
 
 _SHA256, _HEX = 64, frozenset("0123456789abcdef")
@@ -40,8 +40,7 @@ def resolved(wanted: Wanted, how: Access) -> Resolved:
     except CheckpointError:
         raise
     except Exception as error:  # its own, and those of what it is built on
-        told = " ".join(str(error).split())[:160] or type(error).__name__
-        raise CheckpointError(f"{wanted.name}: {wanted.url}: {told}; {TRY}") from None
+        raise CheckpointError(f"{wanted.name}: {wanted.url}: {words(error)}; {TRY}") from None
     commit = about.commit_hash or hub.revision
     tag = about.etag or ""
     sha256 = tag if len(tag) == _SHA256 and set(tag) <= _HEX else ""

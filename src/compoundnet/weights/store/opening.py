@@ -1,7 +1,7 @@
 """What opens an address: http and https only, and no redirection to anything that is less safe."""
 
-from http.client import HTTPMessage
-from typing import IO
+from http.client import HTTPMessage, HTTPResponse
+from typing import IO, cast
 from urllib.error import HTTPError
 from urllib.parse import urljoin
 from urllib.request import (
@@ -51,11 +51,11 @@ def _host(url: str) -> str:
     return Request(url).host  # noqa: S310 - nothing is opened
 
 
-def opener(url: str, who: str) -> OpenerDirector:
-    """What opens an address; the environment's proxies are used, but not for this machine."""
+def opened(request: Request, who: str, timeout: float) -> HTTPResponse:
+    """The server's answer; the environment's proxies are used, but not for this machine. Raises as urllib does."""
     found = OpenerDirector()
     handlers = (
-        ProxyHandler({} if is_loopback(url) else None),
+        ProxyHandler({} if is_loopback(request.full_url) else None),
         HTTPHandler(),
         HTTPSHandler(),
         HTTPDefaultErrorHandler(),
@@ -64,4 +64,4 @@ def opener(url: str, who: str) -> OpenerDirector:
     )
     for handler in handlers:
         found.add_handler(handler)
-    return found
+    return cast("HTTPResponse", found.open(request, timeout=timeout))

@@ -29,7 +29,7 @@ class Transient(Exception):  # noqa: N818 - it is no error until the attempts ar
 def explained(wanted: Wanted, url: str, error: Exception) -> Exception:
     """An error of the network: Transient where another attempt may do, else CheckpointError."""
     if isinstance(error, HTTPError):
-        answer = f"{_host(url)} answers {error.code} ({error.reason})"
+        answer = f"{_host(url)} answers {error.code} ({words(error.reason)})"
         if error.code in _AGAIN:
             return Transient(answer, _asked_to_wait(error.headers.get("Retry-After", "")))
         return CheckpointError(f"{wanted.name}: {answer} for {url}; {TRY}")
@@ -41,7 +41,7 @@ def explained(wanted: Wanted, url: str, error: Exception) -> Exception:
         return Transient("the connection closed before the end")
     if isinstance(reason, TimeoutError):
         return Transient(f"{_host(url)} does not answer")
-    return Transient(f"no connection to {_host(url)} ({_words(reason)})")
+    return Transient(f"no connection to {_host(url)} ({words(reason)})")
 
 
 def after_attempts(wanted: Wanted, url: str, error: Transient, kept: int) -> CheckpointError:
@@ -80,6 +80,8 @@ def _host(url: str) -> str:
     return urlsplit(url).hostname or url
 
 
-def _words(reason: object) -> str:
+def words(reason: object) -> str:
+    """What somebody else says of an error: on one line, short, and without what would steer a terminal."""
     text = reason.strerror if isinstance(reason, OSError) and reason.strerror else str(reason)
-    return " ".join(text.split())[:120] or type(reason).__name__
+    line = " ".join(text.split())[:160] or type(reason).__name__
+    return line if line.isprintable() else ascii(line)

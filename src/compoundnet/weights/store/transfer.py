@@ -17,7 +17,7 @@ from compoundnet.weights.errors import CheckpointError
 
 from .access import Access
 from .folder import FULL, Say, Store, discard, no_room, write_beside
-from .opening import opener
+from .opening import opened
 from .problems import Transient, after_attempts, explained
 from .wanting import Wanted
 
@@ -93,7 +93,7 @@ class Transfer:
                 headers["If-Range"] = begun.mark
         request = Request(self.url, headers=headers)  # noqa: S310 - access.py let the scheme pass
         try:
-            with opener(self.url, self.wanted.name).open(request, timeout=self.how.timeout) as response:
+            with opened(request, self.wanted.name, self.how.timeout) as response:
                 self._check_kind(response)
                 mark = _mark(response)
                 if start and response.status == 206 and begun is not None and known and mark not in ("", begun.mark):
