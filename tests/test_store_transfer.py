@@ -35,11 +35,9 @@ def store(tmp_path: Path) -> Store:
     return Store(tmp_path / "store")
 
 
-def b0(
-    served: Served, sha256: str = sha(DATA), md5: str = "", sha256_prefix: str = "", bytes: int | None = None
-) -> Wanted:
+def b0(served: Served, sha256: str = sha(DATA), md5: str = "", digits: str = "", size: int | None = None) -> Wanted:
     url = f"{served.url}/w/b0.pth"
-    return Wanted(name="b0", file="b0.pth", url=url, sha256=sha256, md5=md5, sha256_prefix=sha256_prefix, bytes=bytes)
+    return Wanted(name="b0", file="b0.pth", url=url, sha256=sha256, md5=md5, sha256_prefix=digits, bytes=size)
 
 
 def is_whole(found: Fetched, store: Store) -> bool:
