@@ -82,6 +82,16 @@ def test_a_name_says_what_a_row_is() -> None:
         assert "//" not in row.source + row.file
 
 
+def test_every_file_has_an_address_but_those_that_come_as_packages() -> None:
+    assert {row.member for row in ROWS if not row.url} == set(PACKAGED)
+    assert len({row.url for row in ROWS if row.url}) == len(ROWS) - len(PACKAGED)
+    for row in ROWS:
+        assert row.url.endswith(row.file_name) or not row.url
+    assert every_published()["efficientnet_b1.timm.ra4"].url.startswith(
+        "hf://timm/efficientnet_b1.ra4_e3600_r240_in1k/"
+    )
+
+
 def test_hashes_are_hashes_and_belong_to_one_file() -> None:
     known = [digest for row in ROWS for digest in (row.sha256_starts, row.md5) if digest]
     without = [row for row in ROWS if row.ecosystem == "tensorflow" or row.file_name == "model.safetensors"]

@@ -14,7 +14,7 @@ from compoundnet.weights import every_published
 FULL = """efficientnet_edgetpu_s.tensorflow.baseline
   Network: efficientnet_edgetpu_s, called efficientnet-edgetpu-S
   Method: baseline: the authors', with the preprocessing of ResNet; of Lite and EdgeTPU the only one
-  File: efficientnet-edgetpu-S.tar.gz
+  File: https://storage.googleapis.com/cloud-tpu-checkpoints/efficientnet/efficientnet-edgetpu-S.tar.gz
   Published by: tensorflow/tpu
   Licence: Apache-2.0
   Classes: 1,001, the first is the background
@@ -74,8 +74,8 @@ def test_nothing_that_has_all_of_it_is_an_answer(capsys: pytest.CaptureFixture[s
     ("words", "problem"),
     [
         (["lst"], "unknown action 'lst' of weights; did you mean list?"),
-        (["list", "efficientnet_b0"], "weights list takes no names, got 1 name; see --help"),
-        ([], "ASK is missing; try --help"),
+        (["list", "efficientnet_b0"], "weights list takes no names, got 1 name; filter with --member or others"),
+        ([], "REQUEST is missing; try --help"),
         (
             ["list", "--member", "efficientnet_b10"],
             "unknown member 'efficientnet_b10' of published weights; did you mean",

@@ -46,6 +46,20 @@ UNLISTED: tuple[tuple[str, str], ...] = (
     ("timm's efficientnet_b1_pruned, b2_pruned and b3_pruned", "channels removed one by one, no stage has one width"),
     ("EfficientNetV2 and EfficientNet-X", "other families"),
 )
+# Where a source keeps its downloads, what a row's file stands behind. What comes as a Python package has no address.
+PLACES: Mapping[str, str] = MappingProxyType(
+    {
+        "tensorflow/tpu": "https://storage.googleapis.com/cloud-tpu-checkpoints/efficientnet/",
+        "keras-team/keras": "https://storage.googleapis.com/keras-applications/",
+        "pytorch/vision": "https://download.pytorch.org/models/",
+        "huggingface/pytorch-image-models": (
+            "https://github.com/huggingface/pytorch-image-models/releases/download/v0.1-weights/"
+        ),
+        "timm on the Hugging Face hub": "hf://timm/",
+        "lukemelas/EfficientNet-PyTorch": "https://github.com/lukemelas/EfficientNet-PyTorch/releases/download/1.0/",
+        "open-mmlab/mmpretrain": "https://download.openmmlab.com/mmclassification/v0/efficientnet/",
+    }
+)
 _PREFIX = re.compile(r"-([0-9a-f]{8})\.pth$")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
@@ -91,6 +105,14 @@ class Published:
     def file_name(self) -> str:
         """The file's own name, without the folders before it."""
         return self.file.rpartition("/")[2]
+
+    @property
+    def url(self) -> str:
+        """Where the file is downloaded, https or ``hf://owner/repository/file`` of the Hugging Face hub; "" if nowhere.
+
+        It is as the publishers' own code has it; nobody here looked whether it still answers.
+        """
+        return PLACES[self.source] + self.file if self.source in PLACES else ""
 
     @property
     def sha256_starts(self) -> str:
