@@ -146,15 +146,6 @@ def _torchvision(member: str, size: int, resize: int, eps: float = 1e-5) -> Habi
     return Habit(ecosystem="torchvision", members=member, norm_eps=eps, size=size, resize=resize)
 
 
-_TF = Habit(ecosystem="timm", members="*", files="tf_*", padding="same", norm_eps=1e-3)
-_TWIN = "timm's tf_ twin has the same shapes and runs padding 'same' and norm epsilon 0.001"
-_LUKEMELAS = Habit(ecosystem="lukemelas", members="*", padding="same", norm_eps=1e-3, order="crop_then_resize")
-_MMPRETRAIN = replace(_LUKEMELAS, ecosystem="mmpretrain")
-_KERAS = replace(_LUKEMELAS, ecosystem="keras")
-_AUTHORS = replace(_LUKEMELAS, ecosystem="tensorflow")
-_ADVPROP = "AdvProp's checkpoints look the same and take mean and std 0.5"
-
-
 def _timm(member: str, files: str, size: int, resize: int, norm: Triple | None = None) -> Habit:
     row = Habit(ecosystem="timm", members=member, files=files, size=size, resize=resize)
     return row if norm is None else replace(row, mean=norm, std=norm)
@@ -176,12 +167,20 @@ _TIMM_OWN = (
 )
 
 
+_TF = Habit(ecosystem="timm", members="*", files="tf_*", padding="same", norm_eps=1e-3)
+_TWIN = "timm's tf_ twin has the same shapes and runs padding 'same' and norm epsilon 0.001"
+_LUKEMELAS = Habit(ecosystem="lukemelas", members="*", padding="same", norm_eps=1e-3, order="crop_then_resize")
+_MMPRETRAIN = replace(_LUKEMELAS, ecosystem="mmpretrain")
+_KERAS = replace(_LUKEMELAS, ecosystem="keras")
+_AUTHORS = replace(_LUKEMELAS, ecosystem="tensorflow")
+_ADVPROP = "AdvProp's checkpoints look the same and take mean and std 0.5"
+
+
 # The first row that matches counts. Sources: the transforms in torchvision/models/efficientnet.py,
 # mobilenetv2.py and resnet.py; timm/models/efficientnet.py; efficientnet_pytorch's README;
 # tensorflow/tpu preprocessing.py; mmpretrain's configs/efficientnet (its loader turns BGR to RGB, so its means are
 # RGB's); keras's applications/efficientnet.py. torchvision's B5-B7 were trained with "same" but run symmetric.
 HABITS: tuple[Habit, ...] = (
-    *_TIMM_OWN,
     _torchvision("efficientnet_b0", 224, 256),
     Habit(
         ecosystem="torchvision",
@@ -205,6 +204,7 @@ HABITS: tuple[Habit, ...] = (
     replace(_TF, members="efficientnet_edgetpu_*", mean=HALF, std=HALF),
     replace(_TF, files="tf_*_ap*", mean=HALF, std=HALF),
     _TF,
+    *_TIMM_OWN,
     Habit(ecosystem="timm", members="mobilenet_v1", mean=HALF, std=HALF),
     Habit(ecosystem="timm", members="resnet*", resize=236),
     Habit(ecosystem="timm", members="efficientnet_*", doubt=_TWIN),
