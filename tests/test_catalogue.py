@@ -223,13 +223,13 @@ def test_filters_go_together_and_take_patterns() -> None:
 
 
 def test_a_file_is_found_by_its_name_of_now_and_before_and_by_its_hash() -> None:
-    [now] = published_weights(file="efficientnet_b0_rwightman-7f5810bc.pth")
-    assert published_weights(file="efficientnet_b0_rwightman-3dd342df.pth") == (now,)
+    [now] = published_weights(file_name="efficientnet_b0_rwightman-7f5810bc.pth")
+    assert published_weights(file_name="efficientnet_b0_rwightman-3dd342df.pth") == (now,)
     assert published_weights(sha256=f" {now.sha256.upper()}\n") == (now,)
     [eight] = published_weights(sha256="827b6e33" + 56 * "0")
     assert eight.name == "efficientnet_b0.timm.autoaugment"
     assert published_weights(sha256=64 * "0") == ()
-    assert len(published_weights(file="efficientnet-b0.tar.gz")) == 3
+    assert len(published_weights(file_name="efficientnet-b0.tar.gz")) == 3
 
 
 @pytest.mark.parametrize(
@@ -240,7 +240,7 @@ def test_a_file_is_found_by_its_name_of_now_and_before_and_by_its_hash() -> None
         ({"ecosystem": "torchvison"}, "unknown ecosystem 'torchvison' of published weights; did you mean torchvision?"),
         ({"method": "noisy"}, "unknown method 'noisy' of published weights; did you mean noisystudent?"),
         ({"licence": "MIT"}, "unknown licence 'MIT' of published weights; known: Apache-2.0, BSD-3-Clause"),
-        ({"file": "efficientnet_b0_ra-3dd342dd.pth"}, "did you mean efficientnet_b0_ra-3dd342df.pth"),
+        ({"file_name": "efficientnet_b0_ra-3dd342dd.pth"}, "did you mean efficientnet_b0_ra-3dd342df.pth"),
         ({"sha256": "7f5810bc"}, "a SHA-256 is 64 hexadecimal digits, got 8 of them; sha256sum FILE prints it"),
         ({"sha256": "x y"}, "a SHA-256 is 64 hexadecimal digits, got 'x y'"),
     ],

@@ -52,7 +52,7 @@ def test_filters_choose_rows_and_one_row_is_shown_in_full(capsys: pytest.Capture
     assert [line.split()[0] for line in out.splitlines()[2:-1]] == [
         f"efficientnet_b6.{who}.advprop" for who in ("tensorflow", "timm", "lukemelas", "mmpretrain")
     ]
-    assert run(capsys, "list", "--file", "efficientnet-edgetpu-S.tar.gz") == (0, FULL, "")
+    assert run(capsys, "list", "--file-name", "efficientnet-edgetpu-S.tar.gz") == (0, FULL, "")
 
 
 def test_json_has_what_is_published_and_what_follows(capsys: pytest.CaptureFixture[str]) -> None:

@@ -20,7 +20,7 @@ class _Action:
 
 _ACTIONS: Mapping[str, _Action] = MappingProxyType(
     {
-        "list": _Action(listing.listed, ("member", "ecosystem", "method", "licence", "file", "sha256")),
+        "list": _Action(listing.listed, ("member", "ecosystem", "method", "licence", "file_name", "sha256")),
     }
 )
 
@@ -31,7 +31,7 @@ def weights(
     ecosystem: str | None = None,
     method: str | None = None,
     licence: str | None = None,
-    file: str | None = None,
+    file_name: str | None = None,
     sha256: str | None = None,
     json: bool = False,
 ) -> int:
@@ -42,17 +42,19 @@ def weights(
         ecosystem: list: only those of tensorflow, keras, torchvision, timm, lukemelas or mmpretrain
         method: list: only those trained so: baseline, autoaugment, randaugment, advprop, noisystudent, ra and others
         licence: list: only those under this licence, such as Apache-2.0
-        file: list: only those whose file has this name, now or formerly
+        file_name: list: only those whose file has this name, now or formerly
         sha256: list: only those that a file with this SHA-256 (64 digits) can be
     """
     action, *rest = request
     if action not in _ACTIONS:
         raise ValueError(f"unknown action {shown(action)} of weights; {near(action, _ACTIONS)}")
-    filters = {"member": member, "ecosystem": ecosystem, "method": method, "licence": licence, "file": file}
-    options = {**filters, "sha256": sha256}
+    filters = {"member": member, "ecosystem": ecosystem, "method": method, "licence": licence}
+    options = {**filters, "file_name": file_name, "sha256": sha256}
     given: dict[str, Any] = {option: value for option, value in options.items() if value is not None}
     for option in given:
         if option not in _ACTIONS[action].options:
             fitting = " or ".join(f"weights {each}" for each, row in _ACTIONS.items() if option in row.options)
-            raise ValueError(f"--{option} does not go with weights {action}; leave it out, or use {fitting}")
+            raise ValueError(
+                f"--{option.replace('_', '-')} does not go with weights {action}; leave it out, or use {fitting}"
+            )
     return _ACTIONS[action].run(rest, json=json, **given)

@@ -175,19 +175,19 @@ def published_weights(
     ecosystem: str | None = None,
     method: str | None = None,
     licence: str | None = None,
-    file: str | None = None,
+    file_name: str | None = None,
     sha256: str | None = None,
 ) -> tuple[Published, ...]:
     """The rows of the catalogue that fit all that is given, in its order; all rows when nothing is.
 
     ``member``, ``ecosystem``, ``method`` and ``licence`` are values of that column or patterns ("efficientnet_lite*").
-    ``file`` is a file's name, now or formerly; ``sha256`` the 64 digits of a file's hash, which fits a row that has
+    ``file_name`` is a file's name, now or formerly; ``sha256`` the 64 digits of a file's hash, which fits a row that has
     published no more than its first eight. Raises ValueError, one line with near names, for a value that no row of
     the catalogue has, and for a hash that is none; () says that no row has all of them at once.
 
     >>> [row.name for row in published_weights(member="efficientnet_b8", method="advprop", ecosystem="timm")]
     ['efficientnet_b8.timm.advprop']
-    >>> published_weights(file="efficientnet-lite0-57934424.pth")[0].top1
+    >>> published_weights(file_name="efficientnet-lite0-57934424.pth")[0].top1
     75.1
     """
     rows = tuple(every_published().values())
@@ -196,8 +196,8 @@ def published_weights(
         if wanted is not None:
             fitting = _fitting(column, wanted, {getattr(row, column) for row in every_published().values()})
             rows = tuple(row for row in rows if getattr(row, column) in fitting)
-    if file is not None:
-        rows = tuple(row for row in rows if row in _of_file(file))
+    if file_name is not None:
+        rows = tuple(row for row in rows if row in _of_file(file_name))
     if sha256 is not None:
         digest = _digest(sha256)
         rows = tuple(row for row in rows if row.sha256_starts and digest.startswith(row.sha256_starts))
