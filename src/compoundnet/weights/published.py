@@ -181,8 +181,8 @@ def published_weights(
     """The rows of the catalogue that fit all that is given, in its order; all rows when nothing is.
 
     ``member``, ``ecosystem``, ``method`` and ``licence`` are values of that column or patterns ("efficientnet_lite*").
-    ``file_name`` is a file's name, now or formerly; ``sha256`` the 64 digits of a file's hash, which fits a row that has
-    published no more than its first eight. Raises ValueError, one line with near names, for a value that no row of
+    ``file_name`` is a file's name, now or formerly; ``sha256`` the 64 digits of a file's hash, which also fits a row of
+    which only the first eight are published. Raises ValueError, one line with near names, for a value that no row of
     the catalogue has, and for a hash that is none; () says that no row has all of them at once.
 
     >>> [row.name for row in published_weights(member="efficientnet_b8", method="advprop", ecosystem="timm")]
