@@ -82,6 +82,16 @@ def test_a_name_says_what_a_row_is() -> None:
         assert "//" not in row.source + row.file
 
 
+def test_every_file_has_an_address_but_those_that_come_as_packages() -> None:
+    assert {row.member for row in ROWS if not row.url} == set(PACKAGED)
+    assert len({row.url for row in ROWS if row.url}) == len(ROWS) - len(PACKAGED)
+    for row in ROWS:
+        assert row.url.endswith(row.file_name) or not row.url
+    assert every_published()["efficientnet_b1.timm.ra4"].url.startswith(
+        "hf://timm/efficientnet_b1.ra4_e3600_r240_in1k/"
+    )
+
+
 def test_hashes_are_hashes_and_belong_to_one_file() -> None:
     known = [digest for row in ROWS for digest in (row.sha256_starts, row.md5) if digest]
     without = [row for row in ROWS if row.ecosystem == "tensorflow" or row.file_name == "model.safetensors"]
@@ -213,13 +223,13 @@ def test_filters_go_together_and_take_patterns() -> None:
 
 
 def test_a_file_is_found_by_its_name_of_now_and_before_and_by_its_hash() -> None:
-    [now] = published_weights(file="efficientnet_b0_rwightman-7f5810bc.pth")
-    assert published_weights(file="efficientnet_b0_rwightman-3dd342df.pth") == (now,)
+    [now] = published_weights(file_name="efficientnet_b0_rwightman-7f5810bc.pth")
+    assert published_weights(file_name="efficientnet_b0_rwightman-3dd342df.pth") == (now,)
     assert published_weights(sha256=f" {now.sha256.upper()}\n") == (now,)
     [eight] = published_weights(sha256="827b6e33" + 56 * "0")
     assert eight.name == "efficientnet_b0.timm.autoaugment"
     assert published_weights(sha256=64 * "0") == ()
-    assert len(published_weights(file="efficientnet-b0.tar.gz")) == 3
+    assert len(published_weights(file_name="efficientnet-b0.tar.gz")) == 3
 
 
 @pytest.mark.parametrize(
@@ -230,7 +240,7 @@ def test_a_file_is_found_by_its_name_of_now_and_before_and_by_its_hash() -> None
         ({"ecosystem": "torchvison"}, "unknown ecosystem 'torchvison' of published weights; did you mean torchvision?"),
         ({"method": "noisy"}, "unknown method 'noisy' of published weights; did you mean noisystudent?"),
         ({"licence": "MIT"}, "unknown licence 'MIT' of published weights; known: Apache-2.0, BSD-3-Clause"),
-        ({"file": "efficientnet_b0_ra-3dd342dd.pth"}, "did you mean efficientnet_b0_ra-3dd342df.pth"),
+        ({"file_name": "efficientnet_b0_ra-3dd342dd.pth"}, "did you mean efficientnet_b0_ra-3dd342df.pth"),
         ({"sha256": "7f5810bc"}, "a SHA-256 is 64 hexadecimal digits, got 8 of them; sha256sum FILE prints it"),
         ({"sha256": "x y"}, "a SHA-256 is 64 hexadecimal digits, got 'x y'"),
     ],

@@ -26,6 +26,8 @@ def test_timms_rows_are_its_own(row: Published) -> None:
     assert config is not None
     assert row.hub == config.hf_hub_id == f"timm/{row.called}"
     assert row.file_name == ((config.url or "").rpartition("/")[2] or "model.safetensors")
+    here = row.url if row.url.startswith("hf:") else row.url.replace("/huggingface/", "/rwightman/")
+    assert here == (config.url or f"hf://{config.hf_hub_id}/model.safetensors").replace("/huggingface/", "/rwightman/")
     assert (row.licence.lower(), row.classes) == (config.license, config.num_classes)
     size, crop = config.test_input_size or config.input_size, config.test_crop_pct or config.crop_pct
     ours = row.preprocess
@@ -41,7 +43,7 @@ def test_torchvisions_rows_are_its_own() -> None:
     for weights in found:
         row, meta = rows[str(weights)], weights.meta
         printed = meta["_metrics"]["ImageNet-1K"]
-        assert row.file == weights.url.rpartition("/")[2]
+        assert row.url == weights.url
         assert (row.top1, row.top5, row.params) == (printed["acc@1"], printed["acc@5"], meta["num_params"])
         assert row.printed_flops == (round(1e9 * meta["_ops"]),)
         assert row.bytes == round(2**20 * meta["_file_size"])
@@ -52,4 +54,4 @@ def test_torchvisions_rows_are_its_own() -> None:
 def test_efficientnet_pytorchs_rows_are_its_own() -> None:
     for method, urls in (("autoaugment", url_map), ("advprop", url_map_advprop)):
         rows = published_weights(ecosystem="lukemelas", method=method)
-        assert {row.called: row.file for row in rows} == {name: url.rpartition("/")[2] for name, url in urls.items()}
+        assert {row.called: row.url for row in rows} == urls

@@ -132,7 +132,7 @@ SURFACE = {
         *["--budget", "--data", "--json", "--model", "--out", "--resolution", "--seed", "--symmetry", "--task"],
         *["--test-judges", "--threads", "--val"],
     ],
-    "weights": ["ask", "--ecosystem", "--file", "--json", "--licence", "--member", "--method", "--sha256"],
+    "weights": ["request", "--ecosystem", "--file-name", "--json", "--licence", "--member", "--method", "--sha256"],
 }
 Run = Callable[..., tuple[int, str, str]]
 

@@ -14,7 +14,7 @@ from compoundnet.weights import every_published
 FULL = """efficientnet_edgetpu_s.tensorflow.baseline
   Network: efficientnet_edgetpu_s, called efficientnet-edgetpu-S
   Method: baseline: the authors', with the preprocessing of ResNet; of Lite and EdgeTPU the only one
-  File: efficientnet-edgetpu-S.tar.gz
+  File: https://storage.googleapis.com/cloud-tpu-checkpoints/efficientnet/efficientnet-edgetpu-S.tar.gz
   Published by: tensorflow/tpu
   Licence: Apache-2.0
   Classes: 1,001, the first is the background
@@ -52,7 +52,7 @@ def test_filters_choose_rows_and_one_row_is_shown_in_full(capsys: pytest.Capture
     assert [line.split()[0] for line in out.splitlines()[2:-1]] == [
         f"efficientnet_b6.{who}.advprop" for who in ("tensorflow", "timm", "lukemelas", "mmpretrain")
     ]
-    assert run(capsys, "list", "--file", "efficientnet-edgetpu-S.tar.gz") == (0, FULL, "")
+    assert run(capsys, "list", "--file-name", "efficientnet-edgetpu-S.tar.gz") == (0, FULL, "")
 
 
 def test_json_has_what_is_published_and_what_follows(capsys: pytest.CaptureFixture[str]) -> None:
@@ -74,8 +74,8 @@ def test_nothing_that_has_all_of_it_is_an_answer(capsys: pytest.CaptureFixture[s
     ("words", "problem"),
     [
         (["lst"], "unknown action 'lst' of weights; did you mean list?"),
-        (["list", "efficientnet_b0"], "weights list takes no names, got 1 name; see --help"),
-        ([], "ASK is missing; try --help"),
+        (["list", "efficientnet_b0"], "weights list takes no names, got 1 name; filter with --member or others"),
+        ([], "REQUEST is missing; try --help"),
         (
             ["list", "--member", "efficientnet_b10"],
             "unknown member 'efficientnet_b10' of published weights; did you mean",

@@ -162,7 +162,7 @@ def test_a_mirror_serves_the_catalogue(weights: Weights, served: Served, monkeyp
         (("fetch", "https://a.example/x.pth", "--name", B1), "is a name of the catalogue"),
         (("import",), "takes a file"),
         (("import", "a", "b", "--name", "x"), "one at a time"),
-        ((), "ASK is missing"),
+        ((), "REQUEST is missing"),
     ],
 )
 def test_wrong_usage_is_one_line_and_code_2(weights: Weights, words: tuple[str, ...], problem: str) -> None:

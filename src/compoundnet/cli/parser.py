@@ -31,7 +31,7 @@ from .solving import solve_budget
 from .timing import time
 from .training import train
 from .transferring import transfer
-from .weights import weights_action
+from .weights import weights
 
 Command: TypeAlias = Callable[..., int]
 
@@ -60,18 +60,18 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
         "recipe": recipe,
         "memory": memory,
         "transfer": transfer,
-        "weights": weights_action,
+        "weights": weights,
     }
 )
 _POSITIONAL: Mapping[str, tuple[str, str | None]] = MappingProxyType(
     {
         "nets": ("names of networks (see models), JSON files or weights files, timed in turn", "+"),
-        "ask": ("list; fetch NAME ...; verify [NAME ...]; where [NAME ...]; or import FILE ...", "+"),
         "action": ("check: look at every picture, change nothing", None),
         "folder": ("a folder with one sub-folder of pictures a class, or train/ and val/ that hold them", None),
         "net": ("a network's name (see models), a JSON file, or - for standard input", None),
         "pattern": ("only the names that match, such as 'efficientnet_*'", "?"),
         "paths": ("picture files, folders or globs", "*"),
+        "request": ("list; fetch NAME ...; verify [NAME ...]; where [NAME ...]; or import FILE ...", "+"),
         "what": ("list; show RECIPE; diff RECIPE RECIPE; or scale RECIPE (a name or a JSON file)", "+"),
         "parts": ("the files that predict --shard wrote, one for each shard", "+"),
         "artefact": ("a file that export wrote", None),

@@ -46,6 +46,20 @@ UNLISTED: tuple[tuple[str, str], ...] = (
     ("timm's efficientnet_b1_pruned, b2_pruned and b3_pruned", "channels removed one by one, no stage has one width"),
     ("EfficientNetV2 and EfficientNet-X", "other families"),
 )
+# Where a source keeps its downloads, what a row's file stands behind. What comes as a Python package has no address.
+PLACES: Mapping[str, str] = MappingProxyType(
+    {
+        "tensorflow/tpu": "https://storage.googleapis.com/cloud-tpu-checkpoints/efficientnet/",
+        "keras-team/keras": "https://storage.googleapis.com/keras-applications/",
+        "pytorch/vision": "https://download.pytorch.org/models/",
+        "huggingface/pytorch-image-models": (
+            "https://github.com/huggingface/pytorch-image-models/releases/download/v0.1-weights/"
+        ),
+        "timm on the Hugging Face hub": "hf://timm/",
+        "lukemelas/EfficientNet-PyTorch": "https://github.com/lukemelas/EfficientNet-PyTorch/releases/download/1.0/",
+        "open-mmlab/mmpretrain": "https://download.openmmlab.com/mmclassification/v0/efficientnet/",
+    }
+)
 _PREFIX = re.compile(r"-([0-9a-f]{8})\.pth$")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
@@ -91,6 +105,14 @@ class Published:
     def file_name(self) -> str:
         """The file's own name, without the folders before it."""
         return self.file.rpartition("/")[2]
+
+    @property
+    def url(self) -> str:
+        """Where the file is downloaded, https or ``hf://owner/repository/file`` of the Hugging Face hub; "" if nowhere.
+
+        It is as the publishers' own code has it; nobody here looked whether it still answers.
+        """
+        return PLACES[self.source] + self.file if self.source in PLACES else ""
 
     @property
     def sha256_starts(self) -> str:
@@ -153,19 +175,19 @@ def published_weights(
     ecosystem: str | None = None,
     method: str | None = None,
     licence: str | None = None,
-    file: str | None = None,
+    file_name: str | None = None,
     sha256: str | None = None,
 ) -> tuple[Published, ...]:
     """The rows of the catalogue that fit all that is given, in its order; all rows when nothing is.
 
     ``member``, ``ecosystem``, ``method`` and ``licence`` are values of that column or patterns ("efficientnet_lite*").
-    ``file`` is a file's name, now or formerly; ``sha256`` the 64 digits of a file's hash, which fits a row that has
-    published no more than its first eight. Raises ValueError, one line with near names, for a value that no row of
+    ``file_name`` is a file's name, now or formerly; ``sha256`` the 64 digits of a file's hash, which also fits a row of
+    which only the first eight are published. Raises ValueError, one line with near names, for a value that no row of
     the catalogue has, and for a hash that is none; () says that no row has all of them at once.
 
     >>> [row.name for row in published_weights(member="efficientnet_b8", method="advprop", ecosystem="timm")]
     ['efficientnet_b8.timm.advprop']
-    >>> published_weights(file="efficientnet-lite0-57934424.pth")[0].top1
+    >>> published_weights(file_name="efficientnet-lite0-57934424.pth")[0].top1
     75.1
     """
     rows = tuple(every_published().values())
@@ -174,8 +196,8 @@ def published_weights(
         if wanted is not None:
             fitting = _fitting(column, wanted, {getattr(row, column) for row in every_published().values()})
             rows = tuple(row for row in rows if getattr(row, column) in fitting)
-    if file is not None:
-        rows = tuple(row for row in rows if row in _of_file(file))
+    if file_name is not None:
+        rows = tuple(row for row in rows if row in _of_file(file_name))
     if sha256 is not None:
         digest = _digest(sha256)
         rows = tuple(row for row in rows if row.sha256_starts and digest.startswith(row.sha256_starts))
