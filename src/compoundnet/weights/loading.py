@@ -14,6 +14,7 @@ from compoundnet.operators import OPERATORS
 from compoundnet.preprocess import IMAGENET_MEAN
 from compoundnet.schema import near
 
+from .cards import Card, lineage
 from .catalogue import PACKAGED, habit, known, locate, packaged
 from .errors import CheckpointError
 from .files import PICKLED, Checkpoint, read_checkpoint, sha256, verify, write_safetensors
@@ -192,8 +193,11 @@ def _network_assumed(given: Network | None, published: Network, seen: Recognised
 
 
 def _following(weights: Weights, network: Network) -> Weights:
-    """The record after adaptation: class names and metrics do not outlive a change of what they describe."""
+    """The record after adaptation: class names and metrics do not outlive a change of what they describe.
+
+    The card keeps what they were.
+    """
     if network == weights.network:
         return weights
     kept = weights.classes if network.classes == weights.network.classes else ()
-    return replace(weights, network=network, classes=kept, metrics={})
+    return replace(weights, network=network, classes=kept, metrics={}, card=Card(lineage(weights)))
