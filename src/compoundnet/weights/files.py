@@ -25,11 +25,15 @@ _WRAPPED = ("module.", "_orig_mod.")  # what DataParallel and torch.compile put 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """What a weight file holds: tensors by name, the record (JSON text) of our own files, and how it was read."""
+    """What a weight file holds: tensors by name, the record (JSON text) of our own files, and how it was read.
+
+    ``beside`` names what else a training script kept in the file, such as an optimizer's state.
+    """
 
     tensors: Mapping[str, Tensor]
     record: str | None = None
     notes: tuple[str, ...] = ()
+    beside: tuple[str, ...] = ()
 
 
 def load_state(path: str | Path) -> dict[str, Tensor]:
@@ -94,8 +98,10 @@ def _unreadable(path: Path, error: Exception) -> CheckpointError:
 def _plain(path: Path, data: object) -> Checkpoint:
     """The tensors in what torch read, taken out of the nesting that training scripts add."""
     notes: list[str] = []
+    beside: tuple[str, ...] = ()
     for key in _NESTED:
         if isinstance(data, Mapping) and isinstance(data.get(key), Mapping):
+            beside = tuple(str(name) for name in data if name != key)
             data = data[key]
             notes.append(f"read from the file's {key!r}")
             break
@@ -107,7 +113,7 @@ def _plain(path: Path, data: object) -> Checkpoint:
         problem = f"{len(others)} entries are not plain tensors ({first(others)})"
         raise CheckpointError(f"{path}: {problem}; save model.state_dict()")
     tensors, more = _unwrapped(tensors)
-    return Checkpoint(tensors, None, (*notes, *more))
+    return Checkpoint(tensors, None, (*notes, *more), beside)
 
 
 def _is_plain(value: object) -> TypeGuard[Tensor]:

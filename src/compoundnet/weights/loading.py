@@ -70,7 +70,7 @@ def load(
     unused: _fc.weight
     unused: _fc.bias
     """
-    source = _open(name_or_path, network, operators)
+    source = opened(name_or_path, network, operators)
     base = source.weights.network
     wanted = replace(
         base,
@@ -103,7 +103,8 @@ def save(path: str | Path, model: ConvNet, weights: Weights) -> None:
     write_safetensors(path, model.state_dict(), record)
 
 
-def _open(name_or_path: str | Path, network: Network | None, operators: Mapping[str, type]) -> _Source:
+def opened(name_or_path: str | Path, network: Network | None, operators: Mapping[str, type]) -> _Source:
+    """What a name or file holds, and whose it is, before any model is made; as ``load`` says."""
     name, path = str(name_or_path), Path(name_or_path)
     if path.is_dir() and (path / MODEL_FILE).is_file():
         path = path / MODEL_FILE
