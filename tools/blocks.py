@@ -21,6 +21,7 @@ from tools.accuracy_block import (
     accuracy_unseen,
 )
 from tools.calibration_block import calibration
+from tools.confusion_block import confusion
 from tools.elpv_block import elpv
 from tools.fashion_block import fashion
 from tools.files import newest_benchmarks, published, records
@@ -252,6 +253,7 @@ BLOCKS: Mapping[str, Callable[[], str]] = MappingProxyType(
         "int8": int8,
         "calibration": calibration,
         "latency": latency,
+        "confusion": confusion,
     }
 )
 
