@@ -22,6 +22,7 @@ from tools.accuracy_block import (
 )
 from tools.calibration_block import calibration
 from tools.confusion_block import confusion
+from tools.converting_block import converting
 from tools.elpv_block import elpv
 from tools.fashion_block import fashion
 from tools.files import newest_benchmarks, published, records
@@ -254,6 +255,7 @@ BLOCKS: Mapping[str, Callable[[], str]] = MappingProxyType(
         "calibration": calibration,
         "latency": latency,
         "confusion": confusion,
+        "converting": converting,
     }
 )
 
