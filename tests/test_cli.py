@@ -133,6 +133,8 @@ SURFACE = {
         *["--test-judges", "--threads", "--val"],
     ],
     "weights": ["request", "--ecosystem", "--file-name", "--json", "--licence", "--member", "--method", "--sha256"],
+    "convert": ["weights", "--force", "--json", "--network", "--out", "--to", "--verbose"],
+    "inspect": ["file", "--card", "--json"],
 }
 Run = Callable[..., tuple[int, str, str]]
 

@@ -15,6 +15,7 @@ from compoundnet.schema import near
 
 from .bare import Source, bare
 from .bundle import is_bundle
+from .cards import Card, lineage
 from .catalogue import PACKAGED, known, locate, packaged
 from .errors import CheckpointError
 from .files import SUFFIXES, read_checkpoint, verify, write_safetensors
@@ -153,8 +154,11 @@ def _no_such_name(name: str) -> str:
 
 
 def _following(weights: Weights, network: Network) -> Weights:
-    """The record after adaptation: class names and metrics do not outlive a change of what they describe."""
+    """The record after adaptation: class names and metrics do not outlive a change of what they describe.
+
+    The card keeps what they were.
+    """
     if network == weights.network:
         return weights
     kept = weights.classes if network.classes == weights.network.classes else ()
-    return replace(weights, network=network, classes=kept, metrics={})
+    return replace(weights, network=network, classes=kept, metrics={}, card=Card(lineage(weights)))

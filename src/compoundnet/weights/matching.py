@@ -68,7 +68,7 @@ def recognise(state: Mapping[str, Tensor]) -> Recognised:
     ecosystem = _ecosystem(has)
     if ecosystem is None:
         return Recognised(None)
-    members = (name for name, network in known().items() if _fits(network, ecosystem, has))
+    members = (name for name, network in known().items() if fits(network, ecosystem, has))
     return Recognised(ecosystem, tuple(members))
 
 
@@ -84,7 +84,8 @@ def _ecosystem(has: Mapping[str, Shape]) -> str | None:
     return next((name for name in ECOSYSTEMS if any(stem in has for stem in stems[name])), None)
 
 
-def _fits(network: Network, ecosystem: str, has: Mapping[str, Shape]) -> bool:
+def fits(network: Network, ecosystem: str, has: Mapping[str, Shape]) -> bool:
+    """Whether these are the network's names and shapes in an ecosystem; class and channel count, and a head, aside."""
     if len(_without_counters(shapes(network))) - len(_without_counters(has)) not in (0, len(_HEAD)):
         return False
     try:
@@ -145,8 +146,8 @@ def load_into(model: ConvNet, state: Mapping[str, Tensor], *, ecosystem: str | N
     complete = dict(state) | {name: torch.zeros((), dtype=torch.long) for name in counters}
     tensors = {ours: complete[theirs] for ours, theirs in table.items() if theirs in complete}
     adapted = (f"{len(counters)} absent batch counters set to 0",) if counters else ()
-    tensors, converted = _converted(tensors, model.state_dict())
-    _check_finite(tensors)
+    tensors, converted = in_dtypes(tensors, model.state_dict())
+    require_sound(tensors)
     initialised, unused = (), ()
     if stored.in_channels != network.in_channels:
         tensors[f"{STEM}.weight"] = adapt_stem(tensors[f"{STEM}.weight"], network.in_channels)
@@ -204,10 +205,13 @@ def describe(network: Network) -> str:
     return "the network"
 
 
-def _converted(
+def in_dtypes(
     tensors: Mapping[str, Tensor], targets: Mapping[str, Tensor]
 ) -> tuple[dict[str, Tensor], tuple[str, ...]]:
-    """The tensors in the model's dtypes, and a note for each kind of change among the weights."""
+    """The tensors in the dtypes of ``targets``, and a note for each kind of change among the weights.
+
+    Raises CheckpointError for weights that are no floating-point numbers.
+    """
     counts: dict[str, int] = {}
     wrong: list[str] = []
     for name, tensor in tensors.items():
@@ -228,7 +232,8 @@ def _dtype(tensor: Tensor) -> str:
     return str(tensor.dtype).removeprefix("torch.")
 
 
-def _check_finite(tensors: Mapping[str, Tensor]) -> None:
+def require_sound(tensors: Mapping[str, Tensor]) -> None:
+    """Raise CheckpointError for negative variances, NaN and infinity."""
     negative = [name for name, tensor in tensors.items() if name.endswith("running_var") and bool((tensor < 0).any())]
     if negative:
         are = counted(len(negative), "variance is", "variances are")
