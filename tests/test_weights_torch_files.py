@@ -227,6 +227,12 @@ def test_code_is_refused_by_its_name_in_every_protocol(function: Any, protocol: 
         Machine(data, 0, call, storage).run()
 
 
+def test_a_name_with_line_breaks_stays_on_one_line() -> None:
+    with pytest.raises(RefusedError, match=r"a call to a\\nb.c\\nd and not") as caught:
+        run(made.text("a\nb") + made.text("c\nd") + b"\x93")
+    assert "\n" not in str(caught.value)
+
+
 @pytest.mark.parametrize("protocol", [2, 4])
 def test_what_scripts_keep_beside_the_tensors_is_passed_over(protocol: int) -> None:
     beside = {
@@ -286,6 +292,7 @@ ATTRIBUTES = "torch._tensor._rebuild_from_type_v2"
         (made.tensor(made.storage("0", 1), [1 << 40], [0]), "claims more than the 1 that it has"),
         (made.tensor(made.storage("0", 4), [-1], [1]), "described wrongly"),
         (made.tensor(made.storage("0", 4), [1] * 65, [1] * 65), "described wrongly"),
+        (made.tensor(made.storage("0", 4), [0, 1 << 47, 1 << 47], [1, 1, 1]), "larger than any"),
     ],
 )
 def test_a_hostile_pickle_is_one_line_in_little_memory(body: bytes, line: str) -> None:
@@ -345,6 +352,11 @@ ONE = made.dict_of({"w": made.dense("a", (2,), b"N")})
 def test_a_hostile_file_of_the_old_form_is_one_line(data: bytes, line: str) -> None:
     with pytest.raises((DamagedError, RefusedError), match=line):
         _in_little_memory(lambda: legacy.read(opened(data)))
+
+
+def test_a_deep_version_is_not_spelt_out() -> None:
+    with pytest.raises(DamagedError, match="its version is not 1001"):
+        legacy.read(opened(made.MAGIC + made.pickled(b"]" * MANY + b"a" * (MANY - 1)) + made.pickled(b"N") * 3))
 
 
 def test_two_descriptions_of_one_storage_are_found() -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from compoundnet.weights.errors import DamagedError, RefusedError
+from compoundnet.weights.errors import DamagedError, RefusedError, plain
 
 from .stored import ELEMENTS, STORAGES, Global, Opaque, Stored, tensor
 
@@ -98,7 +98,7 @@ def call(name: str, arguments: object) -> object:
         return Opaque(name)
     function = _CALLS.get(name)
     if function is None:
-        raise RefusedError(f"refused, because it holds a call to {name:.100} {_NO_CODE}")
+        raise RefusedError(f"refused, because it holds a call to {plain(name)} {_NO_CODE}")
     if arguments is None:
         return None
     if not isinstance(arguments, tuple):

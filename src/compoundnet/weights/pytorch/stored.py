@@ -1,5 +1,6 @@
 """What a PyTorch pickle says of its tensors: storages, and tensors that lie in them, as values."""
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -63,10 +64,7 @@ class Stored:
     @property
     def count(self) -> int:
         """The number of elements."""
-        product = 1
-        for side in self.shape:
-            product *= side
-        return product
+        return math.prod(self.shape)
 
     @property
     def size(self) -> int:
@@ -126,6 +124,8 @@ def tensor(dtype: str | None, where: object, offset: object, shape: object, stri
         raise DamagedError("a tensor is described wrongly")
     if type(offset) is not int or not 0 <= offset < 1 << 48:
         raise DamagedError("a tensor begins nowhere")
+    if math.prod(side or 1 for side in sides) >= 1 << 48:
+        raise DamagedError("a tensor is larger than any")
     found = Stored(where, dtype or where.dtype, offset, sides, steps)
     last = offset + sum((side - 1) * step for side, step in zip(sides, steps, strict=True))
     if found.count and (last + 1) * ELEMENTS[found.dtype] > where.size:
