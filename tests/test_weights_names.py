@@ -26,14 +26,14 @@ from compoundnet.weights.names import shapes
 from tests.strategies import networks
 
 NAMEABLE = {
-    "efficientnet_b0": {"torchvision", "timm", "lukemelas"},
-    "efficientnet_lite0": {"torchvision", "timm", "lukemelas"},
-    "efficientnet_edgetpu_s": {"timm"},
+    "efficientnet_b0": {"torchvision", "timm", "lukemelas", "mmpretrain"},
+    "efficientnet_lite0": {"torchvision", "timm", "lukemelas", "mmpretrain"},
+    "efficientnet_edgetpu_s": {"timm", "mmpretrain"},
     "mobilenet_v1": {"timm"},
-    "mobilenet_v2": {"torchvision", "timm", "lukemelas"},
+    "mobilenet_v2": {"torchvision", "timm", "lukemelas", "mmpretrain"},
     "resnet18": {"torchvision", "timm"},
     "resnet50": {"torchvision", "timm"},
-    "tiny": {"torchvision", "timm", "lukemelas"},
+    "tiny": {"torchvision", "timm", "lukemelas", "mmpretrain"},
 }
 
 
@@ -42,6 +42,7 @@ OPERATORS_OF: dict[str, tuple[type, ...]] = {
     "torchvision": (MBConv, Basic, Bottleneck),
     "timm": (MBConv, FusedMBConv, SeparableConv, Basic, Bottleneck),
     "lukemelas": (MBConv,),
+    "mmpretrain": (MBConv, FusedMBConv),
 }
 
 
@@ -152,7 +153,7 @@ OWN_NETWORK = replace(named("mobilenet_v1"), stages=(replace(named("mobilenet_v1
 
 def test_a_users_own_operator_keeps_our_names_and_no_other_ecosystem_claims_it() -> None:
     assert names(OWN_NETWORK, "compoundnet")["stages.0.0.mix.conv.weight"] == "stages.0.0.mix.conv.weight"
-    for ecosystem in ("torchvision", "timm", "lukemelas"):
+    for ecosystem in ("torchvision", "timm", "lukemelas", "mmpretrain"):
         with pytest.raises(ValueError, match="use ecosystem='compoundnet'"):
             names(OWN_NETWORK, ecosystem)
 

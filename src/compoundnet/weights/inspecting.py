@@ -3,8 +3,8 @@
 import json
 import re
 import struct
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +14,14 @@ from compoundnet.operators import OPERATORS
 from compoundnet.schema import counted, encode
 
 from .cards import Provenance, lineage
-from .catalogue import PACKAGED, locate
-from .containers import container
+from .catalogue import PACKAGED, known, locate, packaged
 from .errors import CheckpointError
 from .files import Checkpoint, read_checkpoint, sha256
+from .formats import recognised
 from .hashing import state_sha256
-from .loading import MODEL_FILE
 from .names import OWN
 from .records import Weights
+from .repository import Told, told, weights_file
 from .telling import Finding, normalisation, tell
 from .writing import ORIGIN_KEY
 
@@ -66,17 +66,17 @@ def inspect_checkpoint(source: str | Path, operators: Mapping[str, type] = OPERA
     """
     path = _path(source)
     checkpoint = read_checkpoint(path)
-    hashed = sha256(path)
+    hashed = sha256(path) if path.is_file() else ""
     weights, where = _record(path, checkpoint, operators)
-    findings = [Finding("format", container(path), "certain", "its first bytes")]
+    findings = [_format(path)]
     if weights is None:
-        findings += _bare(path, checkpoint, hashed)
+        findings += _bare(path, checkpoint, hashed, told(Path(source)) if Path(source).is_dir() else None)
     else:
         findings += _recorded(checkpoint, weights, where)
     findings += _stored(path, checkpoint, hashed)
     return Inspection(
         path=str(path),
-        bytes=path.stat().st_size,
+        bytes=_bytes(path),
         sha256=hashed,
         findings=tuple(findings),
         provenance=() if weights is None else lineage(weights),
@@ -88,7 +88,22 @@ def _path(source: str | Path) -> Path:
     if str(source) in PACKAGED:
         return locate(PACKAGED[str(source)])
     path = Path(source)
-    return path / MODEL_FILE if path.is_dir() and (path / MODEL_FILE).is_file() else path
+    return (weights_file(path) if path.is_dir() else None) or path
+
+
+def _format(path: Path) -> Finding:
+    row = recognised(path) if path.is_file() else None
+    if row is None:  # what was read although it is no single file of a known look
+        return Finding("format", "TensorFlow checkpoint", "certain", "the files of one")
+    return Finding("format", row.name, "certain", "its first bytes and the names in it, not its own name")
+
+
+def _bytes(path: Path) -> int:
+    """The size of a file; of a TensorFlow checkpoint, which is several, that of all."""
+    if path.is_file():
+        return path.stat().st_size
+    files = path.iterdir() if path.is_dir() else path.parent.glob(f"{path.name}.*")
+    return sum(each.stat().st_size for each in files if each.is_file())
 
 
 def _record(path: Path, checkpoint: Checkpoint, operators: Mapping[str, type]) -> tuple[Weights | None, str]:
@@ -137,48 +152,53 @@ def _recorded(checkpoint: Checkpoint, weights: Weights, where: str) -> list[Find
     return findings
 
 
-def _bare(path: Path, checkpoint: Checkpoint, hashed: str) -> list[Finding]:
-    """What names, shapes, statistics and the file's name tell of a file without a record."""
-    row = next((name for name, entry in PACKAGED.items() if entry.sha256 == hashed), None)
-    seen = tell(checkpoint.tensors, path.name)
-    if row is None:
-        return [*seen.findings, _average(checkpoint), Finding("source", "unknown", "open", "its hash is in no table")]
-    return [*(_settled(each, row) for each in seen.findings), *_packaged(row)]
+def _bare(path: Path, checkpoint: Checkpoint, hashed: str, config: Told | None) -> list[Finding]:
+    """What names, shapes, statistics, a config.json beside it and the file's name tell of a file without a record."""
+    seen = tell(checkpoint.tensors, config.architecture if config else path.name).findings
+    if (row := next((name for name, entry in PACKAGED.items() if entry.sha256 == hashed), None)) is not None:
+        why = "its SHA-256 is in the catalogue"
+        return [*_settled(seen, packaged(row), why), *_origin(packaged(row), why)]
+    found = [*seen, _average(checkpoint)]
+    if config is None:
+        return [*found, Finding("source", "unknown", "open", "its hash is in no table")]
+    member = config.habit.network(known()[config.member])
+    weights = Weights(
+        name=config.member,
+        network=member,
+        preprocess=config.habit.preprocess(member),
+        source=f"a repository of timm's {config.architecture}",
+        licence=config.licence,
+    )
+    why = "the config.json beside it"
+    return [*_settled(found, weights, why), *_origin(weights, why)]
 
 
-def _settled(found: Finding, row: str) -> Finding:
-    """What is known of a file in the catalogue whatever its tensors tell."""
-    from .catalogue import packaged
-
-    weights = packaged(row)
+def _settled(findings: Sequence[Finding], weights: Weights, why: str) -> list[Finding]:
+    """What is known for certain of a network and its preprocessing, whatever the tensors tell of them."""
     values: dict[str, str | float] = {
         "padding": weights.network.padding,
         "norm_eps": weights.network.norm_eps,
         "normalisation": normalisation(weights.preprocess.mean, weights.preprocess.std),
     }
-    if found.what not in values:
-        return found
-    return Finding(found.what, values[found.what], "certain", f"the catalogue's row {row}; {found.evidence}")
-
-
-def _packaged(row: str) -> list[Finding]:
-    from .catalogue import packaged
-
-    weights = packaged(row)
-    why = "its SHA-256 is in the catalogue"
     return [
-        Finding("source", weights.source, "certain", why),
-        Finding("licence", weights.licence, "certain", why),
+        replace(each, value=values[each.what], confidence="certain", evidence=f"{why}; {each.evidence}")
+        if each.what in values
+        else each
+        for each in findings
     ]
 
 
+def _origin(weights: Weights, why: str) -> list[Finding]:
+    return [Finding("source", weights.source, "certain", why), Finding("licence", weights.licence, "certain", why)]
+
+
 def _average(checkpoint: Checkpoint) -> Finding:
-    """Whether the weights are a moving average."""
-    kept = [name for name in checkpoint.beside if "ema" in name.lower()]
-    if kept:
-        return Finding("average", "raw", "likely", f"the file keeps {kept[0]!r} beside what is read")
-    if any("ema" in note.lower() for note in checkpoint.notes):
-        return Finding("average", "moving average", "likely", next(n for n in checkpoint.notes if "ema" in n.lower()))
+    """Whether the weights are a moving average: what was said when the file was read."""
+    for note in checkpoint.notes:
+        if "read as moving averages" in note or "n_averaged" in note or re.match("read .*averaged weights", note):
+            return Finding("average", "moving average", "certain", note)
+        if "left out" in note and "averag" in note:
+            return Finding("average", "raw", "certain", note)
     return Finding("average", "raw or moving average", "open", "nothing in the file says so")
 
 
@@ -187,9 +207,6 @@ def _stored(path: Path, checkpoint: Checkpoint, hashed: str) -> list[Finding]:
     found = [Finding("dtype", _dtypes(checkpoint.tensors), "certain", counted(len(checkpoint.tensors), "tensor"))]
     if checkpoint.notes:
         found.append(Finding("wrapping", "; ".join(checkpoint.notes), "certain", "the names in the file"))
-    if checkpoint.beside:
-        others = ", ".join(checkpoint.beside[:6]) + (", ..." if len(checkpoint.beside) > 6 else "")
-        found.append(Finding("beside", others, "certain", "the names in the file"))
     if promised := _HASHED.search(path.name):
         kept = hashed.startswith(promised[1])
         value = "as the file's name says" if kept else "not as the file's name says"

@@ -14,13 +14,25 @@ from compoundnet.operators import OPERATORS
 from compoundnet.preprocess import IMAGENET_MEAN
 from compoundnet.schema import near
 
+from .bundle import is_bundle
 from .cards import Card, lineage
 from .catalogue import PACKAGED, habit, known, locate, packaged
 from .errors import CheckpointError
-from .files import PICKLED, Checkpoint, read_checkpoint, sha256, verify, write_safetensors
-from .matching import LoadReport, Recognised, as_stored, fitted, load_into, nearest, recognise
+from .files import SUFFIXES, Checkpoint, read_checkpoint, sha256, verify, write_safetensors
+from .matching import (
+    LoadReport,
+    Recognised,
+    as_stored,
+    fitted,
+    headless,
+    load_into,
+    nearest,
+    recognise,
+    without_background,
+)
 from .names import OWN, names
 from .records import Weights, imagenet_classes
+from .repository import Told, require_told, told, weights_file
 
 MODEL_FILE = "model.safetensors"  # in the folder of a training run
 _IMAGENET = 1000
@@ -43,6 +55,7 @@ class _Source:
     weights: Weights
     ecosystem: str
     assumed: tuple[str, ...] = ()
+    headless: bool = False
 
 
 def load(
@@ -51,6 +64,7 @@ def load(
     network: Network | None = None,
     classes: int | None = None,
     in_channels: int | None = None,
+    averaged: bool | None = None,
     dropout: float = 0.0,
     drop_path: float = 0.0,
     operators: Mapping[str, type] = OPERATORS,
@@ -58,9 +72,11 @@ def load(
     """Load weights by a name in the catalogue (``efficientnet_lite0``) or from a file.
 
     A file of ours, or the folder of a training run, holds its record and needs nothing else. For a bare checkpoint
-    (torchvision, timm, lukemelas or our own names) the network is given or recognised; what the file leaves open is
-    taken as its ecosystem publishes it, and stated in the report. Another ``classes`` or
-    ``in_channels`` adapts the model (see ``load_into``). ``dropout`` and ``drop_path`` are as in
+    (one of ECOSYSTEMS) the network is given or recognised; what the file leaves open is taken as its ecosystem
+    publishes it, and stated in the report; in a folder with timm's config.json, as that has it. A file without a
+    classifier (Keras's ``_notop``) needs ``classes``. Another ``classes`` or ``in_channels`` adapts the model (see
+    ``load_into``). ``averaged`` chooses between averaged and raw weights where a file has both (see
+    ``read_checkpoint``). ``dropout`` and ``drop_path`` are as in
     ``build``; ``operators`` adds a user's own operators by name. The random state is left alone.
     Raises CheckpointError (a ValueError), one line, when anything does not fit.
 
@@ -70,8 +86,12 @@ def load(
     unused: _fc.weight
     unused: _fc.bias
     """
-    source = opened(name_or_path, network, operators)
+    source = opened(name_or_path, network, operators, averaged)
     base = source.weights.network
+    if classes is None and source.headless:
+        raise CheckpointError(
+            f"{name_or_path}: the file has no classifier; say how many classes a new one has: classes="
+        )
     wanted = replace(
         base,
         classes=base.classes if classes is None else classes,
@@ -103,22 +123,24 @@ def save(path: str | Path, model: ConvNet, weights: Weights) -> None:
     write_safetensors(path, model.state_dict(), record)
 
 
-def opened(name_or_path: str | Path, network: Network | None, operators: Mapping[str, type]) -> _Source:
+def opened(
+    name_or_path: str | Path, network: Network | None, operators: Mapping[str, type], averaged: bool | None = None
+) -> _Source:
     """What a name or file holds, and whose it is, before any model is made; as ``load`` says."""
     name, path = str(name_or_path), Path(name_or_path)
-    if path.is_dir() and (path / MODEL_FILE).is_file():
-        path = path / MODEL_FILE
+    folder = path if path.is_dir() and name not in PACKAGED else None
+    path = (weights_file(folder) if folder else None) or path
     if name in PACKAGED:
         _refuse_network(network, name)
         path = locate(PACKAGED[name])
         verify(path, PACKAGED[name].sha256)
         weights = packaged(name)
         return _Source(read_checkpoint(path), weights, weights.ecosystem)
-    if not path.exists() and path.suffix != ".safetensors" and path.suffix not in PICKLED:
+    if not path.exists() and path.suffix not in SUFFIXES and not is_bundle(path):
         raise CheckpointError(_no_such_name(name))
-    checkpoint = read_checkpoint(path)
+    checkpoint = read_checkpoint(path, averaged=averaged)
     if checkpoint.record is None:
-        return _bare(path, checkpoint, network)
+        return _bare(path, checkpoint, network, told(folder) if folder else None)
     _refuse_network(network, path)
     try:
         weights = Weights.from_dict(json.loads(checkpoint.record), operators)
@@ -139,42 +161,56 @@ def _no_such_name(name: str) -> str:
     return f"{name!r} is neither a file nor a name with weights ({with_weights}); {near(name, known())}"
 
 
-def _bare(path: Path, checkpoint: Checkpoint, network: Network | None) -> _Source:
-    """A checkpoint without a record: what it does not say is taken from the ecosystem's habits."""
+def _bare(path: Path, checkpoint: Checkpoint, network: Network | None, config: Told | None) -> _Source:
+    """A checkpoint without a record: what neither it nor a config.json says is taken from the ecosystem's habits."""
     seen = recognise(checkpoint.tensors)
     if seen.ecosystem is None or (network is None and not seen.members):
         close = nearest(checkpoint.tensors, seen.ecosystem) if seen.ecosystem else ""
         remedy = "give the network with network= (--network)" if network is None and seen.ecosystem else ""
         raise CheckpointError("; ".join(filter(None, (f"{path}: {seen}", close, remedy))))
-    member = seen.members[0] if seen.members else "?"
-    row = habit(seen.ecosystem, member, path.name)
+    member = config.member if config else seen.members[0] if seen.members else "?"
+    row = config.habit if config else habit(seen.ecosystem, member, path.name)
     published = row.network(network or known()[member])
-    stored = _stored(path, published, seen.ecosystem, checkpoint)
+    stored, table = _stored(path, published, seen.ecosystem, checkpoint)
+    if row.background and stored.classes == _IMAGENET + 1:
+        note = "dropped the first of 1001 outputs, which is the background's"
+        checkpoint = replace(
+            checkpoint, tensors=without_background(checkpoint.tensors, table), notes=(*checkpoint.notes, note)
+        )
+        stored = replace(stored, classes=_IMAGENET)
+    if config and network is None:
+        require_told(config, path, seen.members, stored.classes)
     assumed = _network_assumed(network, stored, seen, row.doubt)
     network = network or stored
-    classes = imagenet_classes() if network.classes == stored.classes == _IMAGENET else ()
-    assumed += ["outputs are ImageNet's 1000 classes in the usual order"] if classes else []
+    no_head = headless(table, checkpoint.tensors)
+    classes = config.classes if config and network.classes == len(config.classes) else ()
+    if not classes and network.classes == stored.classes == _IMAGENET and not no_head:
+        classes = imagenet_classes()
+        assumed.append("outputs are ImageNet's 1000 classes in the usual order")
     preprocess = row.preprocess(network)
     norm = "ImageNet's mean and std" if preprocess.mean == IMAGENET_MEAN else f"mean {preprocess.mean[0]:.3g}"
-    assumed.append(f"preprocessing as {seen.ecosystem} publishes it: {preprocess.size[0]} pixels, {norm}")
+    who = "its config.json has it" if config else f"{seen.ecosystem} publishes it"
+    assumed.append(f"preprocessing as {who}: {preprocess.size[0]} pixels, {norm}")
     weights = Weights(
-        name=member if seen.members else path.stem,
+        name=member if seen.members or config else path.stem,
         network=network,
         preprocess=preprocess,
         classes=classes,
-        ecosystem=seen.ecosystem,
-        source="a file without a record",
+        ecosystem="timm" if config else seen.ecosystem,
+        source=f"a repository of timm's {config.architecture}" if config else "a file without a record",
         file=path.name,
-        sha256=sha256(path),
-        licence="unknown",
+        sha256=sha256(path) if path.is_file() else "",
+        licence=config.licence if config else "unknown",
     )
-    return _Source(checkpoint, weights, seen.ecosystem, tuple(assumed))
+    return _Source(checkpoint, weights, seen.ecosystem, tuple(assumed), no_head)
 
 
-def _stored(path: Path, network: Network, ecosystem: str, checkpoint: Checkpoint) -> Network:
+def _stored(path: Path, network: Network, ecosystem: str, checkpoint: Checkpoint) -> tuple[Network, Mapping[str, str]]:
+    """The network as the file has it, and the names of its tensors, ours to theirs."""
     shapes = {name: tuple(tensor.shape) for name, tensor in checkpoint.tensors.items()}
     try:
-        return as_stored(network, names(network, ecosystem), shapes)
+        table = names(network, ecosystem)
+        return as_stored(network, table, shapes), table
     except ValueError as error:
         raise CheckpointError(f"{path}: its names are {ecosystem}'s, but {error}") from None
 
