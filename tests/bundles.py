@@ -22,13 +22,20 @@ AVERAGE = "/ExponentialMovingAverage"
 Array = NDArray[Any]
 
 
+def _shifted(octet: int) -> int:
+    for _ in range(8):
+        octet = (octet >> 1) ^ (0x82F63B78 * (octet & 1))
+    return octet
+
+
+SHIFTED = [_shifted(octet) for octet in range(256)]
+
+
 def checksum(data: bytes) -> int:
-    """CRC-32C bit by bit, masked."""
+    """CRC-32C byte by byte, masked."""
     crc = 0xFFFFFFFF
     for octet in data:
-        crc ^= octet
-        for _ in range(8):
-            crc = (crc >> 1) ^ (0x82F63B78 * (crc & 1))
+        crc = crc >> 8 ^ SHIFTED[crc & 0xFF ^ octet]
     crc ^= 0xFFFFFFFF
     return (((crc >> 15) | (crc << 17)) + 0xA282EAD8) & 0xFFFFFFFF
 
@@ -105,18 +112,19 @@ class Block:
     crc: int | None = None
 
     def to_bytes(self) -> bytes:
-        data = _block(self.entries) if self.raw is None else self.raw
+        data = block(self.entries) if self.raw is None else self.raw
         data = pack(data) if self.packed else data
         kind = int(self.packed) if self.kind is None else self.kind
         crc = checksum(data + bytes([kind])) if self.crc is None else self.crc
         return data + bytes([kind]) + struct.pack("<I", crc)
 
 
-def _block(entries: Iterable[tuple[bytes, bytes]], interval: int = 16) -> bytes:
+def block(entries: Iterable[tuple[bytes, bytes]]) -> bytes:
+    """Entries, each but every 16th without what its key shares with the one before, and the places of those."""
     out, restarts, previous = bytearray(), [], b""
     for index, (key, value) in enumerate(entries):
         shared = 0
-        if index % interval == 0:
+        if index % 16 == 0:
             restarts.append(len(out))
         else:
             while shared < min(len(key), len(previous)) and key[shared] == previous[shared]:
@@ -167,23 +175,26 @@ class Table:
 
     blocks: tuple[Block, ...]
     handles: Mapping[int, tuple[int, int]] = field(default_factory=dict)  # block -> (offset, size); -1 is the listing
+    raw_listing: bytes | None = None
     magic: int = MAGIC
 
+    def listing(self) -> bytes:
+        """The block that says where the data blocks are, by a key that is not before their last one."""
+        found, at = [], 0
+        for index, each in enumerate(self.blocks):
+            size = len(each.to_bytes()) - 5
+            last = each.entries[-1][0] if each.entries else b"\xff"
+            found.append((last, _handle(*self.handles.get(index, (at, size)))))
+            at += size + 5
+        return block(found)
+
     def to_bytes(self) -> bytes:
-        out, places = b"", []
-        for index, block in enumerate(self.blocks):
-            data = block.to_bytes()
-            places.append(self.handles.get(index, (len(out), len(data) - 5)))
-            out += data
+        data = b"".join(each.to_bytes() for each in self.blocks)
         filters = Block(()).to_bytes()
-        filters_at = (len(out), len(filters) - 5)
-        out += filters
-        lasts = [block.entries[-1][0] if block.entries else b"\xff" for block in self.blocks]
-        handles = zip(lasts, (_handle(*place) for place in places), strict=True)
-        listing = Block(tuple(handles)).to_bytes()
-        listing_at = self.handles.get(-1, (len(out), len(listing) - 5))
-        footer = (_handle(*filters_at) + _handle(*listing_at)).ljust(40, b"\0") + struct.pack("<Q", self.magic)
-        return out + listing + footer[-48:]
+        listing = Block((), self.listing() if self.raw_listing is None else self.raw_listing).to_bytes()
+        at = len(data) + len(filters)
+        footer = _handle(len(data), len(filters) - 5) + _handle(*self.handles.get(-1, (at, len(listing) - 5)))
+        return data + filters + listing + footer.ljust(40, b"\0") + struct.pack("<Q", self.magic)
 
 
 def _handle(offset: int, size: int) -> bytes:
@@ -274,12 +285,12 @@ def trained(seed: int = 0, averages: bool = True, slots: bool = True) -> dict[st
     }
     found: dict[str, Array] = {"global_step": np.array(7, np.int64)}
     for name, shape in shapes.items():
-        draw = lambda shape=shape: random.standard_normal(shape).astype(np.float32)  # noqa: E731
-        found[name] = draw()
+        names = [name]
         if averages:
-            found[f"{name}{AVERAGE}"] = draw()
+            names.append(f"{name}{AVERAGE}")
         if slots and not name.endswith("moving_variance"):
-            found |= {f"{name}/RMSProp": draw(), f"{name}/RMSProp_1": draw()}
+            names += [f"{name}/RMSProp", f"{name}/RMSProp_1"]
+        found |= {each: random.standard_normal(shape).astype(np.float32) for each in names}
     return found
 
 

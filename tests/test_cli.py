@@ -134,6 +134,7 @@ SURFACE = {
     ],
     "convert": ["weights", "--force", "--json", "--network", "--out", "--to", "--verbose"],
     "inspect": ["file", "--card", "--json"],
+    "weights": ["request", "--ecosystem", "--file-name", "--json", "--licence", "--member", "--method", "--sha256"],
 }
 Run = Callable[..., tuple[int, str, str]]
 

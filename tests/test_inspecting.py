@@ -87,6 +87,11 @@ def test_the_real_files_are_known_by_their_hash(name: str) -> None:
     assert found["hash"] == ("as the file's name says", "certain")
     assert found["licence"] == ("Apache-2.0", "certain")
     inspection = inspect_checkpoint(name)
+    assert [step.name for step in inspection.provenance] == [
+        f"{name}.tensorflow.baseline",
+        f"{name}.lukemelas.baseline",
+    ]
+    assert [step.licence for step in inspection.provenance] == ["Apache-2.0"] * 2
     assert "the stem's variances are 0.2" in inspection.finding("normalisation").evidence
 
 
@@ -177,6 +182,7 @@ def test_what_a_training_script_added_is_said(tmp_path: Path) -> None:
     torch.save({"state_dict": state, "epoch": 3, "optimizer": {}}, tmp_path / "a.pth")
     found = said(tmp_path / "a.pth")
     assert found["wrapping"] == ("read from the file's 'state_dict'; cut 'module.' off every name", "certain")
+    assert found["beside"] == ("epoch, optimizer", "certain")
     assert found["average"] == ("raw or moving average", "open")
     assert found["dtype"] == ("float16 (102), int64 (20)", "certain")
     assert found["format"] == ("PyTorch checkpoint", "certain")

@@ -54,6 +54,12 @@ def test_nesting_and_wrappers_names_are_taken_off_and_stated(tree: object, notes
 BACKBONE = {"backbone.layers.0.conv.weight": "r1", "head.fc.bias": "r2"}
 
 
+def test_what_lies_beside_the_model_is_named() -> None:
+    found = chosen({"model": RAW, "model_ema": EMA, "optimizer": {"state": {}}, "epoch": 3})
+    assert found.beside == ("optimizer", "epoch")
+    assert chosen(RAW).beside == ()
+
+
 def test_what_belongs_to_an_ecosystems_names_stays() -> None:
     assert chosen(BACKBONE).tensors == BACKBONE
 

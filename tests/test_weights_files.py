@@ -118,8 +118,9 @@ def test_a_file_that_is_no_checkpoint_is_one_line(tmp_path: Path, suffix: str, c
 def test_absent_folder_and_unknown_suffix_are_one_line_each(tmp_path: Path) -> None:
     assert _line(tmp_path / "no.pth") == "there is no such file"
     assert _line(tmp_path) == "is a folder, not a file"
-    (tmp_path / "a.h5").write_bytes(b"x")
-    assert _line(tmp_path / "a.h5") == "'.h5' is not one of .safetensors, .pth, .pt, .bin, .ckpt"
+    (tmp_path / "a.txt").write_bytes(b"x")
+    known = ".safetensors, .pth, .pt, .bin, .ckpt, .h5, .hdf5, .keras"
+    assert _line(tmp_path / "a.txt") == f"'.txt' is not one of {known}"
 
 
 @pytest.mark.parametrize(

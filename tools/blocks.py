@@ -21,6 +21,7 @@ from tools.accuracy_block import (
     accuracy_unseen,
 )
 from tools.calibration_block import calibration
+from tools.catalogue_block import catalogue_counts, catalogue_flops, catalogue_mmpretrain
 from tools.confusion_block import confusion
 from tools.converting_block import converting
 from tools.elpv_block import elpv
@@ -256,6 +257,9 @@ BLOCKS: Mapping[str, Callable[[], str]] = MappingProxyType(
         "latency": latency,
         "confusion": confusion,
         "converting": converting,
+        "catalogue_counts": catalogue_counts,
+        "catalogue_flops": catalogue_flops,
+        "catalogue_mmpretrain": catalogue_mmpretrain,
     }
 )
 

@@ -18,6 +18,10 @@ from .names import from_ours as from_ours
 from .names import names as names
 from .names import to_ours as to_ours
 from .places import places as places
+from .published import METHODS as METHODS
+from .published import Published as Published
+from .published import every_published as every_published
+from .published import published_weights as published_weights
 from .records import Weights as Weights
 from .records import imagenet_classes as imagenet_classes
 
@@ -31,6 +35,9 @@ if TYPE_CHECKING:
     from .files import verify as verify
     from .inspecting import Inspection as Inspection
     from .inspecting import inspect_checkpoint as inspect_checkpoint
+    from .keras import KerasFile as KerasFile
+    from .keras import read_keras as read_keras
+    from .keras import write_keras as write_keras
     from .loading import Pretrained as Pretrained
     from .loading import load as load
     from .loading import save as save
@@ -41,16 +48,19 @@ if TYPE_CHECKING:
     from .matching import recognise as recognise
     from .parity import Parity as Parity
     from .telling import Finding as Finding
+    from .tensorflow import from_variables as from_variables
 
-# PyTorch begins here: module -> the names it holds.
+# PyTorch and numpy begin here: module -> the names it holds.
 _LAZY = {
     "converting": ("Converted", "convert"),
     "files": ("Checkpoint", "load_state", "read_checkpoint", "sha256", "verify"),
     "inspecting": ("Inspection", "inspect_checkpoint"),
+    "keras": ("KerasFile", "read_keras", "write_keras"),
     "loading": ("Pretrained", "load", "save"),
     "matching": ("LoadReport", "Recognised", "adapt_stem", "load_into", "recognise"),
     "parity": ("Parity",),
     "telling": ("Finding",),
+    "tensorflow": ("from_variables",),
 }
 
 

@@ -148,6 +148,27 @@ def _torchvision(member: str, size: int, resize: int, eps: float = 1e-5) -> Habi
     return Habit(ecosystem="torchvision", members=member, norm_eps=eps, size=size, resize=resize)
 
 
+def _timm(member: str, files: str, size: int, resize: int, norm: Triple | None = None) -> Habit:
+    row = Habit(ecosystem="timm", members=member, files=files, size=size, resize=resize)
+    return row if norm is None else replace(row, mean=norm, std=norm)
+
+
+_SQUASHED = "timm squeezes the whole picture into the square, of which the middle is cut out here"
+# timm's own trainings are evaluated at other sides than the paper's (test_input_size and test_crop_pct in its
+# efficientnet.py), here by the names of their files and of their repositories on the Hugging Face hub.
+_TIMM_OWN = (
+    _timm("efficientnet_b0", "efficientnet_b0[_.]ra4*", 256, 256, HALF),
+    _timm("efficientnet_b1", "efficientnet_b1[_.]ra4*", 288, 288, HALF),
+    _timm("efficientnet_b1", "efficientnet_b1-533bc792*", 256, 256),
+    _timm("efficientnet_b1", "efficientnet_b1[_.]ft*", 256, 256),
+    _timm("efficientnet_b2", "efficientnet_b2[_.]ra*", 288, 288),
+    _timm("efficientnet_b3", "efficientnet_b3[_.]ra2*", 320, 320),
+    _timm("efficientnet_b4", "efficientnet_b4[_.]ra2*", 384, 384),
+    replace(_timm("efficientnet_b5", "efficientnet_b5[_.]sw_in12k_ft*", 448, 448), doubt=_SQUASHED),
+    _timm("efficientnet_b5", "efficientnet_b5[_.]sw_in12k*", 416, 438),
+)
+
+
 _TF = Habit(ecosystem="timm", members="*", files="tf_*", padding="same", norm_eps=1e-3)
 _TWIN = "timm's tf_ twin has the same shapes and runs padding 'same' and norm epsilon 0.001"
 _LUKEMELAS = Habit(ecosystem="lukemelas", members="*", padding="same", norm_eps=1e-3, order="crop_then_resize")
@@ -185,6 +206,7 @@ HABITS: tuple[Habit, ...] = (
     replace(_TF, members="efficientnet_edgetpu_*", mean=HALF, std=HALF),
     replace(_TF, files="tf_*_ap*", mean=HALF, std=HALF),
     _TF,
+    *_TIMM_OWN,
     Habit(ecosystem="timm", members="mobilenet_v1", mean=HALF, std=HALF),
     Habit(ecosystem="timm", members="resnet*", resize=236),
     Habit(ecosystem="timm", members="efficientnet_*", doubt=_TWIN),

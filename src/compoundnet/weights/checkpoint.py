@@ -11,11 +11,15 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """What a weight file holds: tensors by name, the record (JSON text) of our own files, and how it was read."""
+    """What a weight file holds: tensors by name, the record (JSON text) of our own files, and how it was read.
+
+    ``beside`` names what else a training script kept in the file, such as an optimizer's state.
+    """
 
     tensors: Mapping[str, Tensor]
     record: str | None = None
     notes: tuple[str, ...] = ()
+    beside: tuple[str, ...] = ()
 
 
 def of_arrays(arrays: Mapping[str, NDArray[Any]], notes: tuple[str, ...]) -> Checkpoint:

@@ -25,10 +25,11 @@ _SAVE = "save model.state_dict()"
 
 @dataclass(frozen=True)
 class Chosen:
-    """Tensors by name, and notes on what was chosen and cut off."""
+    """Tensors by name, notes on what was chosen and cut off, and the names of what lies beside the nesting."""
 
     tensors: Mapping[str, object]
     notes: tuple[str, ...] = ()
+    beside: tuple[str, ...] = ()
 
 
 def choose(tree: object, plain: Callable[[object], bool], averaged: bool | None = None) -> Chosen:
@@ -45,7 +46,14 @@ def choose(tree: object, plain: Callable[[object], bool], averaged: bool | None 
     if others:
         raise RefusedError(f"{len(others)} entries are not plain tensors ({first(others)}); {_SAVE}")
     found, more = _unwrapped({str(name): value for name, value in inner.items()}, averaged if kind is None else None)
-    return Chosen(found, (*notes, *more))
+    return Chosen(found, (*notes, *more), _beside(tree, inner))
+
+
+def _beside(tree: object, inner: object) -> tuple[str, ...]:
+    """What a training script keeps in the file with the model."""
+    if not isinstance(tree, Mapping) or tree is inner:
+        return ()
+    return tuple(str(name) for name, value in tree.items() if value is not inner and name not in (*NESTED, *AVERAGED))
 
 
 def _called(value: object, plain: Callable[[object], bool]) -> str:

@@ -15,7 +15,7 @@ from compoundnet.schema import counted
 
 from .cards import Provenance, clipped, followed
 from .catalogue import PACKAGED
-from .elsewhere import told
+from .elsewhere import said
 from .errors import CheckpointError
 from .files import sha256
 from .hashing import state_sha256
@@ -82,7 +82,7 @@ def convert(
     theirs = _names(row, original.weights.network, source)
     weights = _followed(original, row, date)
     known, before = digest(original.state), logits(original.state, weights.network)
-    there = () if row.name == OWN else told(row.name, original.state, weights, before)
+    there = () if row.name == OWN else said(row.name, original.state, weights, before)
     notes = (*_kept(original.state, row), *there)
     with _beside(target) as folder:
         made = Path(folder) / target.name

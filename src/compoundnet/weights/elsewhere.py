@@ -152,7 +152,7 @@ def settings(ecosystem: str, ours: Network, theirs: Network) -> tuple[list[str],
     return differs, sets
 
 
-def told(ecosystem: str, state: "Mapping[str, Tensor]", weights: Weights, before: "Tensor") -> list[str]:
+def said(ecosystem: str, state: "Mapping[str, Tensor]", weights: Weights, before: "Tensor") -> list[str]:
     """How a library runs these tensors, which have our names: measured where it runs another function than we do.
 
     ``before`` is our answer to the picture of ``parity.logits``.
@@ -164,8 +164,8 @@ def told(ecosystem: str, state: "Mapping[str, Tensor]", weights: Weights, before
     found, theirs = twin(ecosystem, member, network), runs_as(ecosystem, member, network)
     if found is None or theirs is None:
         must = f"padding {network.padding!r}, norm epsilon {network.norm_eps:g}, activation {network.activation}"
-        said = f"{ecosystem} has no such model; one of your own that takes these names must run {must}"
-        return [said, _prepared(ecosystem, weights)]
+        none = f"{ecosystem} has no such model; one of your own that takes these names must run {must}"
+        return [none, _prepared(ecosystem, weights)]
     call, (differs, sets) = found.made(member, network), settings(ecosystem, network, theirs)
     if not differs:
         return [f"{ecosystem} runs the same function: {call}", _prepared(ecosystem, weights)]

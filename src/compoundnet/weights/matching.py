@@ -134,8 +134,8 @@ def load_into(model: ConvNet, state: Mapping[str, Tensor], *, ecosystem: str | N
     and only so: another class count, or a checkpoint without a classifier, gets a fresh one (seed 0,
     the released initialisation), another number of input channels an adapted stem (``adapt_stem``),
     absent batch counters become 0, and tensors take the model's dtype; the report says so. Raises
-    CheckpointError, one line with the missing, extra and misshapen names, for any other difference and
-    for NaN or infinity.
+    CheckpointError, one line with the missing, extra and misshapen names, for any other difference
+    and for NaN or infinity.
     """
     has = _shapes(state)
     ecosystem = ecosystem or _ecosystem(has)

@@ -63,11 +63,10 @@ def _check_header(path: Path) -> None:
 
 def _chosen(tensors: Mapping[str, Tensor], averaged: bool | None) -> Checkpoint:
     found = choose(tensors, lambda value: isinstance(value, Tensor), averaged)
-    return Checkpoint({name: tensors_of(value) for name, value in found.tensors.items()}, None, found.notes)
+    return Checkpoint({name: _tensor(value) for name, value in found.tensors.items()}, None, found.notes, found.beside)
 
 
-def tensors_of(value: object) -> Tensor:
-    """The value, which is a tensor."""
+def _tensor(value: object) -> Tensor:
     assert isinstance(value, Tensor)
     return value
 
@@ -91,7 +90,7 @@ def _read_torch(path: Path, read: Callable[[BufferedReader], Contents], averaged
         claimed = sum(tensor.size for tensor in stored.values())
         if claimed > size + _SPARE:
             raise DamagedError(f"its tensors claim {claimed:,} bytes, and it has {size:,}")
-        return Checkpoint(_made(contents, stored), None, found.notes)
+        return Checkpoint(_made(contents, stored), None, found.notes, found.beside)
 
 
 def _made(contents: Contents, stored: Mapping[str, Stored]) -> dict[str, Tensor]:

@@ -5,7 +5,7 @@ Fields as timm writes them (timm/models/_hub.py, push_to_hf_hub), also in the fo
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -13,8 +13,9 @@ from typing import Any
 from compoundnet.preprocess import IMAGENET_MEAN, IMAGENET_STD, Interpolation, Triple
 from compoundnet.schema import FieldError, decode, near, shown
 
-from .catalogue import Habit, habit, known
+from .catalogue import habit, known
 from .errors import CheckpointError
+from .told import NOTHING, Told
 
 CONFIG = "config.json"
 FILES = ("model.safetensors", "pytorch_model.bin")  # the first that is there is read
@@ -23,18 +24,6 @@ _LARGEST = 4096  # pixels of a side
 _EDGETPU = {"efficientnet_es": "s", "efficientnet_em": "m", "efficientnet_el": "l"}
 _MOBILE = {"mobilenetv1_100": "mobilenet_v1", "mobilenetv2_100": "mobilenet_v2"}
 _TRAINED = re.compile(r"_(ns|ap|aa|ra)(?=_|$)")  # what old names say of the training
-
-
-@dataclass(frozen=True, kw_only=True)
-class Told:
-    """What a config.json tells: the member of our families, how to see pictures, and what the outputs are."""
-
-    architecture: str
-    member: str
-    habit: Habit
-    outputs: int | None
-    classes: tuple[str, ...]
-    licence: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,15 +47,15 @@ def weights_file(folder: Path) -> Path | None:
     return next((folder / name for name in FILES if (folder / name).is_file()), None)
 
 
-def told(folder: Path) -> Told | None:
-    """What the config.json of a folder tells, or None without one.
+def by_config(folder: Path) -> Told:
+    """What the config.json of a folder tells; nothing without one.
 
     Raises CheckpointError, one line, for a config.json that is none of timm's, is of another network, or has an
     impossible value.
     """
     path = folder / CONFIG
     if not path.is_file():
-        return None
+        return NOTHING
     try:
         found = _fields(path)
         return _told(found)
@@ -118,22 +107,16 @@ def _told(found: _Fields) -> Told:
     )
     row.preprocess(known()[member])  # raises FieldError for what no picture can be turned into
     return Told(
-        architecture=found.architecture,
         member=member,
+        surely=True,
         habit=row,
         outputs=found.num_classes,
         classes=found.label_names,
+        ecosystem="timm",
+        source=f"a repository of timm's {found.architecture}",
         licence=found.license,
+        by=f"its {CONFIG}",
     )
-
-
-def require_told(config: Told, path: Path, members: Sequence[str], outputs: int) -> None:
-    """Raise CheckpointError unless the tensors at ``path`` are of the network that the config.json names."""
-    if config.member not in members:
-        found = " or ".join(members) or "no known network"
-        raise CheckpointError(f"{path}: {CONFIG} says {config.architecture}, but its tensors are those of {found}")
-    if config.outputs not in (None, 0, outputs):
-        raise CheckpointError(f"{path}: {CONFIG} says {config.outputs} classes, but its classifier has {outputs}")
 
 
 def member_of(architecture: str) -> str:

@@ -19,8 +19,8 @@ from .names import CLASSIFIER, ECOSYSTEMS, OWN, STEM, names, shapes
 from .stems import scale_of, seen_share, untrained
 
 Confidence: TypeAlias = Literal["certain", "likely", "open"]
-# File names that make an ecosystem's habits differ: its plain models, TensorFlow's, and those of AdvProp.
-_NAMED = ("", "tf_", "tf__ap", "adv-", "a-advprop")
+# File names that make an ecosystem's habits differ: its plain models, TensorFlow's, AdvProp's, timm's newest.
+_NAMED = ("", "tf_", "tf__ap", "adv-", "a-advprop", "efficientnet_b0_ra4", "efficientnet_b1_ra4")
 _OWN_NAMES = ("efficientnet_*", "mobilenet*", "resnet*")  # of timm's models that are not TensorFlow's
 _ALIKE = 0.9  # of the shapes, to be worth a word where no name is known
 _WORDS = {1000: "ImageNet's number", 1001: "ImageNet's and one before them for the background"}
@@ -40,7 +40,7 @@ class Finding:
 
 
 @dataclass(frozen=True)
-class Told:
+class Telling:
     """Whose names the tensors have, the members of the families they fit, and every statement."""
 
     ecosystem: str | None
@@ -48,20 +48,20 @@ class Told:
     findings: tuple[Finding, ...]
 
 
-def tell(tensors: Mapping[str, Tensor], file: str) -> Told:
+def tell(tensors: Mapping[str, Tensor], file: str) -> Telling:
     """What can be said of tensors by name, which may be on the meta device, in a file of that name."""
     seen = recognise(tensors)
     has = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
     ecosystem = seen.ecosystem
     if ecosystem is None:
-        return Told(None, (), (Finding("names", "of no known ecosystem", "certain", first(list(has))), *_alike(has)))
+        return Telling(None, (), (Finding("names", "of no known ecosystem", "certain", first(list(has))), *_alike(has)))
     if not seen.members:
         close = nearest(tensors, ecosystem) or "no known network is near"
         named = Finding("names", ecosystem, "certain", _stem(ecosystem, has))
-        return Told(ecosystem, (), (named, Finding("network", "unknown", "open", close)))
+        return Telling(ecosystem, (), (named, Finding("network", "unknown", "open", close)))
     member = seen.members[0]
     network = as_stored(known()[member], names(known()[member], ecosystem), has)
-    return Told(
+    return Telling(
         ecosystem,
         seen.members,
         (

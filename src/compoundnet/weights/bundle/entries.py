@@ -14,6 +14,7 @@ from .wire import fields, part, whole
 WHOLE = -1  # the length of an extent that takes the whole dimension
 _READABLE = 1  # the newest version of the format that is known
 _DEEPEST = 8  # dimensions
+_MOST_PARTS = 1 << 8  # of one variable
 
 Extent = tuple[int, int]  # start and length in one dimension
 Extents = tuple[Extent, ...]
@@ -27,7 +28,7 @@ class Header:
     big_endian: bool
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Entry:
     """One variable, or one part of one: ``dtype`` is TensorFlow's number of it, ``checksum`` is masked."""
 
@@ -71,6 +72,8 @@ def entry(message: bytes) -> Entry:
         elif number == 2:
             shape = _shape(part(number, value))
         elif number == 7:
+            if len(parts) == _MOST_PARTS:
+                raise CheckpointError(f"an entry has more than {_MOST_PARTS} parts")
             parts.append(_extents(part(number, value)))
     if min(numbers.values()) < 0:
         raise CheckpointError("an entry has a negative number")
@@ -84,10 +87,10 @@ def _shape(message: bytes) -> tuple[int, ...]:
         if number == 2:
             size = dict(fields(part(number, value))).get(1, 0)
             found.append(whole(1, size))
+            if len(found) > _DEEPEST or found[-1] < 0:
+                raise CheckpointError(f"an entry has more than {_DEEPEST} dimensions, or a negative one")
         elif number == 3 and value:
             raise CheckpointError("an entry has no known rank")
-    if len(found) > _DEEPEST or any(size < 0 for size in found):
-        raise CheckpointError(f"an entry has {len(found)} dimensions, some may be negative; {_DEEPEST} can be read")
     return tuple(found)
 
 
@@ -97,6 +100,8 @@ def _extents(message: bytes) -> Extents:
         if number == 1:
             extent = dict(fields(part(number, value)))
             found.append((whole(1, extent.get(1, 0)), whole(2, extent[2]) if 2 in extent else WHOLE))
+            if len(found) > _DEEPEST:
+                raise CheckpointError(f"a part has more than {_DEEPEST} dimensions")
     return tuple(found)
 
 

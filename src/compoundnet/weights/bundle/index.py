@@ -16,8 +16,7 @@ from .table import records
 SUFFIX = ".index"
 OLD = "it may be one in the first format of TensorFlow, which only TensorFlow reads"
 _MOST = 1 << 16  # entries; B7 has about 3,000 with its averages and slots
-_MOST_TEXT = 1 << 22  # bytes of names
-_MOST_PARTS = 1 << 8  # of one variable
+_MOST_TEXT = 1 << 22  # bytes of names and entries; B7 has a third of a million
 
 
 @dataclass(frozen=True)
@@ -40,12 +39,10 @@ class Index:
         Raises CheckpointError unless the parts are there, and fill the variable with no place in two of them.
         """
         whole = self.variables[name]
-        if len(whole.parts) > _MOST_PARTS:
-            raise CheckpointError(f"{shown(name)} has {len(whole.parts):,} parts; at most {_MOST_PARTS:,} can be read")
         found: list[tuple[tuple[slice, ...], Entry]] = []
         for extents in whole.parts:
-            piece = self.parts.get(part_key(name, extents))
-            if piece is None or piece.parts or piece.dtype != whole.dtype or len(extents) != len(whole.shape):
+            piece = self.parts.get(part_key(name, extents)) if len(extents) == len(whole.shape) else None
+            if piece is None or piece.parts or piece.dtype != whole.dtype:
                 raise CheckpointError(f"a part of {shown(name)} is missing or of another type")
             places = tuple(
                 slice(start, size if length == WHOLE else start + length)
@@ -76,19 +73,22 @@ def read_index(path: Path) -> Index:
     found: Header | None = None
     variables: dict[str, Entry] = {}
     parts: dict[bytes, Entry] = {}
-    text = 0
+    text = dimensions = 0
     try:
         with path.open("rb") as file:
             for key, value in records(file):
-                text += len(key)
-                if len(variables) + len(parts) > _MOST or text > _MOST_TEXT:
-                    raise CheckpointError(f"more than {_MOST:,} entries, or {_MOST_TEXT:,} bytes of names")
+                text += len(key) + len(value)
+                if len(variables) + len(parts) == _MOST or text > _MOST_TEXT or dimensions > _MOST:
+                    raise CheckpointError(f"more than {_MOST:,} entries and parts, or {_MOST_TEXT:,} bytes of them")
                 if key == b"":
                     found = _header(value)
-                elif key.startswith(b"\0"):
-                    parts[key] = entry(value)
+                    continue
+                each = entry(value)
+                dimensions += sum(map(len, each.parts))
+                if key.startswith(b"\0"):
+                    parts[key] = each
                 else:
-                    variables[_name(key)] = entry(value)
+                    variables[_name(key)] = each
     except CheckpointError as error:
         raise CheckpointError(f"the index is damaged or none: {error}; download it again") from None
     if found is None:

@@ -1,7 +1,8 @@
-"""read_bundle(): the model in a TensorFlow checkpoint, as numpy arrays."""
+"""read_bundle() and open_bundle(): the model in a TensorFlow checkpoint, as numpy arrays."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,26 @@ class Bundle:
     notes: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True)
+class _Unread(Mapping[str, NDArray[Any]]):
+    """Variables that are read, each time anew, when they are asked for."""
+
+    path: Path
+    index: Index
+    sources: Mapping[str, str]
+
+    def __getitem__(self, name: str) -> NDArray[Any]:
+        source = self.sources[name]
+        with _naming(self.path):
+            return tensor(self.index, source)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.sources)
+
+    def __len__(self) -> int:
+        return len(self.sources)
+
+
 def read_bundle(path: str | Path, *, averaged: bool = True) -> Bundle:
     """Read the model in a TensorFlow checkpoint, without TensorFlow; each checksum on the way is verified.
 
@@ -43,17 +64,35 @@ def read_bundle(path: str | Path, *, averaged: bool = True) -> Bundle:
     Traceback (most recent call last):
     compoundnet.weights.errors.CheckpointError: model.ckpt-1: there is no such file, nor model.ckpt-1.index; give ...
     """
+    with open_bundle(path, averaged=averaged) as found:
+        return replace(found, tensors=dict(found.tensors))
+
+
+@contextmanager
+def open_bundle(path: str | Path, *, averaged: bool = True) -> Iterator[Bundle]:
+    """``read_bundle``, but a variable is read when it is taken from ``tensors``, and not kept: one at a time in memory.
+
+    An archive stays unpacked in a temporary folder for as long as it is open.
+    """
     path = Path(path)
-    try:
-        with located(path) as (index_file, found):
+    with ExitStack() as stack:
+        with _naming(path):
+            index_file, found = stack.enter_context(located(path))
             index = read_index(index_file)
             wanted = selected(index.variables, averaged)
-            tensors = {name: tensor(index, source) for name, source in wanted.sources.items()}
+        notes = (*found, *wanted.notes, *_widened(index, wanted))
+        yield Bundle(_Unread(path, index, wanted.sources), wanted.averages, notes)
+
+
+@contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Put the path before what is wrong."""
+    try:
+        yield
     except CheckpointError as error:
         raise CheckpointError(f"{path}: {error}") from None
     except OSError as error:
         raise CheckpointError(f"{path}: could not be read ({error.strerror or type(error).__name__})") from None
-    return Bundle(tensors, wanted.averages, (*found, *wanted.notes, *_widened(index, wanted)))
 
 
 def _widened(index: Index, wanted: Selection) -> list[str]:

@@ -1,12 +1,14 @@
 """Source: the bytes of an HDF5 file, read where they are asked for and never beyond what there is."""
 
 import itertools
+import math
 from collections.abc import Iterable
 from typing import BinaryIO
 
 from compoundnet.weights.errors import CheckpointError
 
 _MARK = b"\x89HDF\r\n\x1a\n"
+_STEP = 8  # bytes; all that is not values has lengths that are multiples of it
 _SLACK = 1 << 20
 _READS = 250_000  # single reads; the largest network takes some ten thousand
 _TIMES = 8  # a file's bytes may be read this often: its structure a few times, its values once
@@ -42,8 +44,14 @@ class Source:
     def check_apart(self, places: Iterable[tuple[int, int]]) -> None:
         """Raise CheckpointError where places (beginning, length) overlap each other, or what was read before.
 
-        An address that is wrong by some bits leads almost surely into something else.
+        An address that is wrong by some bits leads almost surely into something else, or between two numbers: the
+        library puts one thing after another, so where all lengths are multiples of 4 or 8, the beginnings are, too.
         """
+        places = list(places)
+        step = math.gcd(_STEP, *(count for _, count in places))
+        for at, _ in places:
+            if at % step:
+                raise CheckpointError(f"damaged: values begin at {at}, between two numbers")
         pieces = sorted([*_joined(self._taken), *places])
         for (at, count), (following, _) in itertools.pairwise(pieces):
             if at + count > following:

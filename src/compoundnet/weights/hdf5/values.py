@@ -17,7 +17,6 @@ from .source import Source, number
 
 _NOWHERE = 2**64 - 1
 _PIECES = "its values are compressed or in several pieces, which Keras does not write; save it again with Keras"
-_ALIGNED = 4  # bytes; what Keras writes comes in fours, or twos for float16
 _COMPACT, _CONTIGUOUS = 0, 1
 _FLOAT, _IMPLIED = 1, 2  # the class of a type; a mantissa whose first bit is not stored
 # The kinds of numbers: bytes, place and width of the exponent, place and width of the mantissa, the exponent's bias.
@@ -64,8 +63,6 @@ def values(header: Sequence[Message]) -> Values:
         raise CheckpointError(f"damaged: {problem if found.size else f'its shape {shape} has no values'}")
     if held is None and at == _NOWHERE:
         raise CheckpointError("its values were never written")
-    if held is None and at % min(dtype.itemsize, _ALIGNED):
-        raise CheckpointError(f"damaged: its values begin at {at}, between two numbers")
     return found
 
 

@@ -44,10 +44,10 @@ def write_keras(
         raise CheckpointError("writing Keras files needs h5py; pip install 'compoundnet[keras]'") from None
     try:
         named = from_ours(tensors, network, "keras")
-    except CheckpointError as error:
+    except ValueError as error:
         raise CheckpointError(f"{path}: {error}") from None
-    except ValueError as error:  # a layer that Keras has no name for
-        raise CheckpointError(f"{path}: {error}") from None
+    if not all(name.isascii() for name in named):
+        raise CheckpointError(f"{path}: a stage has more blocks than Keras has letters for them")
     layers = _layers({name: from_pytorch(name, array) for name, array in named.items()}, mean, std)
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
@@ -79,17 +79,17 @@ def _layers(named: Mapping[str, NDArray[Any]], mean: Triple, std: Triple) -> dic
 
 
 def _fill(file: Any, layers: Mapping[str, Mapping[str, NDArray[Any]]]) -> None:
-    _list(file, "layer_names", list(layers))
+    list_attribute(file, "layer_names", list(layers))
     file.attrs["backend"] = b"tensorflow"
     file.attrs["keras_version"] = b"2.4.0"  # whose files look like this; later versions read them
     for layer, arrays in layers.items():
         group = file.create_group(layer)
-        _list(group, "weight_names", [f"{layer}/{leaf}:0" for leaf in arrays])
+        list_attribute(group, "weight_names", [f"{layer}/{leaf}:0" for leaf in arrays])
         for leaf, array in arrays.items():
             group.create_dataset(f"{layer}/{leaf}:0", data=array)
 
 
-def _list(group: Any, attribute: str, names: Sequence[str]) -> None:
+def list_attribute(group: Any, attribute: str, names: Sequence[str]) -> None:
     """A list of names as an attribute, in as many parts as it takes."""
     array = np.array([name.encode() for name in names])
     parts = -(-array.nbytes // _ATTRIBUTE_LIMIT)
