@@ -17,13 +17,15 @@ Reader = Callable[[Path, bool | None], Checkpoint]
 class Format:
     """One format: ``name`` as in "truncated or no ...", ``looks`` recognises it, ``files`` says where it comes from.
 
-    A format without a ``reader`` is refused with ``refusal``: what the file is, and the way out.
+    A format without a ``reader`` is refused with ``refusal``: what the file is, and the way out; ``check`` may know
+    more of a file, and raise that first.
     """
 
     name: str
     files: str
     looks: Callable[[Look], bool]
     reader: Reader | None = None
+    check: Callable[[Path], None] | None = None
     refusal: str = ""
 
 
@@ -69,7 +71,14 @@ FORMATS: tuple[Format, ...] = (
         looks=looks.torch_tar,
         refusal="a tar archive of PyTorch before 0.2; open it with PyTorch 1.x and save it again",
     ),
-    Format(name="PyTorch checkpoint", files="pickle.dump", looks=looks.pickle, reader=readers.read_pickle),
+    Format(
+        name="PyTorch checkpoint",
+        files="pickle.dump",
+        looks=looks.pickle,
+        check=readers.check_pickle,
+        refusal="a pickle that PyTorch did not write, which may hold code; ask its author for "
+        "torch.save(model.state_dict(), ...), or for a .safetensors file",
+    ),
     Format(name="Keras archive", files="Keras 3, .keras", looks=looks.keras_zip, reader=readers.read_keras_file),
     Format(
         name="Keras file",
@@ -185,6 +194,8 @@ def read(path: Path, averaged: bool | None) -> Checkpoint:
             return readers.read_tensorflow_checkpoint(path, averaged)
         if row is None:
             raise RefusedError(_unknown(path))
+        if row.check is not None:
+            row.check(path)
         if row.reader is None:
             raise RefusedError(row.refusal)
         return row.reader(path, averaged)

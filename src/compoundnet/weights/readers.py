@@ -116,11 +116,10 @@ def _viewed(data: bytearray, stored: Stored) -> Tensor:
     return torch.frombuffer(data, dtype=dtype).as_strided(stored.shape, stored.strides, stored.offset)
 
 
-def read_pickle(path: Path, averaged: bool | None) -> Checkpoint:
-    """A pickle that torch.save did not write: refused, by the name of what it would run if there is such."""
+def check_pickle(path: Path) -> None:
+    """Raise RefusedError for a pickle with code, by the name of what it would run, and DamagedError for none at all."""
     with path.open("rb") as file:
         Machine(file.read(min(MAX_BYTES, path.stat().st_size)), 0, call, storage).run()
-    raise RefusedError("a pickle that PyTorch did not write; save it with torch.save(model.state_dict(), ...)")
 
 
 def read_keras_file(path: Path, averaged: bool | None) -> Checkpoint:

@@ -129,8 +129,7 @@ def member_of(architecture: str) -> str:
     if name in _EDGETPU:
         return f"efficientnet_edgetpu_{_EDGETPU[name]}"
     name = _MOBILE.get(name, name)
-    if name not in known() or name == "tiny":
-        raise FieldError(
-            "architecture", f"{shown(architecture)} is no network that is known here; {near(name, known())}"
-        )
+    ours = [each for each in known() if each != "tiny"]  # which is ours alone
+    if name not in ours:
+        raise FieldError("architecture", f"{shown(architecture)} is no network of ours; {near(name, ours)}")
     return name
