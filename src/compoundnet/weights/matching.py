@@ -85,7 +85,7 @@ def _ecosystem(has: Mapping[str, Shape]) -> str | None:
 
 
 def fits(network: Network, ecosystem: str, has: Mapping[str, Shape]) -> bool:
-    """Whether these are the network's names and shapes in an ecosystem, class and channel count aside."""
+    """Whether these are the network's names and shapes in an ecosystem; class and channel count, and a head, aside."""
     if len(_without_counters(shapes(network))) - len(_without_counters(has)) not in (0, len(_HEAD)):
         return False
     try:
