@@ -141,7 +141,7 @@ def test_inspect_reads_the_record_of_an_artefact(run: Run, tmp_path: Path) -> No
     code, text, err = run("inspect", tmp_path / "a.pt2", "--card", tmp_path / "card.md")
     assert (code, err) == (0, "")
     assert "torch-export" in text
-    assert "1. published: tiny; random weights, seed 0" in text
+    assert "1. recorded: tiny; random weights, seed 0" in text
     assert (tmp_path / "card.md").read_text().count("# tiny") == 1
     assert answer(run, "inspect", tmp_path / "a.pt2")["weights"]["name"] == "tiny"
 
