@@ -81,7 +81,7 @@ def convert(
     original = _read(source, network, operators)
     theirs = _names(row, original.weights.network, source)
     weights = _followed(original, row, date)
-    known, before = digest(original.state), logits(original.state, weights.network)
+    known, before = digest(original.state), _asked(source, original)
     there = () if row.name == OWN else said(row.name, original.state, weights, before)
     notes = (*_kept(original.state, row), *there)
     with _beside(target) as folder:
@@ -155,6 +155,13 @@ def _recognised(source: str | Path, weights: Weights, ecosystem: str, count: int
     if ecosystem == OWN and weights.source != "a file without a record":
         return f"{weights.name} ({member}), as the record in the file says"
     return f"{member}, as {ecosystem} names it: each of {count} names and shapes is one of that network's"
+
+
+def _asked(source: str | Path, original: _Original) -> Tensor:
+    try:
+        return logits(original.state, original.weights.network)
+    except CheckpointError as error:
+        raise CheckpointError(f"{source}: {error}") from None
 
 
 def _names(row: Target, network: Network, source: str | Path) -> Mapping[str, str]:
