@@ -78,7 +78,7 @@ def test_a_padding_is_certain_only_where_an_ecosystem_has_one() -> None:
 @pytest.mark.parametrize("name", PACKAGED)
 def test_the_real_files_are_known_by_their_hash(name: str) -> None:
     found = said(name)
-    assert found["format"] == ("PyTorch (before 1.6)", "certain")
+    assert found["format"] == ("PyTorch checkpoint of before 1.6", "certain")
     assert found["names"] == ("lukemelas", "certain")
     assert found["network"] == (name, "certain")
     assert found["padding"] == ("same", "certain")
@@ -87,6 +87,11 @@ def test_the_real_files_are_known_by_their_hash(name: str) -> None:
     assert found["hash"] == ("as the file's name says", "certain")
     assert found["licence"] == ("Apache-2.0", "certain")
     inspection = inspect_checkpoint(name)
+    assert [step.name for step in inspection.provenance] == [
+        f"{name}.tensorflow.baseline",
+        f"{name}.lukemelas.baseline",
+    ]
+    assert [step.licence for step in inspection.provenance] == ["Apache-2.0"] * 2
     assert "the stem's variances are 0.2" in inspection.finding("normalisation").evidence
 
 
@@ -174,13 +179,15 @@ def test_what_a_training_script_added_is_said(tmp_path: Path) -> None:
         f"module.{name}": t.half() if t.is_floating_point() else t
         for name, t in built(named("resnet18"), 1).state_dict().items()
     }
-    torch.save({"state_dict": state, "state_dict_ema": {}, "epoch": 3, "optimizer": {}}, tmp_path / "a.pth")
+    torch.save({"state_dict": state, "epoch": 3, "optimizer": {}}, tmp_path / "a.pth")
     found = said(tmp_path / "a.pth")
     assert found["wrapping"] == ("read from the file's 'state_dict'; cut 'module.' off every name", "certain")
-    assert found["beside"] == ("state_dict_ema, epoch, optimizer", "certain")
-    assert found["average"] == ("raw", "likely")
+    assert found["beside"] == ("epoch, optimizer", "certain")
+    assert found["average"] == ("raw or moving average", "open")
     assert found["dtype"] == ("float16 (102), int64 (20)", "certain")
-    assert found["format"] == ("PyTorch (zip)", "certain")
+    assert found["format"] == ("PyTorch checkpoint", "certain")
+    torch.save({"state_dict": state, "state_dict_ema": state}, tmp_path / "b.pth")
+    assert said(tmp_path / "b.pth")["average"] == ("moving average", "certain")
 
 
 def own(path: Path, **changes: str) -> None:

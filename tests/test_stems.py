@@ -1,8 +1,5 @@
-"""The stem's variances tell the std of the pictures it saw; a file's first bytes tell what it is."""
+"""The stem's variances tell the std of the pictures it saw."""
 
-import io
-import struct
-import zipfile
 from pathlib import Path
 
 import matplotlib as mpl
@@ -13,7 +10,6 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from compoundnet.preprocess import IMAGENET_MEAN, IMAGENET_STD
-from compoundnet.weights.containers import container
 from compoundnet.weights.stems import scale_of, seen_share, untrained
 
 SKIMAGE = Path(skimage.__file__).parent / "data"
@@ -76,39 +72,3 @@ def test_a_stem_that_cannot_tell_says_nothing() -> None:
 def test_statistics_as_they_begin_are_untrained() -> None:
     assert untrained(np.zeros(4), np.ones(4))
     assert not untrained(np.zeros(4), np.full(4, 1.01))
-
-
-def archive(*names: str) -> bytes:
-    held = io.BytesIO()
-    with zipfile.ZipFile(held, "w") as file:
-        for name in names:
-            file.writestr(name, "x")
-    return held.getvalue()
-
-
-FILES = {
-    "safetensors": struct.pack("<Q", 2) + b"{}",
-    "HDF5": b"\x89HDF\r\n\x1a\n" + bytes(100),
-    "PyTorch (zip)": archive("a/data.pkl", "a/data/0"),
-    "PyTorch program (torch.export)": archive("a/archive_format", "a/models/model.json"),
-    "Keras 3 archive": archive("config.json", "model.weights.h5"),
-    "zip archive": archive("readme.txt"),
-    "damaged zip archive": b"PK\x03\x04" + bytes(100),
-    "PyTorch (before 1.6)": b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19.\x80\x02" + bytes(9),
-    "TensorFlow checkpoint": bytes(40) + struct.pack("<Q", 0xDB4775248B80FB57),
-    "unknown": b"hello, this is text and no weights",
-}
-
-
-@pytest.mark.parametrize("kind", FILES)
-def test_a_file_is_known_by_its_bytes_and_not_by_its_name(kind: str, tmp_path: Path) -> None:
-    path = tmp_path / "weights.txt"
-    path.write_bytes(FILES[kind])
-    assert container(path) == kind
-
-
-@pytest.mark.parametrize("content", [b"", b"{", b"PK", b"\xff" * 9, struct.pack("<Q", 2**63) + b"{}"])
-def test_nothing_much_is_unknown(content: bytes, tmp_path: Path) -> None:
-    path = tmp_path / "a"
-    path.write_bytes(content)
-    assert container(path) == "unknown"

@@ -25,8 +25,8 @@ def convert(
     """Write weights with the names of another ecosystem, if the new file gives the same answers back.
 
     Args:
-        to: compoundnet, torchvision, timm or lukemelas: whose names the new file has
-        out: the file to write: .safetensors, or .pth with plain tensors only
+        to: compoundnet, torchvision, timm, lukemelas, mmpretrain or keras: whose names the new file has
+        out: the file to write: .safetensors; or .pth, which holds plain tensors only; for Keras .h5
         network: the network of a file that is none of the families': a name or its JSON file
     """
     from compoundnet.weights import convert as convert_weights

@@ -37,9 +37,10 @@ def inspect_file(file: str, card: str | None = None, json: bool = False) -> int:
 
 def _assumed(file: str) -> "Weights":
     """The record of a file without one, as load assumes it."""
+    from compoundnet.operators import OPERATORS
     from compoundnet.weights.loading import opened
 
-    return opened(file, None, {}).weights
+    return opened(file, None, OPERATORS).weights
 
 
 def _print(found: "Inspection") -> None:

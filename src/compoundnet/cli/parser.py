@@ -62,9 +62,9 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
         "recipe": recipe,
         "memory": memory,
         "transfer": transfer,
-        "weights": weights,
         "convert": convert,
         "inspect": inspect_file,
+        "weights": weights,
     }
 )
 _POSITIONAL: Mapping[str, tuple[str, str | None]] = MappingProxyType(

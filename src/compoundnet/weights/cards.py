@@ -9,14 +9,14 @@ from compoundnet.schema import require
 if TYPE_CHECKING:
     from .records import Weights
 
-Deed: TypeAlias = Literal["published", "trained", "transferred", "converted"]
+Deed: TypeAlias = Literal["published", "recorded", "trained", "transferred", "converted"]
 MOST_STEPS = 32  # a chain that is longer was made by a loop, or by somebody who wants to fill a disk
 MOST_TEXT = 300  # characters of one field: a card is read, and goes along in every file
 
 
 @dataclass(frozen=True, kw_only=True)
 class Provenance:
-    """One step: what was done, with what, by what, and what came of it.
+    """One step: what was done, with what, by what, and what came of it. "recorded" is what nobody says more of.
 
     ``sha256`` is of the file that the tensors were read from, ``tensors_sha256`` of the tensors themselves, as
     ``hashing.tensors_sha256`` counts it; "" where nobody knows. ``data`` says in words which pictures, ``recipe`` and
@@ -70,13 +70,13 @@ def lineage(weights: "Weights") -> tuple[Provenance, ...]:
     >>> from compoundnet.weights import Weights
     >>> found = Weights(name="mine", network=named("tiny"), preprocess=Preprocess(size=(32, 32)), licence="MIT")
     >>> [(step.deed, step.name, step.licence) for step in lineage(found)]
-    [('published', 'mine', 'MIT')]
+    [('recorded', 'mine', 'MIT')]
     """
     if weights.card.steps:
         return weights.card.steps
     return (
         Provenance(
-            deed="published",
+            deed="published" if weights.sha256 and weights.licence not in ("", "unknown") else "recorded",
             name=clipped(weights.name),
             source=clipped(weights.source),
             sha256=weights.sha256,

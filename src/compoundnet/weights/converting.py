@@ -15,16 +15,17 @@ from compoundnet.schema import counted
 
 from .cards import Provenance, clipped, followed
 from .catalogue import PACKAGED
-from .elsewhere import told
+from .elsewhere import said
 from .errors import CheckpointError
 from .files import sha256
 from .hashing import state_sha256
-from .loading import MODEL_FILE, opened
+from .loading import opened
 from .matching import describe, fitted
 from .names import OWN
 from .parity import TOLERANCE, Parity, apart, digest, is_counter, logits, side
 from .records import Weights
-from .writing import Format, format_of
+from .repository import weights_file
+from .writing import Target, target_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,7 +67,7 @@ def convert(
     force: bool = False,
     date: str = "",
 ) -> Converted:
-    """Write weights, by name or file, as a file of the format ``to`` (``writing.FORMATS``), and prove it.
+    """Write weights, by name or file, as a file of the format ``to`` (``writing.TARGETS``), and prove it.
 
     Every tensor is written once, in the dtype it has. The new file is made beside its place, read back, and compared
     tensor by tensor and by the logits of a seeded picture; it takes its place only when all is the same. ``network``
@@ -75,13 +76,13 @@ def convert(
     names for, and a place that cannot be written; nothing is left then.
     """
     target = Path(out)
-    row = format_of(to, target)
+    row = target_of(to, target)
     _require_place(source, target, force)
     original = _read(source, network, operators)
     theirs = _names(row, original.weights.network, source)
     weights = _followed(original, row, date)
-    known, before = digest(original.state), logits(original.state, weights.network)
-    there = () if row.name == OWN else told(row.name, original.state, weights, before)
+    known, before = digest(original.state), _asked(source, original)
+    there = () if row.name == OWN else said(row.name, original.state, weights, before)
     notes = (*_kept(original.state, row), *there)
     with _beside(target) as folder:
         made = Path(folder) / target.name
@@ -121,6 +122,9 @@ class _Original:
 
 def _read(source: str | Path, network: Network | None, operators: Mapping[str, type]) -> _Original:
     found = opened(source, network, operators)
+    if found.headless:
+        remedy = "load it with classes=, save it, and convert that"
+        raise CheckpointError(f"{source}: the file has no classifier, which every format keeps; {remedy}")
     weights, tensors = found.weights, found.checkpoint.tensors
     try:
         table, stored, counters = fitted(weights.network, tensors, found.ecosystem)
@@ -153,7 +157,14 @@ def _recognised(source: str | Path, weights: Weights, ecosystem: str, count: int
     return f"{member}, as {ecosystem} names it: each of {count} names and shapes is one of that network's"
 
 
-def _names(row: Format, network: Network, source: str | Path) -> Mapping[str, str]:
+def _asked(source: str | Path, original: _Original) -> Tensor:
+    try:
+        return logits(original.state, original.weights.network)
+    except CheckpointError as error:
+        raise CheckpointError(f"{source}: {error}") from None
+
+
+def _names(row: Target, network: Network, source: str | Path) -> Mapping[str, str]:
     try:
         return row.names(network)
     except ValueError as error:
@@ -161,7 +172,7 @@ def _names(row: Format, network: Network, source: str | Path) -> Mapping[str, st
         raise CheckpointError(f"{source}: {problem}; convert it to {OWN}, which names every network") from None
 
 
-def _followed(original: _Original, row: Format, date: str) -> Weights:
+def _followed(original: _Original, row: Target, date: str) -> Weights:
     """The record that goes along; a file of ours says in its card that its tensors had other names."""
     weights = original.weights
     if row.name != OWN or original.ecosystem == OWN:
@@ -180,7 +191,7 @@ def _followed(original: _Original, row: Format, date: str) -> Weights:
     return replace(weights, card=followed(weights, step))
 
 
-def _kept(state: Mapping[str, Tensor], row: Format) -> list[str]:
+def _kept(state: Mapping[str, Tensor], row: Target) -> list[str]:
     """What is to be said of dtypes other than float32, and of what the format leaves out."""
     counts: dict[str, int] = {}
     for tensor in state.values():
@@ -199,7 +210,7 @@ def _require_place(source: str | Path, target: Path, force: bool) -> None:
         raise CheckpointError(f"{target}: a folder; name a file to write")
     if not target.exists():
         return
-    original = Path(source) / MODEL_FILE if Path(source).is_dir() else Path(source)
+    original = (weights_file(Path(source)) if Path(source).is_dir() else None) or Path(source)
     if original.exists() and target.samefile(original):
         raise CheckpointError(f"{target}: is what is to be converted; name another file")
     if not force:
@@ -213,7 +224,7 @@ def _beside(target: Path) -> "tempfile.TemporaryDirectory[str]":
         raise CheckpointError(f"{target}: cannot be written ({error.strerror}); choose another place") from None
 
 
-def _write(row: Format, made: Path, state: Mapping[str, Tensor], weights: Weights, target: Path) -> None:
+def _write(row: Target, made: Path, state: Mapping[str, Tensor], weights: Weights, target: Path) -> None:
     try:
         row.write(made, state, weights)
     except CheckpointError as error:
@@ -223,7 +234,7 @@ def _write(row: Format, made: Path, state: Mapping[str, Tensor], weights: Weight
         raise CheckpointError(f"{target}: could not be written ({problem})") from None
 
 
-def _proved(row: Format, made: Path, network: Network, known: str, before: Tensor) -> Parity:
+def _proved(row: Target, made: Path, network: Network, known: str, before: Tensor) -> Parity:
     """The parity of the new file. Raises CheckpointError where it holds other tensors than were written."""
     back = row.read(made, network)
     parity = Parity(apart(before, logits(back, network)), float(before.abs().max()), side(network))

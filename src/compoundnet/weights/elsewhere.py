@@ -37,19 +37,22 @@ class Twin:
 
     def made(self, member: str, network: Network) -> str:
         """The call, as somebody would write it."""
-        words = ARGUMENTS[self.ecosystem]
-        given = {words["classes"]: (network.classes, _IMAGENET), words["channels"]: (network.in_channels, _RGB)}
-        more = "".join(f", {word}={value}" for word, (value, default) in given.items() if value != default)
+        counts = {"classes": (network.classes, _IMAGENET), "channels": (network.in_channels, _RGB)}
+        words = ARGUMENTS[self.ecosystem].items()
+        more = "".join(f", {word}={counts[what][0]}" for what, word in words if counts[what][0] != counts[what][1])
         text = self.call.format(name=member.replace(self.was, self.becomes) if self.was else member, more=more)
         return text.replace("(, ", "(")
 
 
-# How each library calls the counts of outputs and input channels; torchvision's stem takes three channels only.
+# How each library's call takes the counts of outputs and input channels. Without a word for channels a stem has three;
+# mmpretrain counts classes in the head, of which its backbone knows nothing.
 ARGUMENTS: Mapping[str, Mapping[str, str]] = MappingProxyType(
     {
-        "torchvision": {"classes": "num_classes", "channels": "in_channels"},
+        "torchvision": {"classes": "num_classes"},
         "timm": {"classes": "num_classes", "channels": "in_chans"},
         "lukemelas": {"classes": "num_classes", "channels": "in_channels"},
+        "mmpretrain": {},
+        "keras": {"classes": "classes"},
     }
 )
 _TORCHVISION = Twin(ecosystem="torchvision", members="resnet*", call="torchvision.models.{name}({more})")
@@ -62,6 +65,13 @@ _LUKEMELAS = Twin(
     call=f"efficientnet_pytorch.{_FROM_NAME}",
     was="_",
     becomes="-",
+    padding="same",
+)
+_MMPRETRAIN = Twin(
+    ecosystem="mmpretrain",
+    members="",
+    call="mmpretrain.models.EfficientNet(arch='{name}') and a LinearClsHead",
+    was="efficientnet_",
     padding="same",
 )
 TWINS: tuple[Twin, ...] = (
@@ -83,6 +93,16 @@ TWINS: tuple[Twin, ...] = (
     _LUKEMELAS,
     replace(_LUKEMELAS, members="efficientnet_l2"),
     replace(_LUKEMELAS, members="efficientnet_lite[0-4]", call=f"efficientnet_lite_pytorch.{_FROM_NAME}"),
+    *(replace(_MMPRETRAIN, members=f"efficientnet_{name}") for name in ("b[0-8]", "l2")),
+    replace(_MMPRETRAIN, members="efficientnet_edgetpu_[sml]", was="efficientnet_edgetpu_", becomes="e"),
+    Twin(
+        ecosystem="keras",
+        members="efficientnet_b[0-7]",
+        call="keras.applications.{name}(weights=PATH{more})",
+        was="efficientnet_b",
+        becomes="EfficientNetB",
+        padding="same",
+    ),
 )
 _SETTINGS: Mapping[str, tuple[Callable[[Network], str], Callable[[Network], str]]] = MappingProxyType(
     {
@@ -104,7 +124,7 @@ _SETTINGS: Mapping[str, tuple[Callable[[Network], str], Callable[[Network], str]
 
 def twin(ecosystem: str, member: str, network: Network) -> Twin | None:
     """The other library's model for a member of the families, the one with the network's padding if there are two."""
-    if ecosystem == "torchvision" and network.in_channels != _RGB:
+    if network.in_channels != _RGB and "channels" not in ARGUMENTS.get(ecosystem, {}):
         return None
     rows = [row for row in TWINS if row.ecosystem == ecosystem and fnmatchcase(member, row.members)]
     return min(rows, key=lambda row: row.padding != network.padding, default=None)
@@ -132,7 +152,7 @@ def settings(ecosystem: str, ours: Network, theirs: Network) -> tuple[list[str],
     return differs, sets
 
 
-def told(ecosystem: str, state: "Mapping[str, Tensor]", weights: Weights, before: "Tensor") -> list[str]:
+def said(ecosystem: str, state: "Mapping[str, Tensor]", weights: Weights, before: "Tensor") -> list[str]:
     """How a library runs these tensors, which have our names: measured where it runs another function than we do.
 
     ``before`` is our answer to the picture of ``parity.logits``.
@@ -144,19 +164,25 @@ def told(ecosystem: str, state: "Mapping[str, Tensor]", weights: Weights, before
     found, theirs = twin(ecosystem, member, network), runs_as(ecosystem, member, network)
     if found is None or theirs is None:
         must = f"padding {network.padding!r}, norm epsilon {network.norm_eps:g}, activation {network.activation}"
-        said = f"{ecosystem} has no such model; one of your own that takes these names must run {must}"
-        return [said, _prepared(weights)]
+        none = f"{ecosystem} has no such model; one of your own that takes these names must run {must}"
+        return [none, _prepared(ecosystem, weights)]
     call, (differs, sets) = found.made(member, network), settings(ecosystem, network, theirs)
     if not differs:
-        return [f"{ecosystem} runs the same function: {call}", _prepared(weights)]
+        return [f"{ecosystem} runs the same function: {call}", _prepared(ecosystem, weights)]
     other = logits(state, replace(network, padding=theirs.padding, norm_eps=theirs.norm_eps))
     far = f"logits differ by up to {apart(before, other):.3g} (largest logit {before.abs().max():.3g})"
-    return [f"{call} runs {' and '.join(differs)}: {far}; to set there: {'; '.join(sets)}", _prepared(weights)]
+    return [
+        f"{call} runs {' and '.join(differs)}: {far}; to set there: {'; '.join(sets)}",
+        _prepared(ecosystem, weights),
+    ]
 
 
-def _prepared(weights: Weights) -> str:
+def _prepared(ecosystem: str, weights: Weights) -> str:
+    """How pictures go in; Keras's model has mean and std inside, and convert puts them into its file."""
     pre = weights.preprocess
     how = f"{pre.size[0]} x {pre.size[1]} pixels, {pre.order.replace('_', ' ')}, crop {pre.crop:.3g}"
+    if ecosystem == "keras":
+        return f"pictures are to be prepared there as here: {how}, {pre.interpolation}, pixels from 0 to 255"
     norm = (
         f"{what} {'/'.join(f'{x:.4g}' for x in dict.fromkeys(of))}"
         for what, of in (("mean", pre.mean), ("std", pre.std))

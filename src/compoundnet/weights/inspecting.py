@@ -3,8 +3,8 @@
 import json
 import re
 import struct
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +14,18 @@ from compoundnet.operators import OPERATORS
 from compoundnet.schema import counted, encode
 
 from .cards import Provenance, lineage
-from .catalogue import PACKAGED, locate
-from .containers import container
+from .catalogue import PACKAGED, Habit, habit, known, locate
 from .errors import CheckpointError
 from .files import Checkpoint, read_checkpoint, sha256
+from .formats import recognised
 from .hashing import state_sha256
-from .loading import MODEL_FILE
 from .names import OWN
+from .published import Published, every_published, published_weights
 from .records import Weights
-from .telling import Finding, normalisation, tell
+from .repository import by_config, weights_file
+from .store import default_store
+from .telling import Confidence, Finding, normalisation, tell
+from .told import NOTHING, Told, by_store
 from .writing import ORIGIN_KEY
 
 _HASHED = re.compile(r"-([0-9a-f]{8})(?:[0-9a-f]*)\.(?:pth|pt|safetensors)$")
@@ -56,6 +59,8 @@ class Inspection:
 def inspect_checkpoint(source: str | Path, operators: Mapping[str, type] = OPERATORS) -> Inspection:
     """Say what a weight file, the folder of a run, or a name with weights is, running nothing that it may hold.
 
+    A file of the catalogue is known by its hash, which also says what it was converted from.
+
     Raises CheckpointError, one line, for what cannot be read.
 
     >>> found = inspect_checkpoint("efficientnet_lite0")
@@ -64,31 +69,74 @@ def inspect_checkpoint(source: str | Path, operators: Mapping[str, type] = OPERA
     >>> found.finding("padding").value, found.finding("normalisation").confidence
     ('same', 'certain')
     """
-    path = _path(source)
+    path, told = _located(source)
     checkpoint = read_checkpoint(path)
-    hashed = sha256(path)
+    hashed = sha256(path) if path.is_file() else ""
     weights, where = _record(path, checkpoint, operators)
-    findings = [Finding("format", container(path), "certain", "its first bytes")]
+    findings = [_format(path)]
+    public = _public(hashed)
     if weights is None:
-        findings += _bare(path, checkpoint, hashed)
+        findings += _bare(path, checkpoint, told, public)
     else:
         findings += _recorded(checkpoint, weights, where)
     findings += _stored(path, checkpoint, hashed)
     return Inspection(
         path=str(path),
-        bytes=path.stat().st_size,
+        bytes=_bytes(path),
         sha256=hashed,
         findings=tuple(findings),
-        provenance=() if weights is None else lineage(weights),
+        provenance=_published(public) if weights is None else lineage(weights),
         weights=weights,
     )
 
 
-def _path(source: str | Path) -> Path:
+def _located(source: str | Path) -> tuple[Path, Told]:
+    """Where the weights lie, and what is told of them by what lies beside them."""
     if str(source) in PACKAGED:
-        return locate(PACKAGED[str(source)])
+        return locate(PACKAGED[str(source)]), NOTHING
     path = Path(source)
-    return path / MODEL_FILE if path.is_dir() and (path / MODEL_FILE).is_file() else path
+    if path.is_dir():
+        return weights_file(path) or path, by_config(path)
+    if not path.exists() and (kept := default_store().find(str(source))) is not None:
+        return default_store().path(kept), by_store(kept)
+    return path, NOTHING
+
+
+def _public(hashed: str) -> Published | None:
+    """The row of the catalogue whose hash a file has."""
+    return next(iter(published_weights(sha256=hashed)), None) if hashed else None
+
+
+def _published(row: Published | None) -> tuple[Provenance, ...]:
+    """What a published file was converted from, the oldest first."""
+    steps: list[Provenance] = []
+    while row is not None:
+        step = Provenance(
+            deed="converted" if row.converted_from else "published",
+            name=row.name,
+            source=f"{row.source}: {row.file}",
+            sha256=row.sha256,
+            metrics={} if row.top1 is None else {"imagenet_top1": row.top1},
+            licence=row.licence,
+        )
+        steps.insert(0, step)
+        row = every_published()[row.converted_from] if row.converted_from else None
+    return tuple(steps)
+
+
+def _format(path: Path) -> Finding:
+    row = recognised(path) if path.is_file() else None
+    if row is None:  # what was read although it is no single file of a known look
+        return Finding("format", "TensorFlow checkpoint", "certain", "the files of one")
+    return Finding("format", row.name, "certain", "its first bytes and the names in it, not its own name")
+
+
+def _bytes(path: Path) -> int:
+    """The size of a file; of a TensorFlow checkpoint, which is several, that of all."""
+    if path.is_file():
+        return path.stat().st_size
+    files = path.iterdir() if path.is_dir() else path.parent.glob(f"{path.name}.*")
+    return sum(each.stat().st_size for each in files if each.is_file())
 
 
 def _record(path: Path, checkpoint: Checkpoint, operators: Mapping[str, type]) -> tuple[Weights | None, str]:
@@ -137,48 +185,54 @@ def _recorded(checkpoint: Checkpoint, weights: Weights, where: str) -> list[Find
     return findings
 
 
-def _bare(path: Path, checkpoint: Checkpoint, hashed: str) -> list[Finding]:
-    """What names, shapes, statistics and the file's name tell of a file without a record."""
-    row = next((name for name, entry in PACKAGED.items() if entry.sha256 == hashed), None)
-    seen = tell(checkpoint.tensors, path.name)
-    if row is None:
-        return [*seen.findings, _average(checkpoint), Finding("source", "unknown", "open", "its hash is in no table")]
-    return [*(_settled(each, row) for each in seen.findings), *_packaged(row)]
+def _bare(path: Path, checkpoint: Checkpoint, told: Told, public: Published | None) -> list[Finding]:
+    """What tensors, the catalogue, what lies beside it and its name tell of a file without a record."""
+    file = (public.file_name if public else told.file) or path.name
+    seen = tell(checkpoint.tensors, file)
+    found = [*seen.findings, _average(checkpoint)]
+    if public is not None and public.member in seen.members:
+        whole = bool(public.sha256)
+        why = "its SHA-256 is in the catalogue" if whole else f"its SHA-256 begins with {public.sha256_starts}"
+        sure: Confidence = "certain" if whole else "likely"
+        origin = (("source", f"{public.name}, {public.source}"), ("licence", public.licence))
+        settled = _settled(found, public.member, public.habit, why, sure)
+    elif told.member is not None and told.member in seen.members:
+        why, sure = told.by or "the store that keeps it", "certain" if told.surely else "likely"
+        row = told.habit or habit(told.ecosystem or seen.ecosystem or OWN, told.member, file)
+        origin = (("source", told.source), ("licence", told.licence))
+        settled = _settled(found, told.member, row, why, sure)
+    else:
+        return [*found, Finding("source", "unknown", "open", "its hash is in no table")]
+    return [*settled, *(Finding(what, value, sure, why) for what, value in origin)]
 
 
-def _settled(found: Finding, row: str) -> Finding:
-    """What is known of a file in the catalogue whatever its tensors tell."""
-    from .catalogue import packaged
-
-    weights = packaged(row)
+def _settled(
+    findings: Sequence[Finding], member: str, row: Habit, why: str, confidence: Confidence
+) -> Iterator[Finding]:
+    """The findings with what is known of a network and its preprocessing whatever the tensors tell of them."""
+    network = row.network(known()[member])
+    pre = row.preprocess(network)
     values: dict[str, str | float] = {
-        "padding": weights.network.padding,
-        "norm_eps": weights.network.norm_eps,
-        "normalisation": normalisation(weights.preprocess.mean, weights.preprocess.std),
+        "network": member,
+        "padding": network.padding,
+        "norm_eps": network.norm_eps,
+        "normalisation": normalisation(pre.mean, pre.std),
     }
-    if found.what not in values:
-        return found
-    return Finding(found.what, values[found.what], "certain", f"the catalogue's row {row}; {found.evidence}")
-
-
-def _packaged(row: str) -> list[Finding]:
-    from .catalogue import packaged
-
-    weights = packaged(row)
-    why = "its SHA-256 is in the catalogue"
-    return [
-        Finding("source", weights.source, "certain", why),
-        Finding("licence", weights.licence, "certain", why),
-    ]
+    for each in findings:
+        if each.what not in values or each.confidence == "certain":
+            yield each
+        else:
+            evidence = f"{why}; {each.evidence}"
+            yield replace(each, value=values[each.what], confidence=confidence, evidence=evidence)
 
 
 def _average(checkpoint: Checkpoint) -> Finding:
-    """Whether the weights are a moving average."""
-    kept = [name for name in checkpoint.beside if "ema" in name.lower()]
-    if kept:
-        return Finding("average", "raw", "likely", f"the file keeps {kept[0]!r} beside what is read")
-    if any("ema" in note.lower() for note in checkpoint.notes):
-        return Finding("average", "moving average", "likely", next(n for n in checkpoint.notes if "ema" in n.lower()))
+    """Whether the weights are a moving average: what was said when the file was read."""
+    for note in checkpoint.notes:
+        if "read as moving averages" in note or "n_averaged" in note or re.match("read .*averaged weights", note):
+            return Finding("average", "moving average", "certain", note)
+        if "left out" in note and "averag" in note:
+            return Finding("average", "raw", "certain", note)
     return Finding("average", "raw or moving average", "open", "nothing in the file says so")
 
 
@@ -190,7 +244,7 @@ def _stored(path: Path, checkpoint: Checkpoint, hashed: str) -> list[Finding]:
     if checkpoint.beside:
         others = ", ".join(checkpoint.beside[:6]) + (", ..." if len(checkpoint.beside) > 6 else "")
         found.append(Finding("beside", others, "certain", "the names in the file"))
-    if promised := _HASHED.search(path.name):
+    if hashed and (promised := _HASHED.search(path.name)):
         kept = hashed.startswith(promised[1])
         value = "as the file's name says" if kept else "not as the file's name says"
         found.append(Finding("hash", value, "certain", f"SHA-256 begins {hashed[:8]}, the name ends in {promised[1]}"))

@@ -14,6 +14,7 @@ _HUB = {"apache-2.0": "apache-2.0", "mit": "mit", "bsd-3-clause": "bsd-3-clause"
 _UNKNOWN = ("", "unknown")
 _DEEDS = {
     "published": "published",
+    "recorded": "as its record has it",
     "trained": "trained",
     "transferred": "fitted to other pictures",
     "converted": "renamed",

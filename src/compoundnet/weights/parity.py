@@ -9,6 +9,7 @@ from torch import Tensor
 from compoundnet.building import build
 from compoundnet.network import Network
 
+from .errors import CheckpointError
 from .hashing import state_sha256
 from .matching import in_dtypes, require_sound
 
@@ -50,7 +51,7 @@ def digest(state: Mapping[str, Tensor]) -> str:
 def logits(state: Mapping[str, Tensor], network: Network) -> Tensor:
     """What a network with these tensors, which are not copied, says of the seeded picture: (1, classes) float32.
 
-    Raises CheckpointError for tensors that are no finite floating-point numbers.
+    Raises CheckpointError for tensors, and for an answer, that are no finite floating-point numbers.
     """
     with torch.random.fork_rng(devices=[]), torch.device("meta"):
         model = build(network)
@@ -62,7 +63,10 @@ def logits(state: Mapping[str, Tensor], network: Network) -> Tensor:
     shape = (1, network.in_channels, side(network), side(network))
     picture = torch.randn(shape, generator=torch.Generator().manual_seed(SEED))
     with torch.inference_mode():
-        return model.eval()(picture)
+        answer = model.eval()(picture)
+    if not bool(torch.isfinite(answer).all()):
+        raise CheckpointError("its answer to a picture is NaN or infinity; the checkpoint is broken")
+    return answer
 
 
 def apart(one: Tensor, other: Tensor) -> float:

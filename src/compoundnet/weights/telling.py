@@ -13,14 +13,14 @@ from compoundnet.network import Network
 from .catalogue import HALF, Habit, habit, known
 from .elsewhere import TWINS
 from .errors import Shape, first
-from .matching import as_stored, fits, nearest, recognise
+from .layout import COUNTER
+from .matching import as_stored, fits, headless, nearest, recognise
 from .names import CLASSIFIER, ECOSYSTEMS, OWN, STEM, names, shapes
 from .stems import scale_of, seen_share, untrained
 
 Confidence: TypeAlias = Literal["certain", "likely", "open"]
-_COUNTER = ".num_batches_tracked"
-# File names that make an ecosystem's habits differ: its plain models, TensorFlow's, and those of AdvProp.
-_NAMED = ("", "tf_", "tf__ap", "adv-")
+# File names that make an ecosystem's habits differ: its plain models, TensorFlow's, AdvProp's, timm's newest.
+_NAMED = ("", "tf_", "tf__ap", "adv-", "a-advprop", "efficientnet_b0_ra4", "efficientnet_b1_ra4")
 _OWN_NAMES = ("efficientnet_*", "mobilenet*", "resnet*")  # of timm's models that are not TensorFlow's
 _ALIKE = 0.9  # of the shapes, to be worth a word where no name is known
 _WORDS = {1000: "ImageNet's number", 1001: "ImageNet's and one before them for the background"}
@@ -40,7 +40,7 @@ class Finding:
 
 
 @dataclass(frozen=True)
-class Told:
+class Telling:
     """Whose names the tensors have, the members of the families they fit, and every statement."""
 
     ecosystem: str | None
@@ -48,26 +48,26 @@ class Told:
     findings: tuple[Finding, ...]
 
 
-def tell(tensors: Mapping[str, Tensor], file: str) -> Told:
+def tell(tensors: Mapping[str, Tensor], file: str) -> Telling:
     """What can be said of tensors by name, which may be on the meta device, in a file of that name."""
     seen = recognise(tensors)
     has = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
     ecosystem = seen.ecosystem
     if ecosystem is None:
-        return Told(None, (), (Finding("names", "of no known ecosystem", "certain", first(list(has))), *_alike(has)))
+        return Telling(None, (), (Finding("names", "of no known ecosystem", "certain", first(list(has))), *_alike(has)))
     if not seen.members:
         close = nearest(tensors, ecosystem) or "no known network is near"
         named = Finding("names", ecosystem, "certain", _stem(ecosystem, has))
-        return Told(ecosystem, (), (named, Finding("network", "unknown", "open", close)))
+        return Telling(ecosystem, (), (named, Finding("network", "unknown", "open", close)))
     member = seen.members[0]
     network = as_stored(known()[member], names(known()[member], ecosystem), has)
-    return Told(
+    return Telling(
         ecosystem,
         seen.members,
         (
             _named(ecosystem, network, has),
             _network(seen.members, len(has)),
-            *_counts(ecosystem, network),
+            *_counts(ecosystem, network, has),
             *_function(ecosystem, member, tensors, network, file),
             _normalised(ecosystem, member, tensors, network, file),
         ),
@@ -94,12 +94,13 @@ def _network(members: tuple[str, ...], count: int) -> Finding:
     return Finding("network", " or ".join(members), "open", f"they share all {count} names and shapes")
 
 
-def _counts(ecosystem: str, network: Network) -> list[Finding]:
+def _counts(ecosystem: str, network: Network, has: Mapping[str, Shape]) -> list[Finding]:
     table = names(network, ecosystem)
     said = f"the shape of {table[f'{CLASSIFIER}.bias']}"
     more = f", {_WORDS[network.classes]}" if network.classes in _WORDS else ""
+    none = headless(table, has)
     return [
-        Finding("classes", network.classes, "certain", said + more),
+        Finding("classes", 0 if none else network.classes, "certain", "it has no classifier" if none else said + more),
         Finding("in_channels", network.in_channels, "certain", f"the shape of {table[f'{STEM}.weight']}"),
     ]
 
@@ -150,7 +151,7 @@ def _by_name(file: str) -> tuple[str, str] | None:
 
 def _by_counters(ecosystem: str, network: Network, tensors: Mapping[str, Tensor]) -> tuple[str, str] | None:
     """The kind that the norms' counters tell of: what was converted from TensorFlow never counted a batch."""
-    counters = [tensor for name, tensor in tensors.items() if name.endswith(_COUNTER)]
+    counters = [tensor for name, tensor in tensors.items() if name.endswith(COUNTER)]
     if not counters or any(tensor.is_meta for tensor in counters):
         return None
     norm = names(network, ecosystem)[f"{STEM.replace('conv', 'norm')}.running_mean"].rpartition(".")[0]
@@ -209,10 +210,10 @@ def normalisation(mean: tuple[float, ...], std: tuple[float, ...]) -> str:
 
 def _alike(has: Mapping[str, Shape]) -> list[Finding]:
     """The member whose shapes these are, whatever they are called."""
-    found = Counter(shape for name, shape in has.items() if not name.endswith(_COUNTER))
+    found = Counter(shape for name, shape in has.items() if not name.endswith(COUNTER))
     shares: list[tuple[float, str]] = []
     for member, network in known().items():
-        own = Counter(shape for name, shape in shapes(network).items() if not name.endswith(_COUNTER))
+        own = Counter(shape for name, shape in shapes(network).items() if not name.endswith(COUNTER))
         shares.append(((own & found).total() / max(own.total(), found.total(), 1), member))
     share, member = max(shares)
     if share < _ALIKE:

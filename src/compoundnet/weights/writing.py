@@ -20,6 +20,7 @@ from compoundnet.schema import near
 
 from .errors import CheckpointError
 from .files import read_checkpoint, write_safetensors
+from .keras import write_keras
 from .names import OWN, from_ours, names, to_ours
 from .records import Weights
 
@@ -28,7 +29,7 @@ State: TypeAlias = Mapping[str, Tensor]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Format:
+class Target:
     """One format to convert to.
 
     ``write`` makes a new file of the network's tensors, which have our names; ``read`` gives those of such a file back,
@@ -67,9 +68,17 @@ def _read_torch(ecosystem: str, path: Path, network: Network) -> State:
     return to_ours(read_checkpoint(path).tensors, network, ecosystem)
 
 
-def _torch(ecosystem: str) -> Format:
+def _write_keras(path: Path, state: State, weights: Weights) -> None:
+    """What keras.applications loads; NumPy, and so HDF5, has no bfloat16."""
+    if any(tensor.dtype == torch.bfloat16 for tensor in state.values()):
+        raise CheckpointError(f"{path}: Keras's files hold no bfloat16; convert the weights to float32 first")
+    arrays = {name: tensor.numpy() for name, tensor in state.items()}
+    write_keras(path, arrays, weights.network, mean=weights.preprocess.mean, std=weights.preprocess.std)
+
+
+def _torch(ecosystem: str) -> Target:
     """An ecosystem whose files are tensors by name, as ``names.LAYOUTS`` names them."""
-    return Format(
+    return Target(
         name=ecosystem,
         suffixes=(".safetensors", ".pth"),
         write=partial(_write_torch, ecosystem),
@@ -78,23 +87,40 @@ def _torch(ecosystem: str) -> Format:
     )
 
 
-_OWN = Format(
+_OWN = Target(
     name=OWN,
     suffixes=(".safetensors",),
     write=_write_own,
     read=lambda path, network: read_checkpoint(path).tensors,
     names=partial(names, ecosystem=OWN),
 )
-FORMATS: Mapping[str, Format] = MappingProxyType(
-    {row.name: row for row in (_OWN, _torch("torchvision"), _torch("timm"), _torch("lukemelas"))}
+TARGETS: Mapping[str, Target] = MappingProxyType(
+    {
+        row.name: row
+        for row in (
+            _OWN,
+            _torch("torchvision"),
+            _torch("timm"),
+            _torch("lukemelas"),
+            _torch("mmpretrain"),
+            Target(
+                name="keras",
+                suffixes=(".h5",),
+                write=_write_keras,
+                read=partial(_read_torch, "keras"),
+                names=partial(names, ecosystem="keras"),
+                counters=False,
+            ),
+        )
+    }
 )
 
 
-def format_of(name: str, out: Path) -> Format:
+def target_of(name: str, out: Path) -> Target:
     """The row of that name. Raises CheckpointError for another name, or a file whose suffix is none of the row's."""
-    if name not in FORMATS:
-        raise CheckpointError(f"--to: unknown format {name!r}; {near(name, FORMATS)}")
-    row = FORMATS[name]
+    if name not in TARGETS:
+        raise CheckpointError(f"--to: unknown format {name!r}; {near(name, TARGETS)}")
+    row = TARGETS[name]
     if out.suffix not in row.suffixes:
         raise CheckpointError(f"{out}: a file of format {name} ends in {' or '.join(row.suffixes)}")
     return row
