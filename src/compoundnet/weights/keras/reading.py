@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from compoundnet.weights.axes import to_pytorch
 from compoundnet.weights.errors import CheckpointError
-from compoundnet.weights.hdf5 import Source, Values, datasets, is_hdf5, values
+from compoundnet.weights.hdf5 import TIGHTEST, Source, Values, datasets, is_hdf5, values
 
 from .archive import is_archive, member
 from .naming import wanted
@@ -66,6 +66,6 @@ def _read(file: BinaryIO, size: int) -> KerasFile:
         except CheckpointError as error:
             raise CheckpointError(f"{path}: {error}") from None
     claimed = sum(each.size for each in found.values())
-    if claimed > source.size:
+    if claimed > TIGHTEST * source.size:
         raise CheckpointError(f"damaged: its tensors claim {claimed} bytes, and the file has {source.size}")
     return KerasFile({name: to_pytorch(name, each.read(source)) for name, each in found.items()}, tuple(notes))

@@ -12,6 +12,7 @@ from compoundnet.network import Network
 from compoundnet.preprocess import IMAGENET_MEAN, IMAGENET_STD, Triple
 from compoundnet.weights.axes import from_pytorch
 from compoundnet.weights.errors import CheckpointError, mismatch
+from compoundnet.weights.layout import COUNTER
 from compoundnet.weights.names import from_ours, shapes
 
 _ATTRIBUTE_LIMIT = 64512  # bytes; Keras splits longer lists of names, and joins them again
@@ -63,7 +64,8 @@ def write_keras(
 
 
 def _check_shapes(tensors: Mapping[str, NDArray[Any]], network: Network) -> None:
-    gap = mismatch(shapes(network), {name: array.shape for name, array in tensors.items()})
+    kept = {name: array.shape for name, array in tensors.items() if not name.endswith(COUNTER)}
+    gap = mismatch({name: shape for name, shape in shapes(network).items() if not name.endswith(COUNTER)}, kept)
     if gap:
         raise CheckpointError(f"the tensors are not the network's: {gap}")
 
@@ -71,7 +73,7 @@ def _check_shapes(tensors: Mapping[str, NDArray[Any]], network: Network) -> None
 def _layers(
     named: Mapping[str, NDArray[Any]], mean: NDArray[np.float32], std: NDArray[np.float32]
 ) -> dict[str, dict[str, NDArray[Any]]]:
-    """The arrays of each layer, in PyTorch's axes still, in the order of Keras's model: it loads them by their order."""
+    """The arrays of each layer, in PyTorch's axes still, in the order of Keras's model, which loads them by order."""
     # The variance is the square of std, as Keras computes with it; the published files hold std itself there,
     # which keras.applications corrects for weights="imagenet" alone.
     layers: dict[str, dict[str, NDArray[Any]]] = {
