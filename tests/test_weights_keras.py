@@ -122,7 +122,7 @@ def _h5(path: Path, rename: str = "{layer}/{layer}/{leaf}:0") -> Path:
         for name, array in named_arrays(TENSORS, TINY, "keras").items():
             layer, _, leaf = name.rpartition("/")
             file[rename.format(layer=layer, leaf=leaf)] = array
-        file["top_level_model_weights/x"] = np.ones(2, np.float32)
+        file[rename.partition("{")[0] + "top_level_model_weights/x"] = np.ones(2, np.float32)
 
     return put(path, in_memory(fill))
 
