@@ -82,10 +82,9 @@ def _numbered(paths: Iterable[str]) -> dict[str, str]:
         if not mark:
             rest = next((path.removeprefix(each) for each in _LAYERS if path.startswith(each)), "")
         layer, _, number = rest.partition(_VARIABLES)
-        leaves = _NUMBERED.get(re.sub(r"_\d+$", "", layer))
-        if leaves is None or not number.isdecimal() or int(number) >= len(leaves):
-            continue
-        parts.setdefault(scope, {})[path] = f"{layer}/{leaves[int(number)]}"
+        leaves = dict(zip("0123", _NUMBERED.get(re.sub(r"_\d+$", "", layer), ()), strict=False))
+        if number in leaves:
+            parts.setdefault(scope, {})[path] = f"{layer}/{leaves[number]}"
     if not parts:
         return {}
     body = max(parts, key=lambda scope: len(parts[scope]))
