@@ -8,6 +8,7 @@ import math
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -93,7 +94,7 @@ def pieces(source: Source, cut: Chunks) -> Iterator[Piece]:
             yield Piece(first, child, number(body, start, 4), number(body, start + 4, 4))
 
 
-def joined(source: Source, cut: Chunks, shape: Shape, dtype: np.dtype) -> NDArray[np.generic]:
+def joined(source: Source, cut: Chunks, shape: Shape, dtype: np.dtype[Any]) -> NDArray[Any]:
     """The dataset put together. Raises CheckpointError unless each piece is there once and unpacks to its size."""
     fits = len(cut.shape) == len(shape) and all(step <= side for step, side in zip(cut.shape, shape, strict=True))
     if not fits or cut.element != dtype.itemsize:

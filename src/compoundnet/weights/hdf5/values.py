@@ -4,8 +4,9 @@ Numbers lie in one piece, as Keras writes them, or in chunks, as others repack t
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +22,7 @@ _LAYOUT = 3  # its version
 _COMPACT, _CONTIGUOUS, _CHUNKED = 0, 1, 2
 _FLOAT, _IMPLIED = 1, 2  # the class of a type; a mantissa whose first bit is not stored
 # The kinds of numbers: bytes, place and width of the exponent, place and width of the mantissa, the exponent's bias.
-_FLOATS = {
+_FLOATS: Mapping[tuple[int, ...], str] = {
     (2, 10, 5, 0, 10, 15): "f2",
     (4, 23, 8, 0, 23, 127): "f4",
     (8, 52, 11, 0, 52, 1023): "f8",
@@ -34,7 +35,7 @@ class Values:
     """What a dataset's numbers are, and where: at one place, in its header (``held``), or in pieces (``cut``)."""
 
     shape: Shape
-    dtype: np.dtype
+    dtype: np.dtype[Any]
     bfloat16: bool
     at: int = 0
     held: bytes | None = None
@@ -45,7 +46,7 @@ class Values:
         """Bytes of all numbers."""
         return math.prod(self.shape) * self.dtype.itemsize
 
-    def read(self, source: Source) -> NDArray[np.generic]:
+    def read(self, source: Source) -> NDArray[Any]:
         """The numbers; bfloat16 becomes float32."""
         if self.cut is not None:
             found = joined(source, self.cut, self.shape, self.dtype)
@@ -93,7 +94,7 @@ def _shape(data: bytes) -> Shape:
     return tuple(number(data, start + 8 * axis, 8) for axis in range(rank))
 
 
-def _dtype(data: bytes) -> tuple[np.dtype, bool]:
+def _dtype(data: bytes) -> tuple[np.dtype[Any], bool]:
     """The numpy type of an IEEE floating-point number, low byte first, and whether it stands for bfloat16."""
     kind, flags, size = number(data, 0, 1) & 0x0F, number(data, 1, 3), number(data, 4, 4)
     if kind != _FLOAT or flags & 0x41:

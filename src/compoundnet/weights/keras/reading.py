@@ -2,9 +2,8 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
-import numpy as np
 from numpy.typing import NDArray
 
 from compoundnet.weights.axes import to_pytorch
@@ -22,7 +21,7 @@ _WEIGHTS = "model.weights.h5"
 class KerasFile:
     """The tensors of a Keras file by the names of ``names_google``, and what was done to get them."""
 
-    tensors: dict[str, NDArray[np.generic]]
+    tensors: dict[str, NDArray[Any]]
     notes: tuple[str, ...] = ()
 
 

@@ -50,7 +50,7 @@ def write_keras(
         raise CheckpointError(f"{path}: {error}") from None
     if not all(name.isascii() for name in named):
         raise CheckpointError(f"{path}: a stage has more blocks than Keras has letters for them")
-    layers = _layers(named, *(np.resize(np.array(each, np.float32), network.in_channels) for each in (mean, std)))
+    layers = _layers(named, _per_channel(mean, network), _per_channel(std, network))
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         with h5py.File(part, "w") as file:
@@ -61,6 +61,10 @@ def write_keras(
     finally:
         part.unlink(missing_ok=True)
     return _differences(network)
+
+
+def _per_channel(three: Triple, network: Network) -> NDArray[np.float32]:
+    return np.resize(np.array(three, np.float32), network.in_channels)
 
 
 def _check_shapes(tensors: Mapping[str, NDArray[Any]], network: Network) -> None:
