@@ -107,6 +107,22 @@ def test_any_archive_of_pythons_is_read_as_python_reads_it(held: Mapping[str, by
     assert [bytes(archive.content(opened(out.getvalue()), row)) for row in rows] == list(held.values())
 
 
+def test_an_archive_with_sizes_of_64_bits_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(zipfile, "ZIP64_LIMIT", 3)
+    monkeypatch.setattr(zipfile, "ZIP_FILECOUNT_LIMIT", 1)
+    data = made.good_zip()
+    assert b"PK\6\6" in data
+    assert data.count(b"\xff" * 4) > 8
+    found = arrays(zipped.read(opened(data)))
+    assert all(np.array_equal(found[name], made.STATE[name]) for name in made.STATE)
+    for at in range(data.index(b"PK\6\6"), len(data)):
+        try:
+            again = arrays(zipped.read(opened(data[:at] + bytes([data[at] ^ 0xFF]) + data[at + 1 :])))
+        except (DamagedError, RefusedError):
+            continue
+        assert all(np.array_equal(again[name], made.STATE[name]) for name in made.STATE)
+
+
 @pytest.mark.filterwarnings("ignore:Duplicate name")
 def test_two_entries_of_one_name_are_refused() -> None:
     out = io.BytesIO()
