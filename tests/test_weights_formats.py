@@ -59,7 +59,7 @@ def test_what_is_of_no_format_says_how_it_begins_and_what_is_read(tmp_path: Path
 def test_what_pytorch_writes_otherwise_is_told_apart(tmp_path: Path) -> None:
     path = tmp_path / "a.pt"
     model = nn.Sequential(nn.Linear(2, 2), nn.ReLU())
-    torch.jit.save(torch.jit.trace(model, torch.ones(1, 2)), path)  # pyrefly: ignore[missing-attribute]
+    torch.jit.save(torch.jit.trace(model, torch.ones(1, 2)), path)
     assert line(path).startswith(
         "a TorchScript archive, which is a program and not only tensors; open it with torch.jit"
     )

@@ -29,7 +29,7 @@ FLOAT = struct.pack("<f", 1.0)
 
 
 def opened(data: bytes) -> io.BufferedReader:
-    return io.BufferedReader(io.BytesIO(data))  # pyrefly: ignore[bad-argument-type]
+    return io.BufferedReader(io.BytesIO(data))
 
 
 def arrays(contents: Contents) -> dict[str, Any]:

@@ -108,13 +108,14 @@ class Contents:
     checked: bool
 
 
-def storage(identity: object) -> Storage:
+def storage(identity: Any) -> Storage:
     """The storage that a persistent id describes: ("storage", type, key, location, count, ...)."""
-    match identity:
-        case ("storage", Global(kind), str(key), _, int(count), *_) if kind in STORAGES and 0 <= count < 1 << 48:
-            return Storage(key, STORAGES[kind], count)
-        case _:
-            raise DamagedError("a tensor's storage is described wrongly")
+    if isinstance(identity, tuple) and len(identity) >= 5 and identity[0] == "storage":
+        kind, key, count = identity[1], identity[2], identity[4]
+        known = isinstance(kind, Global) and kind.name in STORAGES and isinstance(key, str)
+        if known and type(count) is int and 0 <= count < 1 << 48:
+            return Storage(key, STORAGES[kind.name], count)
+    raise DamagedError("a tensor's storage is described wrongly")
 
 
 def tensor(dtype: str | None, where: object, offset: object, shape: object, strides: object) -> Stored:
