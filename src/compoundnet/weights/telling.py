@@ -14,8 +14,8 @@ from .catalogue import HALF, Habit, habit, known
 from .elsewhere import TWINS
 from .errors import Shape, first
 from .layout import COUNTER
-from .matching import as_stored, fits, headless, nearest, recognise
-from .names import CLASSIFIER, ECOSYSTEMS, OWN, STEM, names, shapes
+from .matching import as_stored, ecosystems, fits, headless, nearest, recognise
+from .names import CLASSIFIER, OWN, STEM, names, shapes
 from .stems import scale_of, seen_share, untrained
 
 Confidence: TypeAlias = Literal["certain", "likely", "open"]
@@ -80,7 +80,7 @@ def _stem(ecosystem: str, has: Mapping[str, Shape]) -> str:
 
 
 def _named(ecosystem: str, network: Network, has: Mapping[str, Shape]) -> Finding:
-    twins = [each for each in ECOSYSTEMS if each != ecosystem and fits(network, each, has)]
+    twins = [each for each in ecosystems(has) if each != ecosystem and fits(network, each, has)]
     if not twins:
         return Finding("names", ecosystem, "certain", _stem(ecosystem, has))
     return Finding(
