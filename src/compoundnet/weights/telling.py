@@ -210,10 +210,10 @@ def normalisation(mean: tuple[float, ...], std: tuple[float, ...]) -> str:
 
 def _alike(has: Mapping[str, Shape]) -> list[Finding]:
     """The member whose shapes these are, whatever they are called."""
-    found = Counter(shape for name, shape in has.items() if not name.endswith(COUNTER))
+    found = Counter(shape for shape in has.values() if shape)  # single numbers are counters of batches
     shares: list[tuple[float, str]] = []
     for member, network in known().items():
-        own = Counter(shape for name, shape in shapes(network).items() if not name.endswith(COUNTER))
+        own = Counter(shape for shape in shapes(network).values() if shape)
         shares.append(((own & found).total() / max(own.total(), found.total(), 1), member))
     share, member = max(shares)
     if share < _ALIKE:
