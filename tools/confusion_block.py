@@ -96,10 +96,10 @@ def confusion() -> str:
         )
     head = ["Names of", "File called", "Networks", "told", "twins", "wrong", "Padding certain", "likely", "open"]
     twins = dict.fromkeys(each.told for each in found if each.network == "twins")
-    alike = dict.fromkeys(each.names for each in found if " or " in each.names)
-    resnets = [each.member for each in found if " or " in each.names and each.ecosystem == "timm"]
+    alike = [each for each in found if " or " in each.names and each.ecosystem == "timm"]
+    both = " and ".join(f"{name}'s" for name in alike[0].names.split(" or "))
     note = (
         f"Networks that have one set of names and shapes: {'; '.join(twins)}. "
-        f"Names that are both {' and '.join(alike).replace(' or ', ' and ')}'s: {', '.join(dict.fromkeys(resnets))}."
+        f"Names that are both {both}: {', '.join(dict.fromkeys(each.member for each in alike))}."
     )
     return f"{table(head, rows, words=2)}\n\n{note}"

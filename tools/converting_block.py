@@ -1,5 +1,6 @@
 """The block of docs/converting.md on time and memory."""
 
+from compoundnet.schema import counted
 from tools.files import newest_benchmarks
 from tools.tables import table, taken
 
@@ -18,5 +19,5 @@ def converting() -> str:
         for line in lines
     ]
     head = ["Network", "From", "To", "File (MB)", "Median (s)", "Most (s)", "Most memory (MB)", "of the file"]
-    rounds = f"{lines[0]['n']} rounds each, one thread, the proof included."
+    rounds = f"{counted(lines[0]['n'], 'round')} each, one thread, the proof included."
     return f"{table(head, rows, words=3)}\n\n{rounds} {taken(lines, 'python', 'torch')}"
