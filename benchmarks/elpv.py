@@ -11,9 +11,9 @@ cell; the figures of all folds together are means with t-intervals over folds. I
 - trained from scratch by the same loop, for as long.
 
 timm's wheel has no train.py; the loop here is its order of calls. The loop sees whole pictures at 224 pixels, as the
-weights were trained, the transfer at the pictures' own 300 (`--resolution 300`). Test pictures are seen once as they are, and in all eight symmetries, whose
-log-probabilities are averaged. What is done is kept in the folder ``--out``; stopped at any moment, the
-same command goes on with the next fold or method.
+weights were trained, the transfer at the pictures' own 300 (`--resolution 300`). Test pictures are seen once as they
+are, and in all eight symmetries, whose log-probabilities are averaged. What is done is kept in the folder ``--out``;
+stopped at any moment, the same command goes on with the next fold or method.
 """
 
 import argparse
