@@ -132,6 +132,7 @@ SURFACE = {
         *["--budget", "--data", "--json", "--model", "--out", "--resolution", "--seed", "--symmetry", "--task"],
         *["--test-judges", "--threads", "--val"],
     ],
+    "weights": ["request", "--ecosystem", "--file-name", "--json", "--licence", "--member", "--method", "--sha256"],
 }
 Run = Callable[..., tuple[int, str, str]]
 

@@ -21,6 +21,7 @@ from tools.accuracy_block import (
     accuracy_unseen,
 )
 from tools.calibration_block import calibration
+from tools.catalogue_block import catalogue_counts, catalogue_flops, catalogue_mmpretrain
 from tools.elpv_block import elpv
 from tools.fashion_block import fashion
 from tools.files import newest_benchmarks, published, records
@@ -252,6 +253,9 @@ BLOCKS: Mapping[str, Callable[[], str]] = MappingProxyType(
         "int8": int8,
         "calibration": calibration,
         "latency": latency,
+        "catalogue_counts": catalogue_counts,
+        "catalogue_flops": catalogue_flops,
+        "catalogue_mmpretrain": catalogue_mmpretrain,
     }
 )
 

@@ -31,6 +31,7 @@ from .solving import solve_budget
 from .timing import time
 from .training import train
 from .transferring import transfer
+from .weights import weights
 
 Command: TypeAlias = Callable[..., int]
 
@@ -59,6 +60,7 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
         "recipe": recipe,
         "memory": memory,
         "transfer": transfer,
+        "weights": weights,
     }
 )
 _POSITIONAL: Mapping[str, tuple[str, str | None]] = MappingProxyType(
@@ -69,6 +71,7 @@ _POSITIONAL: Mapping[str, tuple[str, str | None]] = MappingProxyType(
         "net": ("a network's name (see models), a JSON file, or - for standard input", None),
         "pattern": ("only the names that match, such as 'efficientnet_*'", "?"),
         "paths": ("picture files, folders or globs", "*"),
+        "request": ("list; fetch NAME ...; verify [NAME ...]; where [NAME ...]; or import FILE ...", "+"),
         "what": ("list; show RECIPE; diff RECIPE RECIPE; or scale RECIPE (a name or a JSON file)", "+"),
         "parts": ("the files that predict --shard wrote, one for each shard", "+"),
         "artefact": ("a file that export wrote", None),

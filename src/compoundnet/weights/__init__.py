@@ -13,6 +13,10 @@ from .names import from_ours as from_ours
 from .names import names as names
 from .names import to_ours as to_ours
 from .places import places as places
+from .published import METHODS as METHODS
+from .published import Published as Published
+from .published import every_published as every_published
+from .published import published_weights as published_weights
 from .records import Weights as Weights
 from .records import imagenet_classes as imagenet_classes
 

@@ -19,7 +19,10 @@ from .errors import CheckpointError
 from .files import PICKLED, Checkpoint, read_checkpoint, sha256, verify, write_safetensors
 from .matching import LoadReport, Recognised, as_stored, fitted, load_into, nearest, recognise
 from .names import OWN, names
+from .published import Published, every_published
 from .records import Weights, imagenet_classes
+from .store import Stored, default_store, not_stored
+from .store import known as fetchable
 
 MODEL_FILE = "model.safetensors"  # in the folder of a training run
 _IMAGENET = 1000
@@ -54,11 +57,12 @@ def load(
     drop_path: float = 0.0,
     operators: Mapping[str, type] = OPERATORS,
 ) -> Pretrained:
-    """Load weights by a name in the catalogue (``efficientnet_lite0``) or from a file.
+    """Load weights by the name of a package's (``efficientnet_lite0``), from a file, or by a name of the store.
 
-    A file of ours, or the folder of a training run, holds its record and needs nothing else. For a bare checkpoint
-    (torchvision, timm, lukemelas or our own names) the network is given or recognised; what the file leaves open is
-    taken as its ecosystem publishes it, and stated in the report. Another ``classes`` or
+    A name of the store is what ``compoundnet weights fetch`` or ``import`` put there; its hash is checked again, and
+    nothing is fetched here. A file of ours, or the folder of a training run, holds its record and needs nothing else.
+    For a bare checkpoint (torchvision, timm, lukemelas or our own names) the network is given or recognised; what the
+    file leaves open is taken as its ecosystem publishes it, and stated in the report. Another ``classes`` or
     ``in_channels`` adapts the model (see ``load_into``). ``dropout`` and ``drop_path`` are as in
     ``build``; ``operators`` adds a user's own operators by name. The random state is left alone.
     Raises CheckpointError (a ValueError), one line, when anything does not fit.
@@ -112,11 +116,15 @@ def _open(name_or_path: str | Path, network: Network | None, operators: Mapping[
         verify(path, PACKAGED[name].sha256)
         weights = packaged(name)
         return _Source(read_checkpoint(path), weights, weights.ecosystem)
-    if not path.exists() and path.suffix != ".safetensors" and path.suffix not in PICKLED:
+    kept = None if path.exists() else default_store().find(name)
+    if kept is not None:
+        path = default_store().path(kept)
+        verify(path, kept.sha256)
+    elif not path.exists() and path.suffix != ".safetensors" and path.suffix not in PICKLED:
         raise CheckpointError(_no_such_name(name))
     checkpoint = read_checkpoint(path)
     if checkpoint.record is None:
-        return _bare(path, checkpoint, network)
+        return _bare(path, checkpoint, network, kept)
     _refuse_network(network, path)
     try:
         weights = Weights.from_dict(json.loads(checkpoint.record), operators)
@@ -132,20 +140,29 @@ def _refuse_network(network: Network | None, source: str | Path) -> None:
 
 def _no_such_name(name: str) -> str:
     with_weights = ", ".join(PACKAGED)
+    if name in fetchable():
+        return not_stored(name)
     if name in known():
-        return f"no weights come with {name}; names with weights: {with_weights}; for others load a file (.pth)"
+        others = "for others load a file (.pth), or fetch one of: compoundnet weights list"
+        return f"no weights come with {name}; names with weights: {with_weights}; {others}"
     return f"{name!r} is neither a file nor a name with weights ({with_weights}); {near(name, known())}"
 
 
-def _bare(path: Path, checkpoint: Checkpoint, network: Network | None) -> _Source:
-    """A checkpoint without a record: what it does not say is taken from the ecosystem's habits."""
+def _bare(path: Path, checkpoint: Checkpoint, network: Network | None, kept: Stored | None) -> _Source:
+    """A checkpoint without a record: what it does not say is taken from the ecosystem's habits.
+
+    A published file of the store brings its licence and its origin, and the path that its publisher gave it.
+    """
+    public = _published(kept)
     seen = recognise(checkpoint.tensors)
     if seen.ecosystem is None or (network is None and not seen.members):
         close = nearest(checkpoint.tensors, seen.ecosystem) if seen.ecosystem else ""
         remedy = "give the network with network= (--network)" if network is None and seen.ecosystem else ""
         raise CheckpointError("; ".join(filter(None, (f"{path}: {seen}", close, remedy))))
     member = seen.members[0] if seen.members else "?"
-    row = habit(seen.ecosystem, member, path.name)
+    if public is not None and public.member in seen.members:
+        member, seen = public.member, replace(seen, members=(public.member,))
+    row = habit(seen.ecosystem, member, path.name if public is None else public.file)
     published = row.network(network or known()[member])
     stored = _stored(path, published, seen.ecosystem, checkpoint)
     assumed = _network_assumed(network, stored, seen, row.doubt)
@@ -161,12 +178,22 @@ def _bare(path: Path, checkpoint: Checkpoint, network: Network | None) -> _Sourc
         preprocess=preprocess,
         classes=classes,
         ecosystem=seen.ecosystem,
-        source="a file without a record",
+        source=_origin(kept),
         file=path.name,
         sha256=sha256(path),
-        licence="unknown",
+        licence="unknown" if public is None else public.licence,
     )
     return _Source(checkpoint, weights, seen.ecosystem, tuple(assumed))
+
+
+def _published(kept: Stored | None) -> Published | None:
+    """The catalogue's row of a stored file, unless the name stands for other bytes than were published."""
+    row = None if kept is None else every_published().get(kept.name)
+    return row if row is not None and kept is not None and kept.sha256.startswith(row.sha256_starts) else None
+
+
+def _origin(kept: Stored | None) -> str:
+    return (kept.source if kept is not None else "") or "a file without a record"
 
 
 def _stored(path: Path, network: Network, ecosystem: str, checkpoint: Checkpoint) -> Network:
