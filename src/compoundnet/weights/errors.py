@@ -11,6 +11,14 @@ class CheckpointError(ValueError):
     """A weight file that cannot be read, is not the expected one, or does not fit the network."""
 
 
+class DamagedError(ValueError):
+    """Bytes that are not what their format promises; who opened the file says which one, and what to do."""
+
+
+class RefusedError(ValueError):
+    """A file that is whole and will not be read: the reason and the way out, without the file's name."""
+
+
 @dataclass(frozen=True)
 class Mismatch:
     """How a checkpoint differs from what a network needs; false when it does not. Names are the checkpoint's."""
