@@ -2,6 +2,7 @@
 
 import copy
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -21,19 +22,19 @@ from compoundnet.weights import Pretrained
 from .labelled import digits
 
 
-@pytest.mark.parametrize(("view_seconds", "seen"), [(1.0, 8), (200.0, 4), (300.0, 2), (500.0, 1), (1500.0, 1)])
+@pytest.mark.parametrize(("view_seconds", "seen"), [(1.0, 8), (200.0, 4), (300.0, 2), (1500.0, 1)])
 def test_the_frozen_part_sees_as_many_views_as_a_quarter_of_the_time_allows(
     parent: Pretrained, view_seconds: float, seen: int
 ) -> None:
     labels = digits(90).labels
     load_ = Load(80, 10, 8, view_seconds, labels)
     objective = objective_of("multiclass", labels, 3, False)
-    model = copy.deepcopy(parent.model)
+    model, recipe = copy.deepcopy(parent.model), replace(finetune().recipe, batch=8)
     reset_classifier(model, 3)
-    found = opening(model, objective, finetune().recipe, load_, (32, 32), 3600.0)
+    found = opening(model, objective, recipe, load_, (32, 32), 3600.0)
     assert (found.views, found.first) == (seen, 1)
     assert "all but the first" in found.reason.why
-    hurried = opening(model, objective, finetune().recipe, load_, (32, 32), view_seconds)
+    hurried = opening(model, objective, recipe, load_, (32, 32), view_seconds)
     assert hurried.first is None
 
 

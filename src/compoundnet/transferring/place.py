@@ -71,10 +71,11 @@ class Place:
         return self.model.is_file() and any(_has(path, keys) for path, keys in marks)
 
     def task(self) -> Task:
-        """What a finished transfer was trained for, as its report says. Raises ValueError, one line, for others."""
-        found = json.loads(self.figures.read_text(encoding="utf-8")).get("task") if self.is_finished() else None
+        """What the transfer is for, as its report says, or its unfinished work. Raises ValueError where none does."""
+        path = self.figures if self.is_finished() else self.work / IDENTITY
+        found = json.loads(path.read_text(encoding="utf-8")).get("task")
         if found not in get_args(Task):
-            raise ValueError(f"{self.folder}: the transfer is not finished; give the same transfer command again")
+            raise ValueError(f"{path}: does not say what the transfer is for; give --task")
         return found
 
     def spent(self) -> float:

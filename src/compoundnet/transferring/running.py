@@ -110,6 +110,7 @@ def transfer(
 
 def _identity(examples: Examples, pretrained: Pretrained, settings: Settings) -> dict[str, Any]:
     return {
+        "task": examples.task,
         "pictures": len(examples),
         "labels": json_sha256([np.asarray(examples.labels).tolist(), list(examples.classes)]),
         "names": json_sha256([examples.name(i) for i in range(len(examples))]),
