@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 import pytest
 
 from compoundnet.cli import main
-from compoundnet.weights.store import LOCK_FILE, Store, default_store
+from compoundnet.weights.store import LOCK_FILE, Store, check, default_store
 
 from .loopback import Served, serving
 
@@ -182,32 +182,48 @@ def test_the_whole_command_needs_no_torch(tmp_path: Path) -> None:
     assert subprocess.run([sys.executable, "-c", code], env=environ, capture_output=True, check=False).returncode == 0
 
 
-def hub(served: Served, *words: str, **environ: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "compoundnet", "weights", *words]
-    variables = {**os.environ, "HF_ENDPOINT": served.url, "NO_PROXY": "127.0.0.1", **environ}
-    return subprocess.run(command, env=variables, capture_output=True, text=True, check=False)
+def hub(served: Served, *commands: list[str], cache: Path) -> list[tuple[int, str]]:
+    """Runs each command with a store of its own, in one process whose hub is the server: exit codes and errors."""
+    code = """
+import contextlib, io, json, os, sys
+from compoundnet.cli import main
+commands, cache = json.loads(sys.argv[1]), sys.argv[2]
+found = []
+for place, command in enumerate(commands):
+    os.environ["COMPOUNDNET_CACHE"] = f"{cache}{place}"
+    with contextlib.redirect_stderr(io.StringIO()) as errors, contextlib.redirect_stdout(io.StringIO()):
+        found.append((main(["weights", *command]), errors.getvalue()))
+print(json.dumps(found))
+"""
+    environ = {**os.environ, "HF_ENDPOINT": served.url, "NO_PROXY": "127.0.0.1"}
+    words = [sys.executable, "-c", code, json.dumps(commands), str(cache)]
+    done = subprocess.run(words, env=environ, capture_output=True, text=True, check=True)
+    return [(code, errors) for code, errors in json.loads(done.stdout)]
 
 
 def test_a_file_of_the_hub_comes_with_its_commit_and_its_hash(weights: Weights, served: Served, tmp_path: Path) -> None:
-    """Through huggingface_hub, whose endpoint is the server of this test."""
+    """Through huggingface_hub, whose endpoint is the server of this test; what is locked comes by the commit."""
     repository = "/timm/b0.ra_in1k/resolve"
     served.files = {f"{repository}/{revision}/model.safetensors": DATA for revision in ("main", COMMIT)}
     served.etag, served.headers, served.cut = f'"{SHA}"', {"X-Repo-Commit": COMMIT}, [len(DATA), 100_000]
-    url = "hf://timm/b0.ra_in1k/model.safetensors"
-    done = hub(served, "fetch", url, "--lock", str(tmp_path / "weights.lock"))
-    assert done.returncode == 0, done.stderr
-    entry = json.loads((tmp_path / "weights.lock").read_text())["weights"]["timm/b0.ra_in1k"]
+    url, lock = "hf://timm/b0.ra_in1k/model.safetensors", str(tmp_path / "weights.lock")
+    first, locked, absent = hub(
+        served,
+        *(["fetch", url, "--lock", lock], ["fetch", "--locked", lock], ["fetch", "hf://timm/none/model.safetensors"]),
+        cache=tmp_path / "cache",
+    )
+    assert (first[0], locked[0]) == (0, 0), first[1] + locked[1]
+    entry = json.loads(Path(lock).read_text())["weights"]["timm/b0.ra_in1k"]
     assert entry["source"] == f"hf://timm/b0.ra_in1k@{COMMIT}/model.safetensors"
     assert (entry["sha256"], entry["bytes"]) == (SHA, len(DATA))
-    assert default_store().find("timm/b0.ra_in1k") is not None
+    assert Store(tmp_path / "cache0/weights/v1").find("timm/b0.ra_in1k") is not None
+    assert [each.path for each in check(Store(tmp_path / "cache1/weights/v1")) if each.state == "fine"] != []
+    assert absent[0] == 1
+    assert len(absent[1].splitlines()) == 1
+    assert "hf://timm/none/model.safetensors: " in absent[1]
     served.files = {path: data[::-1] for path, data in served.files.items()}
-    done = hub(served, "fetch", url, "--name", "forged", COMPOUNDNET_CACHE=str(tmp_path / "other"))
-    assert done.returncode == 1
-    assert f"expected {SHA}" in done.stderr
-    done = hub(served, "fetch", "hf://timm/none/model.safetensors")
-    assert done.returncode == 1
-    assert len(done.stderr.splitlines()) == 1
-    assert "hf://timm/none/model.safetensors: " in done.stderr
+    ((code, errors),) = hub(served, ["fetch", url, "--name", "forged"], cache=tmp_path / "other")
+    assert (code, f"expected {SHA}" in errors) == (1, True)
 
 
 def test_a_hub_without_its_library_is_one_line_and_a_mirror_does_without(weights: Weights, served: Served) -> None:

@@ -2,7 +2,9 @@
 
 import io
 import random
+import zlib
 from collections.abc import Callable
+from typing import Any
 
 import h5py
 import numpy as np
@@ -96,15 +98,54 @@ def test_bfloat16_becomes_float32() -> None:
     assert read(written(fill))["a"].tolist() == [1.5, -2.0]
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"chunks": (2, 3, 2)},
+        {"chunks": (5, 7, 4), "compression": "gzip"},
+        {"chunks": (2, 7, 3), "compression": "gzip", "compression_opts": 9, "shuffle": True},
+        {"chunks": (1, 1, 1)},
+    ],
+)
+@pytest.mark.parametrize("kind", ["<f2", "<f4", "<f8"])
+def test_values_in_pieces_and_packed_ones_are_put_together(options: dict[str, Any], kind: str) -> None:
+    array = np.random.default_rng(0).normal(size=(5, 7, 4)).astype(kind)
+    data = written(lambda file: [file.create_dataset("a", data=array, **options), file.create_dataset("b", data=array)])
+    found = read(data)
+    assert found["a"].tobytes() == found["b"].tobytes() == array.tobytes()
+
+
+def test_a_piece_that_unpacks_to_more_or_less_than_its_size_is_refused() -> None:
+    noise = np.random.default_rng(0).normal(size=1000)
+    packed = zlib.compress(noise.tobytes())
+    for size in (999, 1001):
+
+        def fill(file: h5py.File, size: int = size) -> None:
+            made = file.create_dataset("a", (size,), "f8", chunks=(size,), compression="gzip")
+            made.id.write_direct_chunk((0,), packed)
+
+        assert f"not its {8 * size}" in line(written(fill))
+
+
+def test_numbers_that_pack_too_tight_are_a_bomb_and_refused_before_memory_is_taken() -> None:
+    zeros = written(lambda file: file.create_dataset("a", data=np.zeros(2**22), compression="gzip"))
+    assert "refused: 33554432 bytes of values from a file of" in line(zeros)
+
+
+def _with_a_hole(file: h5py.File) -> None:
+    file.create_dataset("a", (9,), "f4", chunks=(3,))[:3] = 1
+
+
 REFUSED: dict[str, tuple[Callable[[h5py.File], object], str]] = {
-    "chunks": (lambda f: f.create_dataset("a", data=np.ones(9), chunks=(3,)), "compressed or in several pieces"),
-    "gzip": (lambda f: f.create_dataset("a", data=np.ones(9), compression="gzip"), "compressed or in several pieces"),
-    "bomb": (lambda f: f.create_dataset("a", (2**40,), "f4", chunks=(2**20,)), "compressed or in several pieces"),
+    "bomb": (lambda f: f.create_dataset("a", (2**40,), "f4", chunks=(2**20,)), "its values were never written"),
+    "holes": (_with_a_hole, "1 pieces do not make values of shape (9,)"),
+    "lzf": (lambda f: f.create_dataset("a", data=np.ones(9), compression="lzf"), "packed by filters (32000,)"),
+    "checksums": (lambda f: f.create_dataset("a", data=np.ones(9), fletcher32=True), "packed by filters (3,)"),
     "never written": (lambda f: f.create_dataset("a", (2**40,), "f4"), "its values were never written"),
     "outside": (lambda f: f.create_dataset("a", (9,), "f4", external="/etc/passwd"), "its values in another file"),
     "virtual": (
         lambda f: f.create_virtual_dataset("a", _virtual()),
-        "compressed or in several pieces",
+        "its layout has version 4 and kind 3",
     ),
     "soft": (lambda f: f.__setitem__("a", h5py.SoftLink("/b")), "a soft link"),
     "external": (lambda f: f.__setitem__("a", h5py.ExternalLink("/tmp/b.h5", "/c")), "a group with links"),
@@ -169,11 +210,22 @@ def test_values_that_lie_over_other_values_are_found() -> None:
     assert "two parts of the file claim" in line(SMALL.replace(old, new))
 
 
-def test_damaged_files_are_one_line_or_read_with_no_more_than_the_damaged_numbers_changed() -> None:
+PACKED = written(
+    lambda f: [
+        f.create_dataset(
+            f"g/a{i}", data=np.random.default_rng(i).normal(size=(9, 8)), chunks=(4, 4), compression="gzip"
+        )
+        for i in range(6)
+    ]
+)
+
+
+@pytest.mark.parametrize("whole", [SMALL, PACKED], ids=["plain", "packed"])
+def test_damaged_files_are_one_line_or_read_with_no_more_than_the_damaged_numbers_changed(whole: bytes) -> None:
     """A flipped bit in a number cannot be seen; one in the structure must not turn into other numbers."""
-    draw, right, refused = random.Random(1), read(SMALL), 0
+    draw, right, refused = random.Random(1), read(whole), 0
     for _ in range(600):
-        data = bytearray(SMALL)
+        data = bytearray(whole)
         places = [draw.randrange(len(data)) for _ in range(draw.choice([1, 1, 2, 8]))]
         for at in places:
             data[at] ^= draw.randrange(1, 256)

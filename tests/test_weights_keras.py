@@ -82,6 +82,14 @@ def test_writing_says_where_keras_would_compute_something_else(tmp_path: Path) -
     )
 
 
+def test_grey_pictures_have_a_mean_and_variance_too(tmp_path: Path) -> None:
+    grey = replace(TINY, in_channels=1)
+    notes = write_keras(tmp_path / "a.h5", random_tensors(grey), grey)
+    assert notes == ("mean and std of 3 channels are repeated for 1",)
+    with h5py.File(tmp_path / "a.h5") as file:
+        assert file["normalization/normalization/mean:0"].shape == (1,)
+
+
 @pytest.mark.parametrize(
     ("name", "reason"),
     [
@@ -101,6 +109,8 @@ def test_a_network_or_tensors_that_keras_has_no_names_for_are_refused(tmp_path: 
         write_keras(tmp_path / "a.h5", {}, named("resnet18"))
     with pytest.raises(CheckpointError, match="1 missing"):
         write_keras(tmp_path / "a.h5", {k: v for k, v in TENSORS.items() if k != "classifier.bias"}, TINY)
+    with pytest.raises(CheckpointError, match="the tensors are not the network's: 1 misshapen"):
+        write_keras(tmp_path / "a.h5", TENSORS | {"classifier.bias": np.ones(3, np.float32)}, TINY)
     deep = replace(TINY, stages=(*TINY.stages[:-1], replace(TINY.stages[-1], layers=40)))
     with pytest.raises(CheckpointError, match="more blocks than Keras has letters"):
         write_keras(tmp_path / "a.h5", random_tensors(deep), deep)
@@ -112,7 +122,7 @@ def _h5(path: Path, rename: str = "{layer}/{layer}/{leaf}:0") -> Path:
         for name, array in named_arrays(TENSORS, TINY, "keras").items():
             layer, _, leaf = name.rpartition("/")
             file[rename.format(layer=layer, leaf=leaf)] = array
-        file["top_level_model_weights/x"] = np.ones(2, np.float32)
+        file[rename.partition("{")[0] + "top_level_model_weights/x"] = np.ones(2, np.float32)
 
     return put(path, in_memory(fill))
 

@@ -155,7 +155,7 @@ def test_the_preprocessing_of_a_repository_is_timms_own_transform(tmp_path: Path
     )
     pre = load(tmp_path).weights.preprocess
     theirs = timm.data.resolve_data_config({}, pretrained_cfg=CFG)
-    assert (3, *pre.size) == theirs["input_size"]
+    assert [3, *pre.size] == list(theirs["input_size"])
     assert (pre.crop, pre.interpolation) == (theirs["crop_pct"], theirs["interpolation"])
     assert (pre.mean, pre.std) == (tuple(theirs["mean"]), tuple(theirs["std"]))
 

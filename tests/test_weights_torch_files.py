@@ -29,7 +29,7 @@ FLOAT = struct.pack("<f", 1.0)
 
 
 def opened(data: bytes) -> io.BufferedReader:
-    return io.BufferedReader(io.BytesIO(data))  # pyrefly: ignore[bad-argument-type]
+    return io.BufferedReader(io.BytesIO(data))
 
 
 def arrays(contents: Contents) -> dict[str, Any]:
@@ -105,6 +105,22 @@ def test_any_archive_of_pythons_is_read_as_python_reads_it(held: Mapping[str, by
     rows = archive.entries(opened(out.getvalue()))
     assert [row.name for row in rows] == list(held)
     assert [bytes(archive.content(opened(out.getvalue()), row)) for row in rows] == list(held.values())
+
+
+def test_an_archive_with_sizes_of_64_bits_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(zipfile, "ZIP64_LIMIT", 3)
+    monkeypatch.setattr(zipfile, "ZIP_FILECOUNT_LIMIT", 1)
+    data = made.good_zip()
+    assert b"PK\6\6" in data
+    assert data.count(b"\xff" * 4) > 8
+    found = arrays(zipped.read(opened(data)))
+    assert all(np.array_equal(found[name], made.STATE[name]) for name in made.STATE)
+    for at in range(data.index(b"PK\6\6"), len(data)):
+        try:
+            again = arrays(zipped.read(opened(data[:at] + bytes([data[at] ^ 0xFF]) + data[at + 1 :])))
+        except (DamagedError, RefusedError):
+            continue
+        assert all(np.array_equal(again[name], made.STATE[name]) for name in made.STATE)
 
 
 @pytest.mark.filterwarnings("ignore:Duplicate name")
@@ -227,6 +243,12 @@ def test_code_is_refused_by_its_name_in_every_protocol(function: Any, protocol: 
         Machine(data, 0, call, storage).run()
 
 
+def test_a_name_with_line_breaks_stays_on_one_line() -> None:
+    with pytest.raises(RefusedError, match=r"a call to a\\nb.c\\nd and not") as caught:
+        run(made.text("a\nb") + made.text("c\nd") + b"\x93")
+    assert "\n" not in str(caught.value)
+
+
 @pytest.mark.parametrize("protocol", [2, 4])
 def test_what_scripts_keep_beside_the_tensors_is_passed_over(protocol: int) -> None:
     beside = {
@@ -286,6 +308,7 @@ ATTRIBUTES = "torch._tensor._rebuild_from_type_v2"
         (made.tensor(made.storage("0", 1), [1 << 40], [0]), "claims more than the 1 that it has"),
         (made.tensor(made.storage("0", 4), [-1], [1]), "described wrongly"),
         (made.tensor(made.storage("0", 4), [1] * 65, [1] * 65), "described wrongly"),
+        (made.tensor(made.storage("0", 4), [0, 1 << 47, 1 << 47], [1, 1, 1]), "larger than any"),
     ],
 )
 def test_a_hostile_pickle_is_one_line_in_little_memory(body: bytes, line: str) -> None:
@@ -345,6 +368,11 @@ ONE = made.dict_of({"w": made.dense("a", (2,), b"N")})
 def test_a_hostile_file_of_the_old_form_is_one_line(data: bytes, line: str) -> None:
     with pytest.raises((DamagedError, RefusedError), match=line):
         _in_little_memory(lambda: legacy.read(opened(data)))
+
+
+def test_a_deep_version_is_not_spelt_out() -> None:
+    with pytest.raises(DamagedError, match="its version is not 1001"):
+        legacy.read(opened(made.MAGIC + made.pickled(b"]" * MANY + b"a" * (MANY - 1)) + made.pickled(b"N") * 3))
 
 
 def test_two_descriptions_of_one_storage_are_found() -> None:

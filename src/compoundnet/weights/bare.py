@@ -37,11 +37,11 @@ def bare(path: Path, checkpoint: Checkpoint, network: Network | None, told: Told
     seen = recognise(checkpoint.tensors)
     if seen.ecosystem is None or (network is None and not seen.members):
         raise CheckpointError(f"{path}: {_unrecognised(checkpoint, seen, network)}")
-    seen = replace(seen, members=told.among(seen.members))
+    ecosystem, seen = seen.ecosystem, replace(seen, members=told.among(seen.members))
     member = seen.members[0] if seen.members else "?"
-    row = told.habit or habit(seen.ecosystem, member, told.file or path.name)
+    row = told.habit or habit(ecosystem, member, told.file or path.name)
     published = row.network(network or known()[member])
-    stored, table = _stored(path, published, seen.ecosystem, checkpoint)
+    stored, table = _stored(path, published, ecosystem, checkpoint)
     if row.background and stored.classes == _IMAGENET + 1:
         note = "dropped the first of 1001 outputs, which is the background's"
         tensors = without_background(checkpoint.tensors, table)
@@ -57,19 +57,19 @@ def bare(path: Path, checkpoint: Checkpoint, network: Network | None, told: Told
         classes = imagenet_classes()
         assumed.append("outputs are ImageNet's 1000 classes in the usual order")
     preprocess = row.preprocess(network)
-    assumed.append(_preprocess_assumed(preprocess, told, seen.ecosystem))
+    assumed.append(_preprocess_assumed(preprocess, told, ecosystem))
     weights = Weights(
         name=member if seen.members else path.stem,
         network=network,
         preprocess=preprocess,
         classes=classes,
-        ecosystem=told.ecosystem or seen.ecosystem,
+        ecosystem=told.ecosystem or ecosystem,
         source=told.source,
         file=path.name,
         sha256=sha256(path) if path.is_file() else "",
         licence=told.licence,
     )
-    return Source(checkpoint, weights, seen.ecosystem, tuple(assumed), no_head)
+    return Source(checkpoint, weights, ecosystem, tuple(assumed), no_head)
 
 
 def _unrecognised(checkpoint: Checkpoint, seen: Recognised, network: Network | None) -> str:

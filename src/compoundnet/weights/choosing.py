@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from compoundnet.schema import counted
 
-from .errors import RefusedError, first
+from .errors import RefusedError, first, plain
 
 T = TypeVar("T")
 AVERAGED = ("state_dict_ema", "model_ema", "ema_state_dict", "model_ema_state_dict", "ema_model", "ema")
@@ -117,7 +117,7 @@ def _unwrapped(tensors: Mapping[str, T], averaged: bool | None) -> tuple[dict[st
         twice = next((name for name in group if name in found), None)
         if twice is not None:
             both = " and ".join(repr("".join(each)) for each, held in kept.items() if twice in held)
-            raise RefusedError(f"{twice} stands under {both}; keep the names of one model")
+            raise RefusedError(f"{plain(twice)} stands under {both}; keep the names of one model")
         found |= group
     total = sum(map(len, kept.values()))
     for prefix in dict.fromkeys(prefix for chain in kept for prefix in chain):

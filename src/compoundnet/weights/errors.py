@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 Shape = tuple[int, ...]
-_SHOWN = 3
+_SHOWN, _LONG = 3, 120
 
 
 class CheckpointError(ValueError):
@@ -44,7 +44,17 @@ def first(names: Sequence[str]) -> str:
     >>> first(["a", "b", "c", "d"])
     'a, b, c, ...'
     """
-    return ", ".join(names[:_SHOWN]) + (", ..." if len(names) > _SHOWN else "")
+    return ", ".join(map(plain, names[:_SHOWN])) + (", ..." if len(names) > _SHOWN else "")
+
+
+def plain(name: str) -> str:
+    r"""A name of a file's as it stands in an error: on one line, and short.
+
+    >>> plain("a.b"), plain("a\nb"), plain("a" * 200) == "a" * 120 + "..."
+    ('a.b', 'a\\nb', True)
+    """
+    text = name if name.isprintable() else ascii(name)[1:-1]
+    return text if len(text) <= _LONG else f"{text[:_LONG]}..."
 
 
 def mismatch(needs: Mapping[str, Shape], has: Mapping[str, Shape]) -> Mismatch:

@@ -89,6 +89,8 @@ def _tar_names(data: bytes) -> tuple[str, ...]:
             member = tarfile.TarInfo.frombuf(data[at : at + tarfile.BLOCKSIZE], "utf-8", "replace")
         except tarfile.TarError:
             break
+        if member.size < 0:
+            break
         found.append(member.name)
         at += tarfile.BLOCKSIZE + -(-member.size // tarfile.BLOCKSIZE) * tarfile.BLOCKSIZE
     return tuple(found)
@@ -179,12 +181,12 @@ def gguf(seen: Look) -> bool:
 
 def saved_model(seen: Look) -> bool:
     """TensorFlow's saved_model.pb: schema version 1, then a graph."""
-    return seen.head.startswith(b"\x08\x01\x12") and b"serve" in seen.head
+    return seen.head.startswith(b"\x08\x01\x12")
 
 
 def onnx(seen: Look) -> bool:
     """ONNX: a small version of the format, then the name of who made it, or the graph."""
-    version = seen.head[:1] == b"\x08" and 1 <= int.from_bytes(seen.head[1:2] or b"\0", "little") < 32
+    version = seen.head[:1] == b"\x08" and 2 <= int.from_bytes(seen.head[1:2], "little") < 32
     return version and seen.head[2:3] in (b"\x12", b"\x1a", b"\x3a", b"\x42")
 
 

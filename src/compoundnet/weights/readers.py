@@ -18,7 +18,7 @@ from torch import Tensor
 from .bundle import read_bundle
 from .checkpoint import Checkpoint, of_arrays
 from .choosing import choose
-from .errors import CheckpointError, DamagedError, RefusedError
+from .errors import CheckpointError, DamagedError, RefusedError, plain
 from .keras import read_keras
 from .pytorch import legacy, zipped
 from .pytorch.machine import MAX_BYTES, Machine
@@ -27,7 +27,8 @@ from .pytorch.stored import Contents, Stored, storage
 from .tensorflow import from_variables
 
 RECORD_KEY = "compoundnet"  # where our files keep their Weights record, in safetensors' metadata
-MAX_TENSORS = 100_000
+MAX_TENSORS = 30_000  # EfficientNet-L2 has 2,200
+_QUOTES = 20  # in a header for each of them, outside of texts in texts
 _SPARE = 1 << 20  # bytes that tensors which share a storage may need beyond the file's: counters of batches do
 _ONE_SET = "says of no weights whether they are averaged; leave out averaged="
 
@@ -56,9 +57,10 @@ def _check_header(path: Path) -> None:
         (length,) = struct.unpack("<Q", file.read(8).ljust(8, b"\xff"))
         if length > size - 8:
             raise DamagedError(f"its header claims {length:,} bytes, and it has {size:,}")
-        listed = file.read(length).count(b'"data_offsets"')
-    if listed > MAX_TENSORS:
-        raise DamagedError(f"its header lists {listed:,} tensors; at most {MAX_TENSORS:,} are read")
+        header = file.read(length)
+    listed = header.count(b'"data_offsets"')
+    if listed > MAX_TENSORS or header.count(b'"') - header.count(b'\\"') > _QUOTES * MAX_TENSORS:
+        raise DamagedError(f"its header lists {listed:,} tensors or more texts; at most {MAX_TENSORS:,} are read")
 
 
 def _chosen(tensors: Mapping[str, Tensor], averaged: bool | None) -> Checkpoint:
@@ -100,7 +102,7 @@ def _made(contents: Contents, stored: Mapping[str, Stored]) -> dict[str, Tensor]
     made: dict[str, Tensor] = {}
     for name, tensor in stored.items():
         if not (contents.checked or tensor.dense):
-            raise DamagedError(f"the strides of {name:.80} skip or repeat numbers")
+            raise DamagedError(f"the strides of {plain(name)} skip or repeat numbers")
         key = tensor.storage.key
         data = shared[key] if key in shared else contents.fetch(tensor.storage)
         if users[key] > 1:
@@ -113,7 +115,8 @@ def _viewed(data: bytearray, stored: Stored) -> Tensor:
     dtype = getattr(torch, stored.dtype)
     if not stored.count:
         return torch.empty(stored.shape, dtype=dtype)
-    return torch.frombuffer(data, dtype=dtype).as_strided(stored.shape, stored.strides, stored.offset)
+    count = len(data) // dtype.itemsize
+    return torch.frombuffer(data, dtype=dtype, count=count).as_strided(stored.shape, stored.strides, stored.offset)
 
 
 def check_pickle(path: Path) -> None:

@@ -81,7 +81,7 @@ def _fields(path: Path) -> _Fields:
         raise FieldError("pretrained_cfg", f"expected an object, got {shown(inner)}")
     wanted = {field.name for field in fields(_Fields)}
     outer = {key: data[key] for key in ("architecture", "num_classes", "label_names") if key in data}
-    merged: dict[str, Any] = (data if not inner else {}) | dict(inner) | outer
+    merged: dict[str, Any] = {**(inner or data), **outer}
     return decode(_Fields, {key: value for key, value in merged.items() if key in wanted and value is not None})
 
 

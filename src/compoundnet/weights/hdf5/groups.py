@@ -9,7 +9,7 @@ from compoundnet.weights.errors import CheckpointError
 
 from .headers import EXTERNAL, GROUP, LAYOUT, LINK, LINKS_NEW, Message, messages, the
 from .source import Source, number, root
-from .values import place
+from .values import places
 
 _DEEPEST = 32
 _SOFT = 2  # the cache type of a soft link's entry
@@ -22,7 +22,7 @@ def datasets(source: Source) -> dict[str, list[Message]]:
     and for damage.
     """
     found: dict[str, list[Message]] = {}
-    places: list[tuple[int, int]] = []
+    claimed: list[tuple[int, int]] = []
     waiting = [((), root(source))]
     seen: set[int] = set()
     while waiting:
@@ -43,17 +43,16 @@ def datasets(source: Source) -> dict[str, list[Message]]:
             raise CheckpointError(f"refused: {_shown(path)} keeps its values in another file")
         elif LAYOUT in kinds:
             found["/".join(path)] = header
-            places += _place(path, header)
-    source.check_apart(places)
+            claimed += _places(source, path, header)
+    source.check_apart(claimed)
     return dict(sorted(found.items()))
 
 
-def _place(path: Sequence[str], header: Sequence[Message]) -> list[tuple[int, int]]:
+def _places(source: Source, path: Sequence[str], header: Sequence[Message]) -> list[tuple[int, int]]:
     try:
-        at = place(header)
+        return places(source, header)
     except CheckpointError as error:
         raise CheckpointError(f"{_shown(path)}: {error}") from None
-    return [at] if at else []
 
 
 def _shown(path: Sequence[str]) -> str:

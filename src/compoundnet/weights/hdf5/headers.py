@@ -10,6 +10,17 @@ from .source import Source, number
 DATASPACE, LINKS_NEW, DATATYPE, LINK, EXTERNAL, LAYOUT = 0x01, 0x02, 0x03, 0x06, 0x07, 0x08
 FILTERS, CONTINUED, GROUP = 0x0B, 0x10, 0x11
 _SHARED = 0x02
+_KEPT = (
+    DATASPACE,
+    LINKS_NEW,
+    DATATYPE,
+    LINK,
+    EXTERNAL,
+    LAYOUT,
+    FILTERS,
+    CONTINUED,
+    GROUP,
+)  # not attributes, which are long
 
 
 @dataclass(frozen=True)
@@ -47,7 +58,7 @@ def _block(data: bytes, most: int) -> list[Message]:
             raise CheckpointError("damaged: a message of an object header is longer than the header")
         if flags & _SHARED and kind in (DATASPACE, DATATYPE, LAYOUT, FILTERS):
             raise CheckpointError("a dataset's type is shared with others, which Keras does not write")
-        found.append(Message(kind, data[at + 8 : at + 8 + size]))
+        found.append(Message(kind, data[at + 8 : at + 8 + size] if kind in _KEPT else b""))
         at += 8 + size
     return found
 

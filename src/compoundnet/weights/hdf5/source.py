@@ -11,7 +11,7 @@ _MARK = b"\x89HDF\r\n\x1a\n"
 _STEP = 8  # bytes; all that is not values has lengths that are multiples of it
 _SLACK = 1 << 20
 _READS = 250_000  # single reads; the largest network takes some ten thousand
-_TIMES = 8  # a file's bytes may be read this often: its structure a few times, its values once
+_TIMES = 3  # a file's bytes may be read this often: its structure twice, its values once
 
 
 class Source:

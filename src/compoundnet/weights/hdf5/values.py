@@ -1,26 +1,28 @@
 """Values of a dataset: its type, its shape and its numbers, checked against what the file holds before they are read.
 
-Numbers lie in one piece, as Keras writes them; compressed and scattered ones are refused.
+Numbers lie in one piece, as Keras writes them, or in chunks, as others repack them.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from compoundnet.weights.errors import CheckpointError, Shape
 
+from .chunks import Chunks, chunks, joined, pieces
 from .headers import DATASPACE, DATATYPE, FILTERS, LAYOUT, Message, the
 from .source import Source, number
 
 _NOWHERE = 2**64 - 1
-_PIECES = "its values are compressed or in several pieces, which Keras does not write; save it again with Keras"
-_COMPACT, _CONTIGUOUS = 0, 1
+_LAYOUT = 3  # its version
+_COMPACT, _CONTIGUOUS, _CHUNKED = 0, 1, 2
 _FLOAT, _IMPLIED = 1, 2  # the class of a type; a mantissa whose first bit is not stored
 # The kinds of numbers: bytes, place and width of the exponent, place and width of the mantissa, the exponent's bias.
-_FLOATS = {
+_FLOATS: Mapping[tuple[int, ...], str] = {
     (2, 10, 5, 0, 10, 15): "f2",
     (4, 23, 8, 0, 23, 127): "f4",
     (8, 52, 11, 0, 52, 1023): "f8",
@@ -30,46 +32,56 @@ _FLOATS = {
 
 @dataclass(frozen=True)
 class Values:
-    """Where a dataset's numbers are and what they are; ``held`` are those that stand in its header."""
+    """What a dataset's numbers are, and where: at one place, in its header (``held``), or in pieces (``cut``)."""
 
     shape: Shape
-    dtype: np.dtype
+    dtype: np.dtype[Any]
     bfloat16: bool
-    at: int
+    at: int = 0
     held: bytes | None = None
+    cut: Chunks | None = None
 
     @property
     def size(self) -> int:
-        """Bytes in the file."""
+        """Bytes of all numbers."""
         return math.prod(self.shape) * self.dtype.itemsize
 
-    def read(self, source: Source) -> NDArray[np.generic]:
+    def read(self, source: Source) -> NDArray[Any]:
         """The numbers; bfloat16 becomes float32."""
-        data = source.take(self.at, self.size) if self.held is None else self.held
-        found = np.frombuffer(data, self.dtype).reshape(self.shape)
+        if self.cut is not None:
+            found = joined(source, self.cut, self.shape, self.dtype)
+        else:
+            data = source.take(self.at, self.size) if self.held is None else self.held
+            found = np.frombuffer(data, self.dtype).reshape(self.shape)
         return (found.astype(np.uint32) << 16).view(np.float32) if self.bfloat16 else found
 
 
 def values(header: Sequence[Message]) -> Values:
-    """What the messages of a dataset's header say. Raises CheckpointError for what is not in one piece."""
-    if any(message.kind == FILTERS for message in header):
-        raise CheckpointError(_PIECES)
+    """What the messages of a dataset's header say; nothing is read yet.
+
+    Raises CheckpointError for anything but floating-point numbers, and where shape and stored bytes differ.
+    """
     shape = _shape(the(header, DATASPACE, "dataspaces"))
     dtype, bfloat16 = _dtype(the(header, DATATYPE, "types"))
-    at, size, held = _place(the(header, LAYOUT, "layouts"))
-    found = Values(shape, dtype, bfloat16, at, held)
-    if found.size != size or found.size == 0:
-        problem = f"its shape {shape} takes {found.size} bytes and {size} are stored"
-        raise CheckpointError(f"damaged: {problem if found.size else f'its shape {shape} has no values'}")
-    if held is None and at == _NOWHERE:
+    place = _place(header)
+    found = Values(shape, dtype, bfloat16, place.at, place.held, place.cut)
+    if found.size == 0:
+        raise CheckpointError(f"damaged: its shape {shape} has no values")
+    if place.at == _NOWHERE:
         raise CheckpointError("its values were never written")
+    if place.size not in (None, found.size):
+        raise CheckpointError(f"damaged: its shape {shape} takes {found.size} bytes and {place.size} are stored")
     return found
 
 
-def place(header: Sequence[Message]) -> tuple[int, int] | None:
-    """Where a dataset's numbers stand in the file, and their bytes; None where they are in its header, or nowhere."""
-    at, size, held = _place(the(header, LAYOUT, "layouts"))
-    return None if held is not None or at == _NOWHERE or size == 0 else (at, size)
+def places(source: Source, header: Sequence[Message]) -> list[tuple[int, int]]:
+    """Where a dataset's numbers stand in the file, and their bytes; nothing for those in its header, or nowhere."""
+    place = _place(header)
+    if place.held is not None or place.at == _NOWHERE:
+        return []
+    if place.cut is None:
+        return [(place.at, place.size)] if place.size else []
+    return [(piece.at, piece.size) for piece in pieces(source, place.cut)]
 
 
 def _shape(data: bytes) -> Shape:
@@ -82,7 +94,7 @@ def _shape(data: bytes) -> Shape:
     return tuple(number(data, start + 8 * axis, 8) for axis in range(rank))
 
 
-def _dtype(data: bytes) -> tuple[np.dtype, bool]:
+def _dtype(data: bytes) -> tuple[np.dtype[Any], bool]:
     """The numpy type of an IEEE floating-point number, low byte first, and whether it stands for bfloat16."""
     kind, flags, size = number(data, 0, 1) & 0x0F, number(data, 1, 3), number(data, 4, 4)
     if kind != _FLOAT or flags & 0x41:
@@ -95,14 +107,25 @@ def _dtype(data: bytes) -> tuple[np.dtype, bool]:
     return np.dtype("<u2" if name == "bfloat16" else f"<{name}"), name == "bfloat16"
 
 
-def _place(data: bytes) -> tuple[int, int, bytes | None]:
-    """Where the values are, how many bytes they take, and the values if they stand right here."""
+@dataclass(frozen=True)
+class _Place:
+    at: int
+    size: int | None
+    held: bytes | None = None
+    cut: Chunks | None = None
+
+
+def _place(header: Sequence[Message]) -> _Place:
+    """Where the values are and how many bytes they take; of pieces the tree, and no size."""
+    data = the(header, LAYOUT, "layouts")
+    filters = next((message.data for message in header if message.kind == FILTERS), None)
     version, kind = number(data, 0, 1), number(data, 1, 1)
-    if version not in (3, 4):
-        raise CheckpointError(f"its layout has version {version}, not 3; save it again with Keras")
+    if version == _LAYOUT and kind == _CHUNKED:
+        cut = chunks(data, filters)
+        return _Place(cut.tree, None, None, cut)
+    if version not in (_LAYOUT, 4) or kind not in (_COMPACT, _CONTIGUOUS) or filters is not None:
+        raise CheckpointError(f"its layout has version {version} and kind {kind}; save it again with Keras")
     if kind == _COMPACT:
         held = data[4 : 4 + number(data, 2, 2)]
-        return 0, len(held), held
-    if kind == _CONTIGUOUS:
-        return number(data, 2, 8), number(data, 10, 8), None
-    raise CheckpointError(_PIECES)
+        return _Place(0, len(held), held)
+    return _Place(number(data, 2, 8), number(data, 10, 8))

@@ -5,7 +5,7 @@ Read without ``zipfile``, whose memory grows with what the directory of a hostil
 
 import io
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
@@ -76,8 +76,15 @@ def _members(archive: Source) -> Iterator[_Member]:
         if len(entry) < 46 or not entry.startswith(_ENTRY):
             raise CheckpointError("damaged: the archive's directory is shorter than it says")
         named = number(entry, 28, 2)
-        fields = (number(entry, place, width) for place, width in ((8, 2), (10, 2), (16, 4), (20, 4), (24, 4), (42, 4)))
-        yield _Member(directory[at + 46 : at + 46 + named].decode(errors="replace"), *fields)
+        yield _Member(
+            name=directory[at + 46 : at + 46 + named].decode(errors="replace"),
+            flags=number(entry, 8, 2),
+            method=number(entry, 10, 2),
+            checksum=number(entry, 16, 4),
+            packed=number(entry, 20, 4),
+            size=number(entry, 24, 4),
+            header=number(entry, 42, 4),
+        )
         at += 46 + named + number(entry, 30, 2) + number(entry, 32, 2)
 
 
@@ -110,7 +117,7 @@ def _pieces(size: int) -> Iterator[tuple[int, int]]:
     return ((at, min(_PIECE, size - at)) for at in range(0, size, _PIECE))
 
 
-def _check(name: str, checksum: int, pieces: "Iterator[bytes] | list[bytes]") -> None:
+def _check(name: str, checksum: int, pieces: Iterable[bytes]) -> None:
     found = 0
     for piece in pieces:
         found = zlib.crc32(piece, found)

@@ -22,6 +22,7 @@ _NUMBERED = {
     "normalization": ("mean", "variance", "count"),
 }
 _PREPROCESSING = re.compile(r"(normalization|rescaling)(_\d+)?/")
+_NOT_LAYERS = ("top_level_model_weights/", "seed_generator")
 _OLD_CLASSIFIER = "probs"  # of keras-applications 1.0
 
 
@@ -65,7 +66,7 @@ def _named(paths: Iterable[str]) -> dict[str, str]:
         layer, _, leaf = path.rpartition("/")
         layer = layer.rpartition("/")[2]
         leaf = leaf.removesuffix(":0")
-        if path.startswith("top_level_model_weights/") or "seed_generator" in path or not layer:
+        if not layer or any(part in path for part in _NOT_LAYERS):
             continue
         if leaf == "kernel" and layer.endswith("dwconv"):
             leaf = "depthwise_kernel"  # as Keras 2 names it; Keras 3 says kernel
@@ -81,10 +82,9 @@ def _numbered(paths: Iterable[str]) -> dict[str, str]:
         if not mark:
             rest = next((path.removeprefix(each) for each in _LAYERS if path.startswith(each)), "")
         layer, _, number = rest.partition(_VARIABLES)
-        leaves = _NUMBERED.get(re.sub(r"_\d+$", "", layer))
-        if leaves is None or not number.isdecimal() or int(number) >= len(leaves):
-            continue
-        parts.setdefault(scope, {})[path] = f"{layer}/{leaves[int(number)]}"
+        leaves = dict(zip("0123", _NUMBERED.get(re.sub(r"_\d+$", "", layer), ()), strict=False))
+        if number in leaves:
+            parts.setdefault(scope, {})[path] = f"{layer}/{leaves[number]}"
     if not parts:
         return {}
     body = max(parts, key=lambda scope: len(parts[scope]))

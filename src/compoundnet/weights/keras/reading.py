@@ -2,14 +2,13 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
-import numpy as np
 from numpy.typing import NDArray
 
 from compoundnet.weights.axes import to_pytorch
 from compoundnet.weights.errors import CheckpointError
-from compoundnet.weights.hdf5 import Source, Values, datasets, is_hdf5, values
+from compoundnet.weights.hdf5 import TIGHTEST, Source, Values, datasets, is_hdf5, values
 
 from .archive import is_archive, member
 from .naming import wanted
@@ -22,7 +21,7 @@ _WEIGHTS = "model.weights.h5"
 class KerasFile:
     """The tensors of a Keras file by the names of ``names_google``, and what was done to get them."""
 
-    tensors: dict[str, NDArray[np.generic]]
+    tensors: dict[str, NDArray[Any]]
     notes: tuple[str, ...] = ()
 
 
@@ -66,6 +65,6 @@ def _read(file: BinaryIO, size: int) -> KerasFile:
         except CheckpointError as error:
             raise CheckpointError(f"{path}: {error}") from None
     claimed = sum(each.size for each in found.values())
-    if claimed > source.size:
+    if claimed > TIGHTEST * source.size:
         raise CheckpointError(f"damaged: its tensors claim {claimed} bytes, and the file has {source.size}")
     return KerasFile({name: to_pytorch(name, each.read(source)) for name, each in found.items()}, tuple(notes))

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from compoundnet.network import Network
 from compoundnet.preprocess import IMAGENET_MEAN, IMAGENET_STD, Triple
 from compoundnet.weights.axes import from_pytorch
-from compoundnet.weights.errors import CheckpointError
-from compoundnet.weights.names import from_ours
+from compoundnet.weights.errors import CheckpointError, mismatch
+from compoundnet.weights.layout import COUNTER
+from compoundnet.weights.names import from_ours, shapes
 
 _ATTRIBUTE_LIMIT = 64512  # bytes; Keras splits longer lists of names, and joins them again
 _KERAS_EPS, _KERAS_PADDING, _KERAS_ACTIVATION = 1e-3, "same", "silu"
@@ -44,31 +45,45 @@ def write_keras(
         raise CheckpointError("writing Keras files needs h5py; pip install 'compoundnet[keras]'") from None
     try:
         named = from_ours(tensors, network, "keras")
+        _check_shapes(tensors, network)
     except ValueError as error:
         raise CheckpointError(f"{path}: {error}") from None
     if not all(name.isascii() for name in named):
         raise CheckpointError(f"{path}: a stage has more blocks than Keras has letters for them")
-    layers = _layers({name: from_pytorch(name, array) for name, array in named.items()}, mean, std)
+    layers = _layers(named, _per_channel(mean, network), _per_channel(std, network))
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         with h5py.File(part, "w") as file:
             _fill(file, layers)
         part.replace(path)
-    except OSError as error:
+    except (OSError, RuntimeError) as error:  # h5py raises the second where closing fails, as on a full disk
         raise CheckpointError(f"{path}: could not be written ({' '.join(str(error).split())[:120]})") from None
     finally:
         part.unlink(missing_ok=True)
     return _differences(network)
 
 
-def _layers(named: Mapping[str, NDArray[Any]], mean: Triple, std: Triple) -> dict[str, dict[str, NDArray[Any]]]:
-    """The arrays of each layer in the order that Keras's model has them, which is how it loads them."""
+def _per_channel(three: Triple, network: Network) -> NDArray[np.float32]:
+    return np.resize(np.array(three, np.float32), network.in_channels)
+
+
+def _check_shapes(tensors: Mapping[str, NDArray[Any]], network: Network) -> None:
+    kept = {name: array.shape for name, array in tensors.items() if not name.endswith(COUNTER)}
+    gap = mismatch({name: shape for name, shape in shapes(network).items() if not name.endswith(COUNTER)}, kept)
+    if gap:
+        raise CheckpointError(f"the tensors are not the network's: {gap}")
+
+
+def _layers(
+    named: Mapping[str, NDArray[Any]], mean: NDArray[np.float32], std: NDArray[np.float32]
+) -> dict[str, dict[str, NDArray[Any]]]:
+    """The arrays of each layer, in PyTorch's axes still, in the order of Keras's model, which loads them by order."""
     # The variance is the square of std, as Keras computes with it; the published files hold std itself there,
     # which keras.applications corrects for weights="imagenet" alone.
     layers: dict[str, dict[str, NDArray[Any]]] = {
         "normalization": {
-            "mean": np.array(mean, np.float32),
-            "variance": np.array(std, np.float32) ** 2,
+            "mean": mean,
+            "variance": std**2,
             "count": np.array(0, np.int64),
         }
     }
@@ -86,7 +101,8 @@ def _fill(file: Any, layers: Mapping[str, Mapping[str, NDArray[Any]]]) -> None:
         group = file.create_group(layer)
         list_attribute(group, "weight_names", [f"{layer}/{leaf}:0" for leaf in arrays])
         for leaf, array in arrays.items():
-            group.create_dataset(f"{layer}/{leaf}:0", data=array)
+            turned = from_pytorch(f"{layer}/{leaf}", array)  # one at a time: no second copy of all in memory
+            group.create_dataset(f"{layer}/{leaf}:0", data=turned)
 
 
 def list_attribute(group: Any, attribute: str, names: Sequence[str]) -> None:
@@ -106,7 +122,9 @@ def _differences(network: Network) -> tuple[str, ...]:
         ("norm epsilon", network.norm_eps, _KERAS_EPS),
         ("activation", network.activation, _KERAS_ACTIVATION),
     )
-    return tuple(
+    channels = network.in_channels
+    repeated = (f"mean and std of 3 channels are repeated for {channels}",) if channels != len(IMAGENET_MEAN) else ()
+    return repeated + tuple(
         f"Keras's EfficientNet runs {what} {theirs!r}, this network {ours!r}: its answers will differ"
         for what, ours, theirs in habits
         if ours != theirs

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from io import BufferedReader
 from itertools import pairwise
 
-from compoundnet.weights.errors import DamagedError, RefusedError
+from compoundnet.weights.errors import DamagedError, RefusedError, plain
 
-MAX_ENTRIES = 100_000  # EfficientNet-L2 with optimizer and average has 7,000
+MAX_ENTRIES = 30_000  # EfficientNet-L2 with optimizer and average has 7,000
 MAX_GROWTH = 2  # bytes unpacked for each byte of the file
 STORED, DEFLATED = 0, 8
 _END, _END64, _LOCATOR = struct.Struct("<4s4H2IH"), struct.Struct("<4sQ2H2I4Q"), struct.Struct("<4sIQI")
@@ -22,7 +22,7 @@ _MAX16, _MAX32 = 0xFFFF, 0xFFFFFFFF
 _ENCRYPTED = 1
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Entry:
     """One row of the directory: ``packed`` bytes behind the local header at ``header`` unpack to ``size``."""
 
@@ -46,7 +46,7 @@ def entries(file: BufferedReader) -> tuple[Entry, ...]:
     seen: set[str] = set()
     for row in rows:
         if row.name in seen:
-            raise DamagedError(f"two entries are called {row.name:.80}")
+            raise DamagedError(f"two entries are called {plain(row.name)}")
         seen.add(row.name)
     _check_places(rows, start)
     total = sum(row.size for row in rows)
@@ -150,7 +150,7 @@ def content(file: BufferedReader, entry: Entry) -> bytearray:
     mark, *_, name_length, extra_length = _LOCAL.unpack(header)
     name = _bytes_at(file, entry.header + _LOCAL.size, name_length)
     if mark != b"PK\3\4" or name != entry.name.encode():
-        raise DamagedError(f"the header of {entry.name:.80} is broken")
+        raise DamagedError(f"the header of {plain(entry.name)} is broken")
     file.seek(extra_length, 1)
     data = bytearray(entry.packed)  # _check_places has seen that the file is as long
     if file.readinto(data) < entry.packed:
@@ -158,7 +158,7 @@ def content(file: BufferedReader, entry: Entry) -> bytearray:
     if entry.method == DEFLATED:
         data = _unpacked(data, entry)
     if zlib.crc32(data) != entry.crc:
-        raise DamagedError(f"the checksum of {entry.name:.80} is not that of its bytes")
+        raise DamagedError(f"the checksum of {plain(entry.name)} is not that of its bytes")
     return data
 
 
@@ -167,7 +167,7 @@ def _unpacked(data: bytearray, entry: Entry) -> bytearray:
     try:
         found = stream.decompress(data, entry.size + 1)
     except zlib.error as error:
-        raise DamagedError(f"{entry.name:.80} cannot be unpacked: {error}") from None
+        raise DamagedError(f"{plain(entry.name)} cannot be unpacked: {error}") from None
     if len(found) != entry.size or not stream.eof:
-        raise DamagedError(f"{entry.name:.80} does not unpack to its size")
+        raise DamagedError(f"{plain(entry.name)} does not unpack to its size")
     return bytearray(found)

@@ -38,7 +38,7 @@ def read(file: BufferedReader) -> Contents:
             raise DamagedError("it does not begin as PyTorch's pickles do")
     _, version, system, tree, keys = values
     if version != VERSION:
-        raise DamagedError(f"its version is {version!s:.20}, not {VERSION}")
+        raise DamagedError(f"its version is not {VERSION}")
     if not isinstance(system, dict) or system.get("little_endian") is not True:
         raise RefusedError("its numbers are not little-endian; save it again on a machine of the usual kind")
     starts = _starts(file, at, length, keys, seen)

@@ -204,67 +204,65 @@ def _dict(machine: Machine) -> None:
     _fill(machine, pairs)
 
 
-_STEPS: Mapping[int, Callable[[Machine], object]] = {
-    code[0]: step
-    for code, step in {
-        # Texts, bytes and numbers.
-        b"X": lambda m: _text(m, "<I"),
-        b"\x8c": lambda m: _text(m, "<B"),
-        b"\x8d": lambda m: _text(m, "<Q"),
-        b"U": lambda m: _text(m, "<B"),  # a text of Python 2
-        b"T": lambda m: _text(m, "<I"),
-        b"C": lambda m: m.push(m.counted("<B")),
-        b"B": lambda m: m.push(m.counted("<I")),
-        b"\x8e": lambda m: m.push(m.counted("<Q")),
-        b"\x96": lambda m: m.push(m.counted("<Q")),
-        b"K": lambda m: m.push(m.number("<B")),
-        b"M": lambda m: m.push(m.number("<H")),
-        b"J": lambda m: m.push(m.number("<i")),
-        b"G": lambda m: m.push(m.number(">d")),
-        b"\x8a": lambda m: _integer(m, "<B"),
-        b"\x8b": lambda m: _integer(m, "<i"),
-        b"N": lambda m: m.push(None),
-        b"\x88": lambda m: m.push(True),
-        b"\x89": lambda m: m.push(False),
-        # Collections; a set is a list here.
-        b"(": lambda m: m.marks.append(len(m.stack)),
-        b")": lambda m: m.push(()),
-        b"]": lambda m: m.push([]),
-        b"}": lambda m: m.push({}),
-        b"\x8f": lambda m: m.push([]),
-        b"\x85": lambda m: _tuple(m, 1),
-        b"\x86": lambda m: _tuple(m, 2),
-        b"\x87": lambda m: _tuple(m, 3),
-        b"t": lambda m: m.push(tuple(m.since_mark())),
-        b"l": lambda m: m.push(m.since_mark()),
-        b"\x91": lambda m: m.push(m.since_mark()),
-        b"d": _dict,
-        b"a": lambda m: _extend(m, [m.pop()]),
-        b"e": lambda m: _extend(m, m.since_mark()),
-        b"\x90": lambda m: _extend(m, m.since_mark()),
-        b"s": lambda m: _fill(m, _pair(m)),
-        b"u": lambda m: _fill(m, m.since_mark()),
-        # The stack and the memory.
-        b"0": _pop,
-        b"1": lambda m: m.since_mark(),
-        b"2": lambda m: m.push(m.top(object)),
-        b"q": lambda m: _remember(m, m.number("<B")),
-        b"r": lambda m: _remember(m, m.number("<I")),
-        b"\x94": lambda m: _remember(m, len(m.memo)),
-        b"h": lambda m: _recall(m, m.number("<B")),
-        b"j": lambda m: _recall(m, m.number("<I")),
-        # Names and calls.
-        b"c": lambda m: _global(m, m.line(), m.line()),
-        b"\x93": _stack_global,
-        b"R": _call,
-        b"\x81": _call,
-        b"\x92": lambda m: _call(m, keywords=True),
-        b"o": lambda m: _called_since_mark(m, None),
-        b"i": lambda m: _called_since_mark(m, f"{m.line()}.{m.line()}"),
-        b"b": lambda m: m.pop(),  # the attributes of an object; none is kept
-        b"Q": lambda m: m.push(m.keep(m.pop())),
-        # The protocol's number and frames say nothing that is needed.
-        b"\x80": lambda m: m.take(1),
-        b"\x95": lambda m: m.take(8),
-    }.items()
+_INSTRUCTIONS: Mapping[bytes, Callable[[Machine], object]] = {
+    # Texts, bytes and numbers.
+    b"X": lambda m: _text(m, "<I"),
+    b"\x8c": lambda m: _text(m, "<B"),
+    b"\x8d": lambda m: _text(m, "<Q"),
+    b"U": lambda m: _text(m, "<B"),  # a text of Python 2
+    b"T": lambda m: _text(m, "<I"),
+    b"C": lambda m: m.push(m.counted("<B")),
+    b"B": lambda m: m.push(m.counted("<I")),
+    b"\x8e": lambda m: m.push(m.counted("<Q")),
+    b"\x96": lambda m: m.push(m.counted("<Q")),
+    b"K": lambda m: m.push(m.number("<B")),
+    b"M": lambda m: m.push(m.number("<H")),
+    b"J": lambda m: m.push(m.number("<i")),
+    b"G": lambda m: m.push(m.number(">d")),
+    b"\x8a": lambda m: _integer(m, "<B"),
+    b"\x8b": lambda m: _integer(m, "<i"),
+    b"N": lambda m: m.push(None),
+    b"\x88": lambda m: m.push(True),
+    b"\x89": lambda m: m.push(False),
+    # Collections; a set is a list here.
+    b"(": lambda m: m.marks.append(len(m.stack)),
+    b")": lambda m: m.push(()),
+    b"]": lambda m: m.push([]),
+    b"}": lambda m: m.push({}),
+    b"\x8f": lambda m: m.push([]),
+    b"\x85": lambda m: _tuple(m, 1),
+    b"\x86": lambda m: _tuple(m, 2),
+    b"\x87": lambda m: _tuple(m, 3),
+    b"t": lambda m: m.push(tuple(m.since_mark())),
+    b"l": lambda m: m.push(m.since_mark()),
+    b"\x91": lambda m: m.push(m.since_mark()),
+    b"d": _dict,
+    b"a": lambda m: _extend(m, [m.pop()]),
+    b"e": lambda m: _extend(m, m.since_mark()),
+    b"\x90": lambda m: _extend(m, m.since_mark()),
+    b"s": lambda m: _fill(m, _pair(m)),
+    b"u": lambda m: _fill(m, m.since_mark()),
+    # The stack and the memory.
+    b"0": _pop,
+    b"1": lambda m: m.since_mark(),
+    b"2": lambda m: m.push(m.top(object)),
+    b"q": lambda m: _remember(m, m.number("<B")),
+    b"r": lambda m: _remember(m, m.number("<I")),
+    b"\x94": lambda m: _remember(m, len(m.memo)),
+    b"h": lambda m: _recall(m, m.number("<B")),
+    b"j": lambda m: _recall(m, m.number("<I")),
+    # Names and calls.
+    b"c": lambda m: _global(m, m.line(), m.line()),
+    b"\x93": _stack_global,
+    b"R": _call,
+    b"\x81": _call,
+    b"\x92": lambda m: _call(m, keywords=True),
+    b"o": lambda m: _called_since_mark(m, None),
+    b"i": lambda m: _called_since_mark(m, f"{m.line()}.{m.line()}"),
+    b"b": lambda m: m.pop(),  # the attributes of an object; none is kept
+    b"Q": lambda m: m.push(m.keep(m.pop())),
+    # The protocol's number and frames say nothing that is needed.
+    b"\x80": lambda m: m.take(1),
+    b"\x95": lambda m: m.take(8),
 }
+_STEPS = {code[0]: step for code, step in _INSTRUCTIONS.items()}

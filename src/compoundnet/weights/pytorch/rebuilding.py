@@ -1,9 +1,9 @@
 """What a PyTorch pickle may call, as a table: each call answers with a value, and none runs anything of PyTorch's."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from compoundnet.weights.errors import DamagedError, RefusedError
+from compoundnet.weights.errors import DamagedError, RefusedError, plain
 
 from .stored import ELEMENTS, STORAGES, Global, Opaque, Stored, tensor
 
@@ -30,13 +30,21 @@ PASSED_OVER = (
 )
 
 
-def _ordered(pairs: Any = ()) -> dict[object, object]:
+def _ordered(pairs: object = ()) -> dict[object, object]:
     """An OrderedDict; Python 2 wrote its items as pairs."""
-    if not isinstance(pairs, list | tuple) or not all(
-        isinstance(pair, list | tuple) and len(pair) == 2 for pair in pairs
-    ):
-        raise DamagedError("its pickle has a dict of what are no pairs")
-    return {key if isinstance(key, str) else object(): value for key, value in pairs}
+    found: dict[object, object] = {}
+    for pair in _listed(pairs):
+        values = _listed(pair)
+        if len(values) != 2:
+            raise DamagedError("its pickle has a dict of what are no pairs")
+        found[values[0] if isinstance(values[0], str) else object()] = values[1]
+    return found
+
+
+def _listed(values: Any) -> Sequence[object]:
+    if type(values) not in (list, tuple):
+        raise DamagedError("its pickle has a dict of what are no pairs, or a size of no numbers")
+    return values
 
 
 def _tensor(storage: object, offset: object, shape: object, strides: object, *_: object) -> Stored:
@@ -56,10 +64,8 @@ def _same(value: object, *_: object) -> object:
     return value
 
 
-def _size(values: Any = ()) -> tuple[object, ...]:
-    if not isinstance(values, list | tuple):
-        raise DamagedError("a size is no list of numbers")
-    return tuple(values)
+def _size(values: object = ()) -> tuple[object, ...]:
+    return tuple(_listed(values))
 
 
 def _empty(*_: object) -> dict[object, object]:
@@ -98,7 +104,7 @@ def call(name: str, arguments: object) -> object:
         return Opaque(name)
     function = _CALLS.get(name)
     if function is None:
-        raise RefusedError(f"refused, because it holds a call to {name:.100} {_NO_CODE}")
+        raise RefusedError(f"refused, because it holds a call to {plain(name)} {_NO_CODE}")
     if arguments is None:
         return None
     if not isinstance(arguments, tuple):

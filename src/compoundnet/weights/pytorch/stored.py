@@ -1,5 +1,6 @@
 """What a PyTorch pickle says of its tensors: storages, and tensors that lie in them, as values."""
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -63,10 +64,7 @@ class Stored:
     @property
     def count(self) -> int:
         """The number of elements."""
-        product = 1
-        for side in self.shape:
-            product *= side
-        return product
+        return math.prod(self.shape)
 
     @property
     def size(self) -> int:
@@ -110,13 +108,14 @@ class Contents:
     checked: bool
 
 
-def storage(identity: object) -> Storage:
+def storage(identity: Any) -> Storage:
     """The storage that a persistent id describes: ("storage", type, key, location, count, ...)."""
-    match identity:
-        case ("storage", Global(kind), str(key), _, int(count), *_) if kind in STORAGES and 0 <= count < 1 << 48:
-            return Storage(key, STORAGES[kind], count)
-        case _:
-            raise DamagedError("a tensor's storage is described wrongly")
+    if isinstance(identity, tuple) and len(identity) >= 5 and identity[0] == "storage":
+        kind, key, count = identity[1], identity[2], identity[4]
+        known = isinstance(kind, Global) and kind.name in STORAGES and isinstance(key, str)
+        if known and type(count) is int and 0 <= count < 1 << 48:
+            return Storage(key, STORAGES[kind.name], count)
+    raise DamagedError("a tensor's storage is described wrongly")
 
 
 def tensor(dtype: str | None, where: object, offset: object, shape: object, strides: object) -> Stored:
@@ -126,6 +125,8 @@ def tensor(dtype: str | None, where: object, offset: object, shape: object, stri
         raise DamagedError("a tensor is described wrongly")
     if type(offset) is not int or not 0 <= offset < 1 << 48:
         raise DamagedError("a tensor begins nowhere")
+    if math.prod(side or 1 for side in sides) >= 1 << 48:
+        raise DamagedError("a tensor is larger than any")
     found = Stored(where, dtype or where.dtype, offset, sides, steps)
     last = offset + sum((side - 1) * step for side, step in zip(sides, steps, strict=True))
     if found.count and (last + 1) * ELEMENTS[found.dtype] > where.size:

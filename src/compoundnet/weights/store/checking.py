@@ -72,7 +72,7 @@ def _checked(store: Store, each: Stored, seen: dict[Path, tuple[str, int]], lock
         problem = "is not in the store" if not each.sha256 or locked else f"{path} has gone"
         return Checked(name=each.name, state="missing", path=path, problem=problem)
     if path not in seen:
-        with store.writing():
+        with store.using("read"):
             got = digest(path)
         seen[path] = (got.sha256, got.bytes)
     sha256, size = seen[path]

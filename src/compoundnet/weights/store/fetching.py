@@ -1,5 +1,6 @@
 """fetch(): the wanted file in the store, from there or from the network, and never with other bytes than wanted."""
 
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -60,11 +61,11 @@ def fetch(
 def _from(transfer: Transfer) -> Stored:
     if not transfer.url.startswith("hf:"):
         return _received(transfer, transfer.wanted.url)
-    hub = resolved(transfer.wanted, transfer.how)
-    found = _present(hub.wanted, transfer.store)
-    if found is not None:
-        return found
-    return _received(replace(transfer, wanted=hub.wanted, url=hub.url), hub.source)
+    hub, store = resolved(transfer.wanted, transfer.how), transfer.store
+    known = replace(transfer, wanted=hub.wanted, url=hub.url)
+    # With the hub's hash the file grows where others with that hash let it grow: it is theirs to lock too.
+    with nullcontext() if known.part == transfer.part else store.alone(hub.wanted, transfer.say):
+        return _present(hub.wanted, store) or _received(known, hub.source)
 
 
 def _received(transfer: Transfer, source: str) -> Stored:
@@ -85,14 +86,14 @@ def _received(transfer: Transfer, source: str) -> Stored:
 
 
 def _digest(transfer: Transfer) -> Digest:
-    with transfer.store.writing():
+    with transfer.store.using("read"):
         return digest(transfer.part)
 
 
 def _present(wanted: Wanted, store: Store, say: Say | None = None) -> Stored | None:
     """The wanted file if the store has it with the right hash; with ``say``, a damaged one is removed."""
     for path in store.candidates(wanted):
-        with store.writing():
+        with store.using("read"):
             found = digest(path)
         if found.sha256 != path.parent.name:
             if say is not None:

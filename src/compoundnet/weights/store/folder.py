@@ -83,7 +83,7 @@ class Store:
     @contextmanager
     def alone(self, key: Wanted | str, say: Say) -> Iterator[None]:
         """One process at a time, for a wanted file or another key. A process that dies gives it back."""
-        with self.writing():
+        with self.using():
             folder = self.root / "locks"
             folder.mkdir(parents=True, exist_ok=True)
             lock = FileLock(folder / f"{_key(key)}.lock")
@@ -100,7 +100,7 @@ class Store:
     def admit(self, part: Path, found: Digest, wanted: Wanted, source: str) -> Stored:
         """Take in a finished file whose hash was just found right, and let the name stand for it."""
         stored = Stored(name=wanted.name, file=wanted.file, sha256=found.sha256, bytes=found.bytes, source=source)
-        with self.writing():
+        with self.using():
             place = self.path(stored)
             place.parent.mkdir(parents=True, exist_ok=True)
             with part.open("rb+") as file:
@@ -115,7 +115,7 @@ class Store:
         place = self.path(stored)
         if place.is_file() and self._record(self._name_file(stored.name)) == stored:
             return stored
-        with self.writing():
+        with self.using():
             if not place.is_file():
                 _copy(path, place)
             record = self._name_file(stored.name)
@@ -124,15 +124,15 @@ class Store:
         return stored
 
     @contextmanager
-    def writing(self) -> Iterator[None]:
-        """Turn what the system says against writing here into one line."""
+    def using(self, doing: str = "written") -> Iterator[None]:
+        """Turn what the system says against writing here, or reading, into one line."""
         try:
             yield
         except OSError as error:
             if error.errno in FULL:
                 raise CheckpointError(f"{self.root}: the disk is full; free some room or set {VARIABLE}") from None
-            remedy = f"set {VARIABLE} to a folder that you may write"
-            raise CheckpointError(f"{self.root}: cannot be written ({error.strerror or error}); {remedy}") from None
+            remedy = f"set {VARIABLE} to a folder that you may read and write"
+            raise CheckpointError(f"{self.root}: cannot be {doing} ({error.strerror or error}); {remedy}") from None
 
     def require_room(self, needed: int, file: str) -> None:
         """Raise CheckpointError unless that many bytes are free where the store lies."""

@@ -66,7 +66,7 @@ def _copied(path: Path, part: Path, store: Store) -> Digest:
     if not size:
         raise CheckpointError(f"{path}: the file is empty")
     store.require_room(size, path.name)
-    with store.writing():
+    with store.using():
         part.parent.mkdir(parents=True, exist_ok=True)
     try:
         shutil.copyfile(path, part)
@@ -74,7 +74,7 @@ def _copied(path: Path, part: Path, store: Store) -> Digest:
         if error.errno in FULL:
             raise no_room(store.root, path.name, size, store.free()) from None
         raise CheckpointError(f"{path}: could not be copied ({error.strerror or error})") from None
-    with store.writing():
+    with store.using("read"):
         return digest(part)
 
 

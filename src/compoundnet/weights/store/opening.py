@@ -2,8 +2,7 @@
 
 from http.client import HTTPMessage, HTTPResponse
 from typing import IO, cast
-from urllib.error import HTTPError
-from urllib.parse import urljoin
+from urllib.parse import urljoin, urlsplit
 from urllib.request import (
     HTTPDefaultErrorHandler,
     HTTPErrorProcessor,
@@ -15,15 +14,16 @@ from urllib.request import (
     Request,
 )
 
+from compoundnet.schema import shown
 from compoundnet.weights.errors import CheckpointError
 
-from .access import is_loopback, require_plain, require_reachable
+from .access import is_loopback, require_plain
 
 _REDIRECTIONS = 5
 
 
 class _Redirections(HTTPRedirectHandler):
-    """Follows a server elsewhere only by https, or by http within this machine or from a plain mirror to itself."""
+    """Follows a server elsewhere only where ``require_no_less_safe`` lets it."""
 
     max_redirections = _REDIRECTIONS
     max_repeats = 2
@@ -34,21 +34,29 @@ class _Redirections(HTTPRedirectHandler):
     def http_error_302(self, req: Request, fp: IO[bytes], code: int, msg: str, headers: HTTPMessage) -> object:
         target = urljoin(req.full_url, headers.get("Location", ""))
         try:
-            require_plain(target, self._who)
-            if not (req.type == "http" and target.startswith("http:") and _host(req.full_url) == _host(target)):
-                require_reachable(target, self._who)
-        except CheckpointError as error:
+            require_no_less_safe(req.full_url, target, self._who)
+        except CheckpointError:
             fp.close()
-            raise CheckpointError(f"{error} (the server at {req.host} sends us there)") from None
-        if target.startswith("hf:"):
-            raise HTTPError(req.full_url, code, "redirection to a hub address", headers, fp)
+            raise
         return super().http_error_302(req, fp, code, msg, headers)
 
     http_error_301 = http_error_303 = http_error_307 = http_error_308 = http_error_302
 
 
-def _host(url: str) -> str:
-    return Request(url).host  # noqa: S310 - nothing is opened
+def require_no_less_safe(origin: str, target: str, who: str) -> None:
+    """Raise CheckpointError unless a server may send us there: to https, or from plain http to plain http at home.
+
+    >>> require_no_less_safe("http://127.0.0.1:80/x", "http://127.0.0.1:81/x", "b0")
+    >>> require_no_less_safe("https://a.example/x", "http://127.0.0.1/x", "b0")
+    Traceback (most recent call last):
+    compoundnet.weights.errors.CheckpointError: b0: a.example sends us to 'http://127.0.0.1/x', which is refused
+    """
+    before, after = urlsplit(origin), urlsplit(target)
+    require_plain(target, who)
+    at_home = before.hostname == after.hostname or (is_loopback(origin) and is_loopback(target))
+    if after.scheme == "https" or (before.scheme == after.scheme == "http" and at_home):
+        return
+    raise CheckpointError(f"{who}: {before.hostname} sends us to {shown(target)}, which is refused")
 
 
 def opened(request: Request, who: str, timeout: float) -> HTTPResponse:

@@ -61,12 +61,14 @@ class Transfer:
         CheckpointError, one line, then, and for a file that is too large, a full disk, and a folder that cannot be
         written; what is half is removed in these cases.
         """
-        with self.store.writing():
+        if urlsplit(self.url).scheme == "file":
+            discard(self.part.parent)
+        with self.store.using():
             self.part.parent.mkdir(parents=True, exist_ok=True)
-        resumed = self._size() > 0
         if urlsplit(self.url).scheme == "file":
             self._copy()
             return False
+        resumed = self._size() > 0
         failures = 0
         while True:
             before = self._size()
@@ -191,11 +193,11 @@ class Transfer:
             return 0
 
     def _empty(self) -> None:
-        with self.store.writing():
+        with self.store.using():
             self.part.unlink(missing_ok=True)
 
     def _note(self, begun: _Begun) -> None:
-        with self.store.writing():
+        with self.store.using():
             write_beside(self.part.parent / "begun.json", json.dumps(encode(begun)))
 
     def _begun(self) -> _Begun | None:
