@@ -155,13 +155,13 @@ def _bare(path: Path, checkpoint: Checkpoint, network: Network | None, kept: Sto
     """
     public = _published(kept)
     seen = recognise(checkpoint.tensors)
+    if public is not None and public.member in seen.members:
+        seen = replace(seen, members=(public.member,))
     if seen.ecosystem is None or (network is None and not seen.members):
         close = nearest(checkpoint.tensors, seen.ecosystem) if seen.ecosystem else ""
         remedy = "give the network with network= (--network)" if network is None and seen.ecosystem else ""
         raise CheckpointError("; ".join(filter(None, (f"{path}: {seen}", close, remedy))))
     member = seen.members[0] if seen.members else "?"
-    if public is not None and public.member in seen.members:
-        member, seen = public.member, replace(seen, members=(public.member,))
     row = habit(seen.ecosystem, member, path.name if public is None else public.file)
     published = row.network(network or known()[member])
     stored = _stored(path, published, seen.ecosystem, checkpoint)
