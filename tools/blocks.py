@@ -21,6 +21,9 @@ from tools.accuracy_block import (
     accuracy_unseen,
 )
 from tools.calibration_block import calibration
+from tools.catalogue_block import catalogue_counts, catalogue_flops, catalogue_mmpretrain
+from tools.confusion_block import confusion
+from tools.converting_block import converting
 from tools.elpv_block import elpv
 from tools.fashion_block import fashion
 from tools.files import newest_benchmarks, published, records
@@ -252,6 +255,11 @@ BLOCKS: Mapping[str, Callable[[], str]] = MappingProxyType(
         "int8": int8,
         "calibration": calibration,
         "latency": latency,
+        "confusion": confusion,
+        "converting": converting,
+        "catalogue_counts": catalogue_counts,
+        "catalogue_flops": catalogue_flops,
+        "catalogue_mmpretrain": catalogue_mmpretrain,
     }
 )
 

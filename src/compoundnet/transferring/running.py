@@ -17,6 +17,7 @@ from compoundnet.modules import ConvNet
 from compoundnet.schema import decode, encode
 from compoundnet.training.folder import write_whole
 from compoundnet.weights import Pretrained, Weights, load
+from compoundnet.weights.cards import Made
 from compoundnet.weights.hashing import json_sha256, tensors_sha256
 
 from . import features
@@ -24,7 +25,7 @@ from .choosing import MOST_EPOCHS, Reason, Settings, choose, larger, require_sid
 from .clock import Clock
 from .heading import Head, head_alone
 from .joining import judged
-from .keeping import Best, keep
+from .keeping import Best, begun, destined, keep
 from .looking import Look, Pixels, look, of_all
 from .objective import Objective
 from .passing import Passing, Watch
@@ -77,6 +78,7 @@ def transfer(
     epochs: int = MOST_EPOCHS,
     resolution: int | None = None,
     validation: Examples | None = None,
+    made: Made = Made(),  # noqa: B008 - a frozen value
     watch: Watch = lambda things: nullcontext(lambda done, total: None),
     say: Say = lambda line: None,
 ) -> Transferred:
@@ -86,8 +88,8 @@ def transfer(
     is kept is never worse on the validation pictures than the head alone. At most ``epochs`` are trained.
     ``resolution`` is the side in pixels; None: that of the weights, or a larger one where the head alone does better
     on training pictures held out in turn. ``validation`` are the pictures that judge, of the same classes; None: a
-    share of ``examples``. An unfinished folder of the same work goes on. Raises ValueError, one line,
-    for data that nothing can be learnt from, a budget or a resolution that is too small, and as ``load`` does.
+    share of ``examples``. ``made`` is for the card. An unfinished folder of the same work goes on. Raises ValueError,
+    one line, for data that nothing can be learnt from, a budget or a resolution too small, and as ``load`` does.
     """
     clock = Clock(budget)
     if budget < LEAST_SECONDS:
@@ -103,8 +105,8 @@ def transfer(
     for reason in settings.reasons:
         say(f"{reason.setting}: {reason.value} ({reason.why})")
     with using_threads(threads):
-        run = _Run(whole, pretrained, place, clock, of_all(seen, whole), settings, threads, watch, say, resolution)
-        return run.run()
+        work = (whole, pretrained, place, clock, of_all(seen, whole), settings, threads, watch, say, resolution)
+        return _Run(*work, begun(place, made)).run()
 
 
 def _identity(examples: Examples, pretrained: Pretrained, settings: Settings) -> dict[str, Any]:
@@ -131,6 +133,7 @@ class _Run:
     watch: Watch
     say: Say
     resolution: int | None
+    made: Made
 
     def run(self) -> Transferred:
         head = self._head()
@@ -270,8 +273,8 @@ class _Run:
 
     @property
     def weights(self) -> Weights:
-        """The parent's record, with the pictures prepared as here."""
-        return replace(self.parent.weights, preprocess=self.settings.preprocess)
+        """The parent's record, with the pictures prepared as here and this transfer on its card."""
+        return destined(self.parent.weights, self.settings, self.examples, self.made)
 
     def _spend(self) -> None:
         self.place.spend(self.clock.elapsed)

@@ -105,8 +105,10 @@ class Habit:
     """What an ecosystem's published files assume but do not say: padding, epsilon, preprocessing.
 
     ``members`` and ``files`` are patterns of our member names and of file names. ``resize`` is the
-    shorter side before the crop (None: size + 32), ``size`` the crop (None: the network's). A padding
-    or epsilon of None is the family's own. ``doubt`` says what neither shapes nor file name can tell.
+    shorter side before the crop (None: size + 32), ``size`` the crop (None: the network's), ``crop`` the
+    share that the crop keeps (None: as ``resize`` says). A padding or epsilon of None is the family's
+    own. With ``background`` the first of 1001 outputs is no class and is dropped. ``doubt`` says what
+    neither shapes nor file name can tell.
     """
 
     ecosystem: str
@@ -116,10 +118,12 @@ class Habit:
     norm_eps: float | None = 1e-5
     size: int | None = None
     resize: int | None = None
+    crop: float | None = None
     order: Order = "resize_then_crop"
     interpolation: Interpolation = "bicubic"
     mean: Triple = IMAGENET_MEAN
     std: Triple = IMAGENET_STD
+    background: bool = False
     doubt: str = ""
 
     def network(self, network: Network) -> Network:
@@ -129,7 +133,7 @@ class Habit:
     def preprocess(self, network: Network) -> Preprocess:
         """The preprocessing for this network."""
         size = self.size or network.resolution
-        crop = size / self.resize if self.resize else released_crop(size)
+        crop = self.crop or (size / self.resize if self.resize else released_crop(size))
         return Preprocess(
             size=(size, size),
             crop=crop,
@@ -144,14 +148,40 @@ def _torchvision(member: str, size: int, resize: int, eps: float = 1e-5) -> Habi
     return Habit(ecosystem="torchvision", members=member, norm_eps=eps, size=size, resize=resize)
 
 
+def _timm(member: str, files: str, size: int, resize: int, norm: Triple | None = None) -> Habit:
+    row = Habit(ecosystem="timm", members=member, files=files, size=size, resize=resize)
+    return row if norm is None else replace(row, mean=norm, std=norm)
+
+
+_SQUASHED = "timm squeezes the whole picture into the square, of which the middle is cut out here"
+# timm's own trainings are evaluated at other sides than the paper's (test_input_size and test_crop_pct in its
+# efficientnet.py), here by the names of their files and of their repositories on the Hugging Face hub.
+_TIMM_OWN = (
+    _timm("efficientnet_b0", "efficientnet_b0[_.]ra4*", 256, 256, HALF),
+    _timm("efficientnet_b1", "efficientnet_b1[_.]ra4*", 288, 288, HALF),
+    _timm("efficientnet_b1", "efficientnet_b1-533bc792*", 256, 256),
+    _timm("efficientnet_b1", "efficientnet_b1[_.]ft*", 256, 256),
+    _timm("efficientnet_b2", "efficientnet_b2[_.]ra*", 288, 288),
+    _timm("efficientnet_b3", "efficientnet_b3[_.]ra2*", 320, 320),
+    _timm("efficientnet_b4", "efficientnet_b4[_.]ra2*", 384, 384),
+    replace(_timm("efficientnet_b5", "efficientnet_b5[_.]sw_in12k_ft*", 448, 448), doubt=_SQUASHED),
+    _timm("efficientnet_b5", "efficientnet_b5[_.]sw_in12k*", 416, 438),
+)
+
+
 _TF = Habit(ecosystem="timm", members="*", files="tf_*", padding="same", norm_eps=1e-3)
 _TWIN = "timm's tf_ twin has the same shapes and runs padding 'same' and norm epsilon 0.001"
 _LUKEMELAS = Habit(ecosystem="lukemelas", members="*", padding="same", norm_eps=1e-3, order="crop_then_resize")
+_MMPRETRAIN = replace(_LUKEMELAS, ecosystem="mmpretrain")
+_KERAS = replace(_LUKEMELAS, ecosystem="keras")
+_AUTHORS = replace(_LUKEMELAS, ecosystem="tensorflow")
+_ADVPROP = "AdvProp's checkpoints look the same and take mean and std 0.5"
 
 
 # The first row that matches counts. Sources: the transforms in torchvision/models/efficientnet.py,
 # mobilenetv2.py and resnet.py; timm/models/efficientnet.py; efficientnet_pytorch's README;
-# tensorflow/tpu preprocessing.py. torchvision's B5-B7 were trained with "same" but run symmetric.
+# tensorflow/tpu preprocessing.py; mmpretrain's configs/efficientnet (its loader turns BGR to RGB, so its means are
+# RGB's); keras's applications/efficientnet.py. torchvision's B5-B7 were trained with "same" but run symmetric.
 HABITS: tuple[Habit, ...] = (
     _torchvision("efficientnet_b0", 224, 256),
     Habit(
@@ -176,6 +206,7 @@ HABITS: tuple[Habit, ...] = (
     replace(_TF, members="efficientnet_edgetpu_*", mean=HALF, std=HALF),
     replace(_TF, files="tf_*_ap*", mean=HALF, std=HALF),
     _TF,
+    *_TIMM_OWN,
     Habit(ecosystem="timm", members="mobilenet_v1", mean=HALF, std=HALF),
     Habit(ecosystem="timm", members="resnet*", resize=236),
     Habit(ecosystem="timm", members="efficientnet_*", doubt=_TWIN),
@@ -183,6 +214,17 @@ HABITS: tuple[Habit, ...] = (
     replace(_LUKEMELAS, members="efficientnet_lite*", mean=LITE_MEAN, std=LITE_STD),
     replace(_LUKEMELAS, files="adv-*", mean=HALF, std=HALF),
     _LUKEMELAS,
+    replace(_MMPRETRAIN, members="efficientnet_edgetpu_*", mean=HALF, std=HALF),
+    replace(_MMPRETRAIN, files="*-advprop*", mean=HALF, std=HALF),
+    replace(_MMPRETRAIN, files="*-01norm*", mean=HALF, std=HALF),
+    replace(_MMPRETRAIN, members="efficientnet_l2*", files="*475px*", size=475),
+    _MMPRETRAIN,
+    _KERAS,
+    replace(_KERAS, ecosystem="keras_numbered"),
+    replace(_AUTHORS, members="efficientnet_lite*", mean=LITE_MEAN, std=LITE_STD),
+    replace(_AUTHORS, members="efficientnet_edgetpu_*", mean=LITE_MEAN, std=LITE_STD, background=True),
+    replace(_AUTHORS, files="*advprop*", mean=HALF, std=HALF),
+    replace(_AUTHORS, doubt=_ADVPROP),
     Habit(ecosystem="compoundnet", members="*", padding=None, norm_eps=None, order="crop_then_resize"),
 )
 
