@@ -1,5 +1,6 @@
 """Fit a checkpoint to a model: recognise it, use every tensor once, and say what was done."""
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
@@ -68,20 +69,32 @@ def recognise(state: Mapping[str, Tensor]) -> Recognised:
     ecosystem = _ecosystem(has)
     if ecosystem is None:
         return Recognised(None)
-    members = (name for name, network in known().items() if fits(network, ecosystem, has))
-    return Recognised(ecosystem, tuple(members))
+    count = len(_without_counters(has))
+    near = [name for name, tensors in _counts().items() if tensors - count in (0, len(_HEAD))]
+    return Recognised(ecosystem, tuple(name for name in near if fits(known()[name], ecosystem, has)))
 
 
 def _shapes(state: Mapping[str, Tensor]) -> dict[str, Shape]:
     return {name: tuple(tensor.shape) for name, tensor in state.items()}
 
 
+@functools.cache
+def _counts() -> Mapping[str, int]:
+    """How many tensors each known network has, batch counters aside: what a checkpoint is asked first."""
+    return {name: len(_without_counters(shapes(network))) for name, network in known().items()}
+
+
 def _ecosystem(has: Mapping[str, Shape]) -> str | None:
+    return next(iter(ecosystems(has)), None)
+
+
+def ecosystems(has: Mapping[str, Shape]) -> tuple[str, ...]:
+    """The ecosystems that name a network's first convolution as a checkpoint has it."""
     stems = {OWN: [f"{STEM}.weight"]} | {
         name: [layout.ends[STEM] + layout.tensors["conv"]["weight"] for layout in layouts]
         for name, layouts in LAYOUTS.items()
     }
-    return next((name for name in ECOSYSTEMS if any(stem in has for stem in stems[name])), None)
+    return tuple(name for name in ECOSYSTEMS if any(stem in has for stem in stems[name]))
 
 
 def fits(network: Network, ecosystem: str, has: Mapping[str, Shape]) -> bool:

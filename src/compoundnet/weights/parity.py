@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from compoundnet.building import build
 from compoundnet.network import Network
@@ -62,11 +63,34 @@ def logits(state: Mapping[str, Tensor], network: Network) -> Tensor:
     model.load_state_dict(tensors, strict=True, assign=True)
     shape = (1, network.in_channels, side(network), side(network))
     picture = torch.randn(shape, generator=torch.Generator().manual_seed(SEED))
+    _aligned(model.eval())
     with torch.inference_mode():
-        answer = model.eval()(picture)
+        answer = model(picture)
     if not bool(torch.isfinite(answer).all()):
         raise CheckpointError("its answer to a picture is NaN or infinity; the checkpoint is broken")
     return answer
+
+
+def _aligned(model: nn.Module) -> None:
+    """Let each layer compute with copies of its tensors, one layer at a time.
+
+    Kernels round differently by where a tensor's memory begins, which in a mapped file may be anywhere; what torch
+    allocates begins at multiples of 64 bytes.
+    """
+    held: dict[Tensor, Tensor] = {}
+
+    def copy(module: nn.Module, _: Any) -> None:
+        for tensor in (*module.parameters(recurse=False), *module.buffers(recurse=False)):
+            held[tensor] = tensor.data
+            tensor.data = tensor.data.clone()
+
+    def restore(module: nn.Module, _: Any, __: Any) -> None:
+        for tensor in (*module.parameters(recurse=False), *module.buffers(recurse=False)):
+            tensor.data = held.pop(tensor)
+
+    for module in model.modules():
+        module.register_forward_pre_hook(copy)
+        module.register_forward_hook(restore)
 
 
 def apart(one: Tensor, other: Tensor) -> float:

@@ -14,8 +14,8 @@ from .catalogue import HALF, Habit, habit, known
 from .elsewhere import TWINS
 from .errors import Shape, first
 from .layout import COUNTER
-from .matching import as_stored, fits, headless, nearest, recognise
-from .names import CLASSIFIER, ECOSYSTEMS, OWN, STEM, names, shapes
+from .matching import as_stored, ecosystems, fits, headless, nearest, recognise
+from .names import CLASSIFIER, OWN, STEM, names, shapes
 from .stems import scale_of, seen_share, untrained
 
 Confidence: TypeAlias = Literal["certain", "likely", "open"]
@@ -80,7 +80,7 @@ def _stem(ecosystem: str, has: Mapping[str, Shape]) -> str:
 
 
 def _named(ecosystem: str, network: Network, has: Mapping[str, Shape]) -> Finding:
-    twins = [each for each in ECOSYSTEMS if each != ecosystem and fits(network, each, has)]
+    twins = [each for each in ecosystems(has) if each != ecosystem and fits(network, each, has)]
     if not twins:
         return Finding("names", ecosystem, "certain", _stem(ecosystem, has))
     return Finding(
@@ -210,10 +210,10 @@ def normalisation(mean: tuple[float, ...], std: tuple[float, ...]) -> str:
 
 def _alike(has: Mapping[str, Shape]) -> list[Finding]:
     """The member whose shapes these are, whatever they are called."""
-    found = Counter(shape for name, shape in has.items() if not name.endswith(COUNTER))
+    found = Counter(shape for shape in has.values() if shape)  # single numbers are counters of batches
     shares: list[tuple[float, str]] = []
     for member, network in known().items():
-        own = Counter(shape for name, shape in shapes(network).items() if not name.endswith(COUNTER))
+        own = Counter(shape for shape in shapes(network).values() if shape)
         shares.append(((own & found).total() / max(own.total(), found.total(), 1), member))
     share, member = max(shares)
     if share < _ALIKE:
