@@ -132,7 +132,10 @@ SURFACE = {
         *["--budget", "--data", "--json", "--model", "--out", "--resolution", "--seed", "--symmetry", "--task"],
         *["--test-judges", "--threads", "--val"],
     ],
-    "weights": ["request", "--ecosystem", "--file-name", "--json", "--licence", "--member", "--method", "--sha256"],
+    "weights": [
+        *["request", "--ecosystem", "--file-name", "--json", "--licence", "--lock", "--locked", "--member", "--method"],
+        *["--mirror", "--name", "--sha256"],
+    ],
 }
 Run = Callable[..., tuple[int, str, str]]
 
