@@ -136,6 +136,8 @@ SURFACE = {
         *["request", "--ecosystem", "--file-name", "--json", "--licence", "--lock", "--locked", "--member", "--method"],
         *["--mirror", "--name", "--sha256"],
     ],
+    "convert": ["weights", "--force", "--json", "--network", "--out", "--to", "--verbose"],
+    "inspect": ["file", "--card", "--json"],
 }
 Run = Callable[..., tuple[int, str, str]]
 

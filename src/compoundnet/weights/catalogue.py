@@ -105,9 +105,10 @@ class Habit:
     """What an ecosystem's published files assume but do not say: padding, epsilon, preprocessing.
 
     ``members`` and ``files`` are patterns of our member names and of file names. ``resize`` is the
-    shorter side before the crop (None: size + 32), ``size`` the crop (None: the network's). A padding
-    or epsilon of None is the family's own. With ``background`` the first of 1001 outputs is no class and is
-    dropped. ``doubt`` says what neither shapes nor file name can tell.
+    shorter side before the crop (None: size + 32), ``size`` the crop (None: the network's), ``crop`` the
+    share that the crop keeps (None: as ``resize`` says). A padding or epsilon of None is the family's
+    own. With ``background`` the first of 1001 outputs is no class and is dropped. ``doubt`` says what
+    neither shapes nor file name can tell.
     """
 
     ecosystem: str
@@ -117,6 +118,7 @@ class Habit:
     norm_eps: float | None = 1e-5
     size: int | None = None
     resize: int | None = None
+    crop: float | None = None
     order: Order = "resize_then_crop"
     interpolation: Interpolation = "bicubic"
     mean: Triple = IMAGENET_MEAN
@@ -131,7 +133,7 @@ class Habit:
     def preprocess(self, network: Network) -> Preprocess:
         """The preprocessing for this network."""
         size = self.size or network.resolution
-        crop = size / self.resize if self.resize else released_crop(size)
+        crop = self.crop or (size / self.resize if self.resize else released_crop(size))
         return Preprocess(
             size=(size, size),
             crop=crop,

@@ -1,5 +1,6 @@
 """Fit a checkpoint to a model: recognise it, use every tensor once, and say what was done."""
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
@@ -13,9 +14,11 @@ from compoundnet.schema import counted
 
 from .catalogue import known
 from .errors import CheckpointError, Mismatch, Shape, first, mismatch
+from .hints import hint
+from .layout import COUNTER
 from .names import CLASSIFIER, ECOSYSTEMS, LAYOUTS, OWN, STEM, names, shapes
 
-_COUNTER = ".num_batches_tracked"
+_HEAD = tuple(f"{CLASSIFIER}.{leaf}" for leaf in ("weight", "bias"))
 _SEED = 0  # of a fresh classifier, so that loading twice gives the same model
 
 
@@ -66,32 +69,58 @@ def recognise(state: Mapping[str, Tensor]) -> Recognised:
     ecosystem = _ecosystem(has)
     if ecosystem is None:
         return Recognised(None)
-    members = (name for name, network in known().items() if _fits(network, ecosystem, has))
-    return Recognised(ecosystem, tuple(members))
+    count = len(_without_counters(has))
+    near = [name for name, tensors in _counts().items() if tensors - count in (0, len(_HEAD))]
+    return Recognised(ecosystem, tuple(name for name in near if fits(known()[name], ecosystem, has)))
 
 
 def _shapes(state: Mapping[str, Tensor]) -> dict[str, Shape]:
     return {name: tuple(tensor.shape) for name, tensor in state.items()}
 
 
+@functools.cache
+def _counts() -> Mapping[str, int]:
+    """How many tensors each known network has, batch counters aside: what a checkpoint is asked first."""
+    return {name: len(_without_counters(shapes(network))) for name, network in known().items()}
+
+
 def _ecosystem(has: Mapping[str, Shape]) -> str | None:
-    stems = {OWN: [STEM]} | {name: [layout.ends[STEM] for layout in layouts] for name, layouts in LAYOUTS.items()}
-    return next((name for name in ECOSYSTEMS if any(f"{stem}.weight" in has for stem in stems[name])), None)
+    return next(iter(ecosystems(has)), None)
 
 
-def _fits(network: Network, ecosystem: str, has: Mapping[str, Shape]) -> bool:
-    if len(_without_counters(shapes(network))) != len(_without_counters(has)):
+def ecosystems(has: Mapping[str, Shape]) -> tuple[str, ...]:
+    """The ecosystems that name a network's first convolution as a checkpoint has it."""
+    stems = {OWN: [f"{STEM}.weight"]} | {
+        name: [layout.ends[STEM] + layout.tensors["conv"]["weight"] for layout in layouts]
+        for name, layouts in LAYOUTS.items()
+    }
+    return tuple(name for name in ECOSYSTEMS if any(stem in has for stem in stems[name]))
+
+
+def fits(network: Network, ecosystem: str, has: Mapping[str, Shape]) -> bool:
+    """Whether these are the network's names and shapes in an ecosystem; class and channel count, and a head, aside."""
+    if len(_without_counters(shapes(network))) - len(_without_counters(has)) not in (0, len(_HEAD)):
         return False
     try:
         table = names(network, ecosystem)
     except ValueError:
         return False
-    needs = {table[ours]: shape for ours, shape in shapes(as_stored(network, table, has)).items()}
-    return not mismatch(_without_counters(needs), _without_counters(has))
+    return not mismatch(_without_counters(_needed(as_stored(network, table, has), table, has)), _without_counters(has))
+
+
+def headless(table: Mapping[str, str], has: Mapping[str, object]) -> bool:
+    """Whether a checkpoint, named by ``table``, has no classifier at all, as Keras's ``_notop`` files."""
+    return not any(table[name] in has for name in _HEAD)
+
+
+def _needed(stored: Network, table: Mapping[str, str], has: Mapping[str, Shape]) -> dict[str, Shape]:
+    """The tensors of a checkpoint of this network; its classifier's only where it has one."""
+    left_out = _HEAD if headless(table, has) else ()
+    return {table[ours]: shape for ours, shape in shapes(stored).items() if ours not in left_out}
 
 
 def _without_counters(of: Mapping[str, Shape]) -> dict[str, Shape]:
-    return {name: shape for name, shape in of.items() if not name.endswith(_COUNTER)}
+    return {name: shape for name, shape in of.items() if not name.endswith(COUNTER)}
 
 
 def as_stored(network: Network, table: Mapping[str, str], has: Mapping[str, Shape]) -> Network:
@@ -105,14 +134,21 @@ def as_stored(network: Network, table: Mapping[str, str], has: Mapping[str, Shap
     )
 
 
+def without_background(state: Mapping[str, Tensor], table: Mapping[str, str]) -> dict[str, Tensor]:
+    """The checkpoint, named by ``table``, without the first row of its classifier: TensorFlow's class of no object."""
+    rows = {table[name] for name in _HEAD}
+    return {name: tensor[1:].clone() if name in rows else tensor for name, tensor in state.items()}
+
+
 def load_into(model: ConvNet, state: Mapping[str, Tensor], *, ecosystem: str | None = None) -> LoadReport:
     """Load a checkpoint into a model: every tensor is used exactly once, or the model stays as it was.
 
     ``ecosystem`` is recognised from the names when it is not given. Where the network asks for it,
-    and only so: another class count gets a fresh classifier (seed 0, the released initialisation),
-    another number of input channels an adapted stem (``adapt_stem``), absent batch counters become 0,
-    and tensors take the model's dtype; the report says so. Raises CheckpointError, one line with
-    the missing, extra and misshapen names, for any other difference and for NaN or infinity.
+    and only so: another class count, or a checkpoint without a classifier, gets a fresh one (seed 0,
+    the released initialisation), another number of input channels an adapted stem (``adapt_stem``),
+    absent batch counters become 0, and tensors take the model's dtype; the report says so. Raises
+    CheckpointError, one line with the missing, extra and misshapen names, for any other difference
+    and for NaN or infinity.
     """
     has = _shapes(state)
     ecosystem = ecosystem or _ecosystem(has)
@@ -121,18 +157,20 @@ def load_into(model: ConvNet, state: Mapping[str, Tensor], *, ecosystem: str | N
     network = model.network
     table, stored, counters = fitted(network, state, ecosystem)
     complete = dict(state) | {name: torch.zeros((), dtype=torch.long) for name in counters}
-    tensors = {ours: complete[theirs] for ours, theirs in table.items()}
+    tensors = {ours: complete[theirs] for ours, theirs in table.items() if theirs in complete}
     adapted = (f"{len(counters)} absent batch counters set to 0",) if counters else ()
-    tensors, converted = _converted(tensors, model.state_dict())
-    _check_finite(tensors)
+    tensors, converted = in_dtypes(tensors, model.state_dict())
+    require_sound(tensors)
     initialised, unused = (), ()
     if stored.in_channels != network.in_channels:
         tensors[f"{STEM}.weight"] = adapt_stem(tensors[f"{STEM}.weight"], network.in_channels)
         adapted += (f"stem filters from {stored.in_channels} to {network.in_channels} input channels",)
-    if stored.classes != network.classes:
+    no_head = headless(table, state)
+    if no_head or stored.classes != network.classes:
         tensors |= _fresh_classifier(model)
-        initialised = (f"classifier for {network.classes} classes (the file has {stored.classes}), seed {_SEED}",)
-        unused = tuple(table[f"{CLASSIFIER}.{leaf}"] for leaf in ("weight", "bias"))
+        has_classes = "none" if no_head else stored.classes
+        initialised = (f"classifier for {network.classes} classes (the file has {has_classes}), seed {_SEED}",)
+        unused = () if no_head else tuple(table[name] for name in _HEAD)
     model.load_state_dict(tensors, strict=True)
     return LoadReport(len(state) - len(unused), ecosystem, (*adapted, *converted), initialised, unused)
 
@@ -147,11 +185,11 @@ def fitted(
     """
     has, table = _shapes(state), names(network, ecosystem)
     stored = as_stored(network, table, has)
-    needs = {table[ours]: shape for ours, shape in shapes(stored).items()}
-    counters = [name for name in needs if name not in has and name.endswith(_COUNTER)]
+    needs = _needed(stored, table, has)
+    counters = [name for name in needs if name not in has and name.endswith(COUNTER)]
     gap = mismatch(needs, has | dict.fromkeys(counters, ()))
     if gap:
-        raise CheckpointError(f"{describe(network)} cannot take it: {gap}; {recognise(state)}")
+        raise CheckpointError(f"{describe(network)} cannot take it: {gap}{hint(gap)}; {recognise(state)}")
     return table, stored, counters
 
 
@@ -164,10 +202,11 @@ def nearest(state: Mapping[str, Tensor], ecosystem: str) -> str:
             table = names(network, ecosystem)
         except ValueError:
             continue
-        needs = {table[ours]: shape for ours, shape in shapes(as_stored(network, table, has)).items()}
+        needs = _needed(as_stored(network, table, has), table, has)
         found.append((mismatch(_without_counters(needs), has), name))
     gap, name = min(found, key=lambda row: len(row[0]), default=(Mismatch(), ""))
-    return f"the closest is {name}: {gap}" if name and len(gap) < len(has) / 4 else ""
+    close = name and (len(gap) < len(has) / 4 or hint(gap))
+    return f"the closest is {name}: {gap}{hint(gap)}" if close else ""
 
 
 def describe(network: Network) -> str:
@@ -179,10 +218,13 @@ def describe(network: Network) -> str:
     return "the network"
 
 
-def _converted(
+def in_dtypes(
     tensors: Mapping[str, Tensor], targets: Mapping[str, Tensor]
 ) -> tuple[dict[str, Tensor], tuple[str, ...]]:
-    """The tensors in the model's dtypes, and a note for each kind of change among the weights."""
+    """The tensors in the dtypes of ``targets``, and a note for each kind of change among the weights.
+
+    Raises CheckpointError for weights that are no floating-point numbers.
+    """
     counts: dict[str, int] = {}
     wrong: list[str] = []
     for name, tensor in tensors.items():
@@ -203,7 +245,8 @@ def _dtype(tensor: Tensor) -> str:
     return str(tensor.dtype).removeprefix("torch.")
 
 
-def _check_finite(tensors: Mapping[str, Tensor]) -> None:
+def require_sound(tensors: Mapping[str, Tensor]) -> None:
+    """Raise CheckpointError for negative variances, NaN and infinity."""
     negative = [name for name, tensor in tensors.items() if name.endswith("running_var") and bool((tensor < 0).any())]
     if negative:
         are = counted(len(negative), "variance is", "variances are")

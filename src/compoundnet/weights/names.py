@@ -1,44 +1,36 @@
-"""Tensor names: ours, and their translation to torchvision, timm and lukemelas, as tables of templates.
+"""Tensor names: ours, and their translation to torchvision, timm, lukemelas and mmpretrain, as tables of templates.
+
+Those of Keras and TensorFlow are in ``names_google``.
 
 A layout names the ends of a network and the leaves of a block; which table a block takes follows
 from the leaves it unfolds to, so any network whose blocks are listed can be translated, scaled or
 not. Fields of a template: ``i`` and ``stage`` number the stage from 0 and 1, ``j`` the block in
-its stage, ``n`` and ``block`` the block in the network from 0 and 1, ``unit`` and ``next`` the
+its stage (``letter``: a for 0), ``n`` and ``block`` the block in the network from 0 and 1, ``unit`` and ``next`` the
 layer in its block from 0 and 1 (squeeze-and-excitation is one), ``norm`` the batch norm in its
-block from 1; ``stages`` and ``blocks`` are one more than the counts.
+block from 1; ``stages`` and ``blocks`` are one more than the counts. ``layer`` numbers a layout's
+merged stages from 1, ``m`` the block in its layer from 0; ``layers`` is one more than the count.
 
 Layouts as in torchvision 0.29, timm 1.0 and efficientnet_pytorch 0.7 (its Lite fork too).
 """
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+import functools
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TypeVar
 
-from compoundnet.cost import by_layer
+from compoundnet.cost import LayerCost, by_layer
 from compoundnet.layers import Conv, Leaf, Linear, Norm
 from compoundnet.network import Network
 
 from .errors import CheckpointError, Shape, mismatch
+from .layout import COUNTER, Layout, Table
+from .layout import conv_norm as _conv_norm
+from .names_google import KERAS, KERAS_NUMBERED, TENSORFLOW
+from .names_mm import MMPRETRAIN
 
 T = TypeVar("T")
-Table = Mapping[str, str]
 
 OWN = "compoundnet"
 STEM, CLASSIFIER = "stem.conv", "classifier"
-
-
-@dataclass(frozen=True)
-class Layout:
-    """One way to name a network: templates for its ends, and one table for each kind of block."""
-
-    ends: Table
-    block: str
-    kinds: tuple[Table, ...]
-
-
-def _conv_norm(name: str, conv: str, norm: str) -> Table:
-    return {f"{name}.conv": conv, f"{name}.norm": norm}
-
 
 _TV_DEPTHWISE = _conv_norm("depthwise", "block.{unit}.0", "block.{unit}.1")
 _TV_EXPAND = _conv_norm("expand", "block.{unit}.0", "block.{unit}.1")
@@ -135,6 +127,10 @@ LAYOUTS: Mapping[str, tuple[Layout, ...]] = {
     "torchvision": (_TV_MOBILENET_V2, _TV_EFFICIENTNET, _RESNET),
     "timm": (_TIMM_EFFICIENTNET, _RESNET),
     "lukemelas": (_LUKEMELAS,),
+    "mmpretrain": (MMPRETRAIN,),
+    "keras": (KERAS,),
+    "keras_numbered": (KERAS_NUMBERED,),
+    "tensorflow": (TENSORFLOW,),
 }
 ECOSYSTEMS = (OWN, *LAYOUTS)
 
@@ -146,7 +142,20 @@ def shapes(network: Network) -> dict[str, Shape]:
     >>> shapes(named("efficientnet_b0"))["stages.1.0.expand.conv.weight"]
     (96, 16, 1, 1)
     """
-    return {f"{layer.path}.{name}": shape for layer in by_layer(network) for name, shape in _leaf_shapes(layer.layer)}
+    return {f"{layer.path}.{name}": shape for layer in _layers(network) for name, shape in _leaf_shapes(layer.layer)}
+
+
+def _layers(network: Network) -> Sequence[LayerCost]:
+    """``by_layer``, unfolded once for a network that is asked about again and again."""
+    try:
+        return _unfolded(network)
+    except TypeError:  # a user's own operator that cannot be hashed
+        return by_layer(network)
+
+
+@functools.lru_cache(maxsize=32)
+def _unfolded(network: Network) -> tuple[LayerCost, ...]:
+    return tuple(by_layer(network))
 
 
 def _leaf_shapes(leaf: Leaf) -> Iterator[tuple[str, Shape]]:
@@ -167,30 +176,37 @@ def _leaf_shapes(leaf: Leaf) -> Iterator[tuple[str, Shape]]:
 def names(network: Network, ecosystem: str) -> dict[str, str]:
     """Our name of every tensor in the network's state dict, to the ecosystem's name of it; one to one.
 
-    ``ecosystem`` is one of ECOSYSTEMS. Raises ValueError for another one, and for a network with a
+    ``ecosystem`` is one of ECOSYSTEMS. Keras and TensorFlow keep no batch counters; these get names
+    that no file of theirs holds. Raises ValueError for another ecosystem, and for a network with a
     layer that the ecosystem has no name for.
 
     >>> from compoundnet.families import named
     >>> names(named("efficientnet_b0"), "timm")["stages.0.0.project.conv.weight"]
     'blocks.0.0.conv_pw.weight'
+    >>> names(named("efficientnet_b0"), "keras")["stages.5.3.project.conv.weight"]
+    'block6d_project_conv/kernel'
+    >>> names(named("efficientnet_b0"), "tensorflow")["stages.0.0.project.conv.weight"]
+    'blocks_0/conv2d/kernel'
     """
     ours = shapes(network)
     if ecosystem == OWN:
         return {name: name for name in ours}
     if ecosystem not in LAYOUTS:
         raise ValueError(f"ecosystem {ecosystem!r} is not one of {', '.join(ECOSYSTEMS)}")
-    leaves = {layer.path: layer.layer for layer in by_layer(network) if isinstance(layer.layer, Conv | Norm | Linear)}
-    attempts = [_translate(network, leaves, layout) for layout in LAYOUTS[ecosystem]]
-    best = max(attempts, key=len)
+    leaves = {layer.path: layer.layer for layer in _layers(network) if isinstance(layer.layer, Conv | Norm | Linear)}
+    attempts = [(layout, _translate(network, leaves, layout)) for layout in LAYOUTS[ecosystem]]
+    layout, best = max(attempts, key=lambda attempt: len(attempt[1]))
     if len(best) < len(leaves):
         unnamed = next(path for path in leaves if path not in best)
         raise ValueError(f"{ecosystem} has no name for {unnamed} of this network; use ecosystem={OWN!r}")
-    return {name: f"{best[name.rpartition('.')[0]]}.{name.rpartition('.')[2]}" for name in ours}
+    split = {name: name.rpartition(".") for name in ours}
+    return {name: best[path] + layout.tensor(path, leaves[path], leaf) for name, (path, _, leaf) in split.items()}
 
 
 def _translate(network: Network, leaves: Mapping[str, Leaf], layout: Layout) -> dict[str, str]:
     """The layers that ``layout`` has names for, ours to theirs."""
-    counts = {"stages": len(network.stages) + 1, "blocks": network.blocks + 1}
+    layers = layout.layers(network)
+    counts = {"stages": len(network.stages) + 1, "blocks": network.blocks + 1, "layers": layers[-1][0] + 1}
     found = {path: layout.ends[path].format(**counts) for path in leaves if path in layout.ends}
     blocks: dict[tuple[int, int], dict[str, Leaf]] = {}
     for path, leaf in leaves.items():
@@ -198,10 +214,12 @@ def _translate(network: Network, leaves: Mapping[str, Leaf], layout: Layout) -> 
             _, i, j, *rest = path.split(".", 3)
             blocks.setdefault((int(i), int(j)), {})["".join(rest)] = leaf
     for n, ((i, j), inside) in enumerate(blocks.items()):
-        fields = {"i": i, "stage": i + 1, "j": j, "n": n, "block": n + 1}
+        layer, before = layers[i]
+        fields = {"i": i, "stage": i + 1, "j": j, "letter": chr(ord("a") + j), "n": n, "block": n + 1}
+        fields |= {"layer": layer, "m": before + j}
         for path, template in _block(inside, layout).items():
             found[f"stages.{i}.{j}.{path}"] = layout.block.format(**fields) + template
-    return found
+    return layout.told_apart({path: found[path] for path in leaves if path in found})
 
 
 def _block(leaves: Mapping[str, Leaf], layout: Layout) -> dict[str, str]:
@@ -220,13 +238,28 @@ def _block(leaves: Mapping[str, Leaf], layout: Layout) -> dict[str, str]:
 
 
 def to_ours(state: Mapping[str, T], network: Network, ecosystem: str) -> dict[str, T]:
-    """The same tensors under our names. Raises CheckpointError unless every name is used exactly once."""
-    return _rename(state, {theirs: ours for ours, theirs in names(network, ecosystem).items()})
+    """The same tensors under our names. Raises CheckpointError unless every name is used exactly once.
+
+    Batch counters are not among them where the ecosystem keeps none.
+    """
+    return _rename(state, {theirs: ours for ours, theirs in _kept(network, ecosystem).items()})
 
 
 def from_ours(state: Mapping[str, T], network: Network, ecosystem: str) -> dict[str, T]:
-    """The same tensors under the ecosystem's names. Raises CheckpointError unless every name is used once."""
-    return _rename(state, names(network, ecosystem))
+    """The same tensors under the ecosystem's names. Raises CheckpointError unless every name is used once.
+
+    Batch counters are dropped where the ecosystem keeps none.
+    """
+    table = _kept(network, ecosystem)
+    keeps = any(name.endswith(COUNTER) for name in table)
+    return _rename(state if keeps else {k: v for k, v in state.items() if not k.endswith(f".{COUNTER}")}, table)
+
+
+def _kept(network: Network, ecosystem: str) -> dict[str, str]:
+    """The names of the tensors that the ecosystem's files do hold, ours to theirs."""
+    counts = all(layout.counts_batches for layout in LAYOUTS.get(ecosystem, ()))
+    table = names(network, ecosystem)
+    return table if counts else {ours: theirs for ours, theirs in table.items() if not ours.endswith(f".{COUNTER}")}
 
 
 def _rename(state: Mapping[str, T], table: Table) -> dict[str, T]:

@@ -1,0 +1,8 @@
+"""HDF5 as Keras writes it, read without the HDF5 library: a damaged or hostile file is a line, never a crash."""
+
+from .chunks import TIGHTEST as TIGHTEST
+from .groups import datasets as datasets
+from .source import Source as Source
+from .source import is_hdf5 as is_hdf5
+from .values import Values as Values
+from .values import values as values

@@ -1,0 +1,70 @@
+"""read_keras(): the tensors of a Keras file by name, in PyTorch's order of axes, with numpy alone."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from numpy.typing import NDArray
+
+from compoundnet.weights.axes import to_pytorch
+from compoundnet.weights.errors import CheckpointError
+from compoundnet.weights.hdf5 import TIGHTEST, Source, Values, datasets, is_hdf5, values
+
+from .archive import is_archive, member
+from .naming import wanted
+
+SUFFIXES = (".h5", ".hdf5", ".keras")
+_WEIGHTS = "model.weights.h5"
+
+
+@dataclass(frozen=True)
+class KerasFile:
+    """The tensors of a Keras file by the names of ``names_google``, and what was done to get them."""
+
+    tensors: dict[str, NDArray[Any]]
+    notes: tuple[str, ...] = ()
+
+
+def is_keras(head: bytes) -> bool:
+    """Whether a file that begins with these bytes may be Keras's: HDF5, or an archive (PyTorch's are, too)."""
+    return is_hdf5(head) or is_archive(head)
+
+
+def read_keras(path: str | Path) -> KerasFile:
+    """Read a Keras file: weights or a whole model (.h5), weights by number (.weights.h5), an archive (.keras).
+
+    Tensors come in PyTorch's order of axes (``axes``), under the layer names of "keras" or the numbers of
+    "keras_numbered"; what belongs to the optimizer, to random states and to preprocessing inside the
+    model is left out, and the notes say so. No configuration is read, so no code of the file can run.
+    Raises CheckpointError, one line, for a file that is damaged, of another format, or claims more
+    values than it holds.
+    """
+    path = Path(path)
+    try:
+        with path.open("rb") as file:
+            return _read(file, path.stat().st_size)
+    except OSError as error:
+        raise CheckpointError(f"{path}: could not be read ({error.strerror})") from None
+    except CheckpointError as error:
+        raise CheckpointError(f"{path}: {error}") from None
+
+
+def _read(file: BinaryIO, size: int) -> KerasFile:
+    head = file.read(8)
+    if not is_keras(head):
+        raise CheckpointError("neither HDF5 nor an archive, as Keras writes them")
+    source = member(file, size, _WEIGHTS) if is_archive(head) else Source(file, 0, size)
+    headers = datasets(source)
+    names, notes = wanted(headers)
+    if not names:
+        raise CheckpointError("holds no weights of layers, as Keras keeps them")
+    found: dict[str, Values] = {}
+    for path, name in names.items():
+        try:
+            found[name] = values(headers[path])
+        except CheckpointError as error:
+            raise CheckpointError(f"{path}: {error}") from None
+    claimed = sum(each.size for each in found.values())
+    if claimed > TIGHTEST * source.size:
+        raise CheckpointError(f"damaged: its tensors claim {claimed} bytes, and the file has {source.size}")
+    return KerasFile({name: to_pytorch(name, each.read(source)) for name, each in found.items()}, tuple(notes))
