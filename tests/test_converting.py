@@ -59,30 +59,28 @@ def same_function(notes: tuple[str, ...]) -> str:
     return call
 
 
-CASES = [
+CASES: list[Any] = [
     ("torchvision", "efficientnet_b0", {"padding": "symmetric", "norm_eps": 1e-5}, {}),
-    ("torchvision", "efficientnet_b5", {"padding": "symmetric", "classes": 7}, {}),
+    pytest.param("torchvision", "efficientnet_b5", {"padding": "symmetric", "classes": 7}, {}, marks=pytest.mark.slow),
     ("torchvision", "mobilenet_v2", {}, {}),
     ("torchvision", "resnet18", {"classes": 5}, {}),
     ("timm", "efficientnet_b0", {}, {}),
     ("timm", "efficientnet_b1", {"padding": "symmetric", "norm_eps": 1e-5, "classes": 3, "in_channels": 1}, {}),
     ("timm", "efficientnet_lite0", {}, {}),
-    ("timm", "efficientnet_edgetpu_s", {}, {}),
+    pytest.param("timm", "efficientnet_edgetpu_s", {}, {}, marks=pytest.mark.slow),
     ("timm", "mobilenet_v1", {}, {}),
     ("timm", "mobilenet_v2", {}, {}),
-    ("timm", "resnet50", {}, {}),
+    pytest.param("timm", "resnet50", {}, {}, marks=pytest.mark.slow),
     ("lukemelas", "efficientnet_b0", {"classes": 4}, {"image_size": 64}),
     ("lukemelas", "efficientnet_lite0", {}, {"image_size": 64}),
 ]
 
 
-@pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
 @pytest.mark.parametrize(("to", "name", "changes", "more"), CASES)
 def test_the_call_in_the_report_runs_the_same_function(
-    to: str, name: str, changes: dict[str, object], more: dict[str, Any], suffix: str, tmp_path: Path
+    to: str, name: str, changes: dict[str, object], more: dict[str, Any], tmp_path: Path
 ) -> None:
-    if suffix == ".safetensors" and name not in ("efficientnet_b0", "resnet18"):
-        suffix = ".pth"  # the container was shown; the names are what differs
+    suffix = ".safetensors" if name == "resnet18" else ".pth"
     network = named(name, **changes)
     ours = saved(tmp_path / "in.safetensors", network)
     done = convert(tmp_path / "in.safetensors", to, tmp_path / f"out{suffix}")
@@ -141,6 +139,17 @@ def test_a_padding_that_cannot_be_set_is_said_with_its_measured_difference(tmp_p
     assert said == pytest.approx(measured, rel=0.02)
 
 
+@pytest.mark.parametrize("to", TARGETS)
+def test_real_weights_go_to_every_format_and_are_loaded(to: str, tmp_path: Path) -> None:
+    out = tmp_path / f"tf_a{TARGETS[to].suffixes[-1]}"  # timm's padding follows from the name
+    assert convert("efficientnet_lite0", to, out).parity.difference == 0
+    original = load("efficientnet_lite0")
+    back = load(out, network=original.weights.network if to == "torchvision" else None)
+    assert back.weights.network == original.weights.network
+    assert difference(back.model, original.model, 64, 64) <= TOLERANCE
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PACKAGED)
 def test_real_weights_go_to_every_format_and_back(name: str, tmp_path: Path) -> None:
     original = load(name)
@@ -186,8 +195,15 @@ def test_our_own_file_remembers_that_the_names_were_others(tmp_path: Path) -> No
     assert copied.path.read_bytes() == done.path.read_bytes()
 
 
-@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
-@pytest.mark.parametrize("to", list(TARGETS))
+HALVES = [
+    ("compoundnet", torch.float16),
+    ("timm", torch.bfloat16),
+    ("keras", torch.float16),
+    ("keras", torch.bfloat16),
+]
+
+
+@pytest.mark.parametrize(("to", "dtype"), HALVES)
 def test_dtypes_are_kept(to: str, dtype: torch.dtype, tmp_path: Path) -> None:
     state = {
         name: t.to(dtype) if t.is_floating_point() else t

@@ -1,6 +1,5 @@
 """convert(): weights from any format to another, written only when the file gives the same answers back."""
 
-import gc
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -88,7 +87,6 @@ def convert(
         made = Path(folder) / target.name
         _write(row, made, original.state, weights, target)
         original.state.clear()  # one copy of the weights at a time: the file is read back where it was
-        gc.collect()
         parity = _proved(row, made, weights.network, known, before)
         size, hashed = made.stat().st_size, sha256(made)
         made.replace(target)
