@@ -132,6 +132,12 @@ SURFACE = {
         *["--budget", "--data", "--json", "--model", "--out", "--resolution", "--seed", "--symmetry", "--task"],
         *["--test-judges", "--threads", "--val"],
     ],
+    "convert": ["weights", "--force", "--json", "--network", "--out", "--to", "--verbose"],
+    "inspect": ["file", "--card", "--json"],
+    "weights": [
+        *["request", "--ecosystem", "--file-name", "--json", "--licence", "--lock", "--locked", "--member", "--method"],
+        *["--mirror", "--name", "--sha256"],
+    ],
 }
 Run = Callable[..., tuple[int, str, str]]
 

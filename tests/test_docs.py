@@ -139,7 +139,10 @@ def test_every_public_name_is_documented() -> None:
     assert documented == set(PUBLIC)
 
 
-PACKAGES = ("recipes", "data", "training", "transferring", "evaluating", "cam", "memory")
+PACKAGES = (
+    *("recipes", "data", "training", "transferring", "evaluating", "cam", "memory"),
+    *("weights.bundle", "weights.store"),
+)
 
 
 @pytest.mark.parametrize("package", PACKAGES)

@@ -138,6 +138,15 @@ def test_the_probes_and_the_counters_answer(web: TestClient) -> None:
     assert not any("never" in line for line in lines)
 
 
+def test_the_server_says_where_its_weights_come_from(web: TestClient) -> None:
+    data, weights = web.get("/model").json(), lite().weights
+    assert (data["model"], data["engine"], data["licence"]) == (MODEL, "torch", "Apache-2.0")
+    assert (data["classes"][967], data["outputs"], data["resolution"]) == ("espresso", 1000, 224)
+    assert data["preprocess"]["mean"] == list(weights.preprocess.mean)
+    [step] = data["provenance"]
+    assert (step["deed"], step["name"], step["sha256"]) == ("published", MODEL, weights.sha256)
+
+
 def test_the_page_asks_nobody_else(web: TestClient) -> None:
     for path in ("/", "/page.js", "/page.css"):
         answer = web.get(path)
@@ -148,7 +157,7 @@ def test_the_page_asks_nobody_else(web: TestClient) -> None:
 
 def test_the_interface_is_described(web: TestClient) -> None:
     paths = web.get("/openapi.json").json()["paths"]
-    assert set(paths) == {"/predict", "/explain", "/healthz", "/readyz", "/metrics", "/selftest"}
+    assert set(paths) == {"/predict", "/explain", "/model", "/healthz", "/readyz", "/metrics", "/selftest"}
     assert set(paths["/predict"]["post"]["requestBody"]["content"]) == {"multipart/form-data", "application/json"}
 
 

@@ -28,7 +28,7 @@ def _line(path: Path) -> str:
     return line.removeprefix(f"{path}: ")
 
 
-@pytest.mark.parametrize("suffix", [".pth", ".pt", ".bin", ".ckpt"])
+@pytest.mark.parametrize("suffix", [".pth", ".bin", ".ckpt", ".tar", ".safetensors", ".h5", ".index", ".zip", ""])
 def test_plain_checkpoints_are_read(tmp_path: Path, suffix: str) -> None:
     torch.save(STATE, tmp_path / f"a{suffix}")
     assert _same(load_state(tmp_path / f"a{suffix}"))
@@ -72,9 +72,8 @@ def test_a_pickle_with_code_is_refused_and_nothing_runs(tmp_path: Path, protocol
     for name in ("zip.pth", "bare.pth"):
         line = _line(tmp_path / name)
         assert not target.exists()
-        if name == "zip.pth" or protocol == 2:
-            assert line.startswith("refused, because it holds a call to posix.system and not only tensors")
-            assert "ask for a .safetensors file" in line
+        assert line.startswith("refused, because it holds a call to posix.system and not only tensors")
+        assert "ask for a .safetensors file" in line
 
 
 def test_a_whole_pickled_module_is_refused_with_the_safe_way(tmp_path: Path) -> None:
@@ -102,25 +101,23 @@ def test_a_truncated_file_is_one_line(tmp_path: Path, suffix: str, share: float)
     ("content", "line"),
     [
         (b"", "the file is empty; download it again"),
-        (b"<!DOCTYPE html><html>404</html>", "truncated or no "),
-        (b"version https://git-lfs.github.com/spec/v1\noid sha256:00\n", "truncated or no "),
-        (bytes(range(256)) * 8, "truncated or no "),
-        (b"\x00" * 64, "truncated or no "),
-        (b"\x80\x02}.", "truncated or no "),
+        (b"<!DOCTYPE html><html>404</html>", "a web page, not weights: the download did not work"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:00\n", "a pointer of Git LFS to the file"),
+        (bytes(range(256)) * 8, "truncated or no weight file that is known (it begins with 00 01 02 03"),
+        (b"\x00" * 64, "truncated or no weight file that is known (it begins with 00 00 00"),
+        (b"\x80\x02}.", "a pickle that PyTorch did not write, which may hold code"),
+        (b"\x80\x02}", "truncated or no PyTorch checkpoint (its pickle ends too early"),
     ],
 )
 def test_a_file_that_is_no_checkpoint_is_one_line(tmp_path: Path, suffix: str, content: bytes, line: str) -> None:
     path = tmp_path / f"a{suffix}"
     path.write_bytes(content)
-    assert _line(path).startswith((line, "holds dict, not tensors by name"))
+    assert _line(path).startswith(line)
 
 
-def test_absent_folder_and_unknown_suffix_are_one_line_each(tmp_path: Path) -> None:
+def test_an_absent_file_and_a_folder_are_one_line_each(tmp_path: Path) -> None:
     assert _line(tmp_path / "no.pth") == "there is no such file"
     assert _line(tmp_path) == "is a folder, not a file"
-    (tmp_path / "a.txt").write_bytes(b"x")
-    known = ".safetensors, .pth, .pt, .bin, .ckpt, .h5, .hdf5, .keras"
-    assert _line(tmp_path / "a.txt") == f"'.txt' is not one of {known}"
 
 
 @pytest.mark.parametrize(

@@ -190,7 +190,7 @@ def test_a_record_survives_json(network: Network) -> None:
 @pytest.mark.parametrize(
     ("change", "line"),
     [
-        ({"version": 9}, "version: 9 is not supported; this compoundnet reads 1"),
+        ({"version": 9}, "version: 9 is not supported; this compoundnet reads 2"),
         ({"licens": ""}, "licens: unknown field of Weights; did you mean licence?"),
         ({"classes": ["a"]}, "classes: 1 names for a network with 1000 outputs"),
         ({"metrics": {"top1": "high"}}, "metrics.top1: expected a number, got 'high'"),

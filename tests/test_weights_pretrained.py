@@ -147,7 +147,8 @@ def test_a_name_without_weights_says_which_names_have_some() -> None:
         load("efficientnet_b0")
     names = "efficientnet_lite0, efficientnet_lite1, efficientnet_lite2"
     assert str(caught.value) == (
-        f"no weights come with efficientnet_b0; names with weights: {names}; for others load a file (.pth)"
+        f"no weights come with efficientnet_b0; names with weights: {names}; "
+        "for others load a file (.pth), or fetch one of: compoundnet weights list"
     )
     with pytest.raises(CheckpointError, match=r"'efficientnet_lite7' is neither .*; did you mean efficientnet_lite"):
         load("efficientnet_lite7")

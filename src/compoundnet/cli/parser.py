@@ -15,9 +15,11 @@ from compoundnet.schema import near
 from .activating import cam
 from .calibrating import calibrate
 from .checking import data
+from .converting import convert
 from .evaluating import evaluate
 from .explaining import explain_network
 from .exporting import export, verify
+from .inspecting import inspect_file
 from .memory import memory
 from .networks import cost, models, scale, show
 from .pareto import pareto_front
@@ -31,6 +33,7 @@ from .solving import solve_budget
 from .timing import time
 from .training import train
 from .transferring import transfer
+from .weights import weights
 
 Command: TypeAlias = Callable[..., int]
 
@@ -59,6 +62,9 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
         "recipe": recipe,
         "memory": memory,
         "transfer": transfer,
+        "convert": convert,
+        "inspect": inspect_file,
+        "weights": weights,
     }
 )
 _POSITIONAL: Mapping[str, tuple[str, str | None]] = MappingProxyType(
@@ -69,8 +75,10 @@ _POSITIONAL: Mapping[str, tuple[str, str | None]] = MappingProxyType(
         "net": ("a network's name (see models), a JSON file, or - for standard input", None),
         "pattern": ("only the names that match, such as 'efficientnet_*'", "?"),
         "paths": ("picture files, folders or globs", "*"),
+        "request": ("list; fetch NAME ...; verify [NAME ...]; where [NAME ...]; or import FILE ...", "+"),
         "what": ("list; show RECIPE; diff RECIPE RECIPE; or scale RECIPE (a name or a JSON file)", "+"),
         "parts": ("the files that predict --shard wrote, one for each shard", "+"),
+        "file": ("a weights file, the folder of a training run, an exported model, or a name with weights", None),
         "artefact": ("a file that export wrote", None),
         "solution": ("a file that solve wrote, or - for standard input", None),
         "weights": ("a name with weights (see models), a weights file, or the folder of a training run", None),
@@ -97,6 +105,8 @@ _FLAGS = MappingProxyType(
         "compile": "compile the network first: minutes once, then faster steps",
         "tensorboard": "write events for TensorBoard too",
         "again": "look at a run's test pictures though they were looked at before; its events say so",
+        "force": "write over a file that is there",
+        "verbose": "list every name in the original and in the new file",
         "exact": "decode every pixel of large JPEGs, more slowly",
     }
 )

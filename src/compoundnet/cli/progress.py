@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 EVERY_SECONDS = 5.0
+_MB = 10**6
 
 
 @contextmanager
@@ -28,6 +29,35 @@ def progress(things: str, *, silent: bool = False) -> Iterator[Callable[[int, in
             bar.update(task, completed=done, total=total)
 
         yield on_done
+
+
+@contextmanager
+def transfers(file: str) -> Iterator[Callable[[int, int | None], None]]:
+    """A function to call with (bytes that are there, all of them or None), while the context is open.
+
+    A bar with the speed and the time left on a terminal, a line every few seconds elsewhere.
+    """
+    if not sys.stderr.isatty():
+        lines = _lines(f"MB of {file}")
+
+        def on_bytes(done: int, total: int | None) -> None:
+            if total is not None:
+                lines(done // _MB, -(-total // _MB))
+
+        yield on_bytes
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+
+    name = TextColumn("{task.description}", markup=False)  # a file's name is a name, whatever brackets it has
+    columns = (name, BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(file, total=None)
+
+        def on_bar(done: int, total: int | None) -> None:
+            bar.update(task, completed=done, total=total)
+
+        yield on_bar
 
 
 def _nothing(done: int, total: int) -> None:

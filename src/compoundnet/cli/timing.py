@@ -99,14 +99,14 @@ def _timed(net: str) -> _Timed:
 
 def _has_weights(net: str) -> bool:
     from compoundnet.weights.catalogue import PACKAGED, CheckpointError, locate
-    from compoundnet.weights.files import PICKLED
+    from compoundnet.weights.files import SUFFIXES
 
     if net in PACKAGED:
         try:
             return locate(PACKAGED[net]).is_file()
         except CheckpointError:
             return False
-    return Path(net).suffix in {".safetensors", *PICKLED}
+    return Path(net).suffix in SUFFIXES
 
 
 def _prepared(

@@ -14,6 +14,7 @@ from compoundnet.recipes import Recipe
 from compoundnet.schema import FieldError, decode, encode, near
 
 from . import INTERRUPTED
+from .dating import made
 from .output import write, write_json, write_table
 from .progress import progress
 from .recipes import read as read_recipe
@@ -77,7 +78,7 @@ def train(
         pictures = _opened(data, val, task, chosen.seed, fit_on, test_judges)
         looked = partial(_looked_at, pictures, Path(out), resume, unchecked)
         network = _fitting(network, pictures.train, net)
-        done = _trained(network, chosen, host, looked, pretrained, out, resume, batch == "auto")
+        done = _trained(network, chosen, host, looked, pretrained, out, resume, batch == "auto", data)
     except KeyboardInterrupt as stop:  # also Interrupted, whose text says what was saved
         sys.stderr.write(f"compoundnet: {str(stop) or _left(out, resume)}\n")
         return INTERRUPTED
@@ -95,6 +96,7 @@ def _trained(
     out: str,
     resume: bool,
     auto: bool,
+    data: str,
 ) -> "Trained":
     from compoundnet.training import train as run
 
@@ -104,6 +106,7 @@ def _trained(
     recipe = with_room(network, recipe, len(pictures.train), auto=auto, devices=host.devices, begun=begun)
     with progress("steps") as on_done:
         options = {"weights": given, "host": host, "resume": resume, "on_progress": _first(remember, on_done)}
+        options["made"] = made(data)
         return run(network, recipe, pictures.train, pictures.validation, out, **options)
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from . import INTERRUPTED
+from .dating import made
 from .output import write, write_json
 from .progress import progress
 from .units import span
@@ -53,7 +54,7 @@ def transfer(
     threads = usable_cores() if threads is None else threads
     require_count(threads, "threads")
     options: dict[str, Any] = {"budget": seconds, "symmetry": symmetry, "threads": threads, "seed": seed}
-    options["resolution"] = resolution
+    options |= {"resolution": resolution, "made": made(data)}
     say = partial(print, file=sys.stderr) if json else write
     try:
         train, validation = _examples(data, val, task, test_judges)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from compoundnet.caching import cache_folder
 from compoundnet.measuring.rounds import measure
 from compoundnet.modules import ConvNet
 from compoundnet.schema import FieldError, decode, encode
@@ -157,11 +158,7 @@ def cpu() -> str:
 
 
 def _file(key: Mapping[str, Any]) -> Path:
-    given = os.environ.get("COMPOUNDNET_CACHE")
-    user = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    folder = Path(given) if given else user / "compoundnet"
-    name = json_sha256(key)[:32]
-    return folder / "engines" / f"{name}.json"
+    return cache_folder() / "engines" / f"{json_sha256(key)[:32]}.json"
 
 
 def _read(key: Mapping[str, Any], names: list[str]) -> Choice | None:

@@ -116,6 +116,16 @@ def opened(path: str | Path) -> "tuple[Record, Run]":
     return record, _tried(path, lambda: chosen.runner(path, record))
 
 
+def recorded(path: str | Path) -> Record:
+    """The record inside an artefact, which is neither run nor checked. Raises ArtefactError, one line, without one."""
+    path = Path(path)
+    chosen = by_suffix(path)
+    if not path.is_file():
+        raise ArtefactError(f"{path}: there is no such file; name an exported model")
+    require_installed(chosen, chosen.runs)
+    return _tried(path, lambda: Record.from_json(chosen.read_record(path)))
+
+
 def random_weights(network: "Network", name: str = "", seed: int = 0) -> "Pretrained":
     """A model whose weights nobody trained, for exports and tables that need none: drawn from ``seed``.
 

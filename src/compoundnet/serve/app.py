@@ -16,6 +16,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from compoundnet import __version__
 
+from .about import about
 from .bodies import Body, GoneError
 from .limits import Limits, RequestError
 from .metrics import Counted, Metrics
@@ -71,18 +72,19 @@ def create(service: Service, metrics: Metrics, is_ready: Callable[[], bool], eng
     _add_errors(app, service.limits)
     _add_page(app)
     _add_probes(app, service, metrics, is_ready)
+    _add_about(app, service, engine)
     answered = _add_work(app, service, metrics, engine)
     return Counted(_Quick(app, answered, service.limits), metrics)
 
 
 def _add_work(app: FastAPI, service: Service, metrics: Metrics, engine: str) -> _Answered:
-    about = {"model": service.pretrained.weights.name, "engine": engine}
+    which = {"model": service.pretrained.weights.name, "engine": engine}
 
     async def answered(body: Body, top: int) -> Response:
         async def work(content: bytes) -> Response:
             answer = await service.predict(body.kind, content, top)
             metrics.observe(answer.ms, answer.batch)
-            return _json({**answer.to_dict(), **about})
+            return _json({**answer.to_dict(), **which})
 
         return await _bounded(body, service, work)
 
@@ -176,6 +178,15 @@ def _add_probes(app: FastAPI, service: Service, metrics: Metrics, is_ready: Call
             f"logits differ by {verdict.difference:.2g} of the largest; at most {verdict.tolerance:g} is float noise"
         )
         return _json({"error": error, **{k: v for k, v in data.items() if k != "difference"}}, 500)
+
+
+def _add_about(app: FastAPI, service: Service, engine: str) -> None:
+    told = about(service.pretrained.weights, engine)
+
+    @app.get("/model")
+    async def model() -> Response:
+        """What answers: network, preprocessing, licence, and how its weights came about step by step."""
+        return _json(told)
 
 
 def _add_page(app: FastAPI) -> None:

@@ -9,6 +9,8 @@ from typing import Any
 from pytorch_lightning import Callback, LightningModule, Trainer
 
 from compoundnet.weights import Weights, save
+from compoundnet.weights.cards import closed
+from compoundnet.weights.hashing import tensors_sha256
 
 from .folder import LAST, MODEL, RESUME, RunFolder
 from .history import Progress
@@ -90,7 +92,9 @@ class Keeper(Callback):
 
     def _publish(self, learner: Learner, row: dict[str, Any], best: bool) -> None:
         metrics = {key: float(row[key]) for key in ("top1", "exact", "loss") if row.get(key) is not None}
-        record = replace(self.record, metrics={f"validation_{name}": value for name, value in metrics.items()})
+        figures = {f"validation_{name}": value for name, value in metrics.items()}
+        card = closed(self.record.card, metrics=figures, tensors_sha256=tensors_sha256(learner.best_model))
+        record = replace(self.record, metrics=figures, card=card)
         (self.folder.path / LAST).mkdir(exist_ok=True)
         save(self.folder.path / LAST / MODEL, learner.best_model, record)
         if best:

@@ -14,15 +14,17 @@ from compoundnet.modules import ConvNet
 from compoundnet.network import Network
 from compoundnet.preprocess import Preprocess
 from compoundnet.recipes import Recipe
-from compoundnet.schema import require
+from compoundnet.schema import decode, encode, require
 from compoundnet.weights import Pretrained, Weights, load
+from compoundnet.weights.cards import Made, followed
 
 from .feeding import Feed
 from .feeds import feed_of
-from .folder import MODEL, RESUME, RunFolder
+from .folder import MODEL, RESUME, RUN, RunFolder
 from .history import Progress
 from .host import Host, quiet, require_lightning
 from .identity import facts_of
+from .origin import step
 from .planning import Plan
 from .randomness import generator
 from .seeing import at_side, own_preprocess, require_sized
@@ -62,6 +64,7 @@ def train(
     weights: Pretrained | None = None,
     preprocess: Preprocess | None = None,
     host: Host | None = None,
+    made: Made = Made(),  # noqa: B008 - a frozen value
     resume: bool = False,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> Trained:
@@ -69,7 +72,8 @@ def train(
 
     Weights start as ``build`` draws them from the recipe's seed, or as ``weights`` has them, which may be of another
     resolution. After each epoch the moving average and the raw weights are validated, at the network's resolution and
-    as ``preprocess`` says, whatever side the recipe trains at; the best average is model.safetensors. ``resume`` goes
+    as ``preprocess`` says, whatever side the recipe trains at; the best average is model.safetensors. ``made`` is for
+    its card; of a run that goes on, what was said when it began counts. ``resume`` goes
     on from the newest state, and ends with the same bits as a run that was never stopped (on the CPU, with as many
     threads). ``on_progress`` is called with (steps done, steps in all) of this call. torch's global random states are
     left as they were.
@@ -80,7 +84,7 @@ def train(
     require_lightning()
     taken = own_preprocess(network, recipe) if weights is None else weights.weights.preprocess
     view = preprocess or at_side(taken, network.resolution)
-    task = Job(network, recipe, train, validation, RunFolder(Path(folder)), weights, view, host or Host())
+    task = Job(network, recipe, train, validation, RunFolder(Path(folder)), weights, view, host or Host(), made)
     _check(task)
     with quiet(), _threads(task.host.threads), torch.random.fork_rng(), stop_on_signal() as stop:
         return _run(task, resume, stop, on_progress)
@@ -98,6 +102,7 @@ class Job:
     weights: Pretrained | None
     preprocess: Preprocess
     host: Host
+    made: Made
 
     def facts(self, processes: int) -> dict[str, Any]:
         """What must be the same for a run to go on, beside network and recipe."""
@@ -123,7 +128,7 @@ def _run(job: Job, resume: bool, stop: Callable[[], bool], on_progress: Callable
     if state:
         place(learner, state)
     every = {"save_seconds": 60 * job.host.save_minutes, "save_steps": job.host.save_steps}
-    keeper = Keeper(job.folder, _record(job), progress, state, **every, stop=stop, on_progress=on_progress)
+    keeper = Keeper(job.folder, _record(job, rank), progress, state, **every, stop=stop, on_progress=on_progress)
     trainer.callbacks.append(keeper)  # type: ignore[attr-defined]
     trainer.fit_loop.max_epochs = plan.epochs - learner.epoch
     if job.host.compile:
@@ -166,7 +171,7 @@ def _opened(job: Job, resume: bool, world: int, rank: int) -> State | None:
     """The state to go on from; a new folder is begun, and another run refused, by one process alone."""
     if not resume:
         if rank == 0:
-            job.folder.begin(job.network, job.recipe, job.facts(world))
+            job.folder.begin(job.network, job.recipe, {**job.facts(world), "made": encode(job.made)})
             job.folder.log("start", images=len(job.train), versions={"torch": torch.__version__})
         return None
     if rank == 0:
@@ -197,16 +202,20 @@ def _check(job: Job) -> None:
         )
 
 
-def _record(job: Job) -> Weights:
+def _record(job: Job, rank: int) -> Weights:
+    """What travels with the weights, but for their figures; only the process that saves needs it whole."""
     name = job.folder.path.resolve().name
     named = len(job.train.classes) == job.network.classes
+    made = decode(Made, job.folder.read(RUN).get("made", {})) if rank == 0 else job.made
+    parent = job.weights.weights if job.weights else None
     return Weights(
         name=name,
         network=job.network,
         preprocess=job.preprocess,
         classes=job.train.classes if named else (),
         source="trained by compoundnet",
-        licence=job.weights.weights.licence if job.weights else "",
+        licence=parent.licence if parent else "",
+        card=followed(parent, step(name, made, job.train, job.recipe)),
     )
 
 

@@ -1,6 +1,7 @@
 """Keeping: the best model so far as one file, with calibrated answers."""
 
 import copy
+import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -8,13 +9,22 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from compoundnet.data.examples import Examples
 from compoundnet.modules import ConvNet
-from compoundnet.preprocess import Preprocess
+from compoundnet.schema import decode, encode
+from compoundnet.training.folder import write_whole
+from compoundnet.training.origin import described
 from compoundnet.weights import Weights, save
+from compoundnet.weights.cards import Made, Provenance, clipped, closed, followed
+from compoundnet.weights.hashing import json_sha256, tensors_sha256
 from compoundnet.weights.records import in_percent
 
+from .choosing import Settings
 from .objective import Objective
+from .place import Place
 from .scoring import Score
+
+MADE = "made.json"
 
 
 @dataclass(frozen=True)
@@ -49,9 +59,13 @@ def keep(path: Path, best: Best, parent: Weights, objective: Objective, heat: fl
 
 
 def record(best: Best, parent: Weights, model: ConvNet, classes: tuple[str, ...]) -> Weights:
-    """What travels with the new weights: where they come from and their validation figures."""
+    """What travels with the new weights: where they come from and their validation figures.
+
+    ``parent`` is as ``destined`` makes it.
+    """
     figures = {name: value for name, value in best.score.figures.items() if np.isfinite(value)}
     shares = {name: 100 * value for name, value in figures.items() if in_percent(name)}
+    found = {f"validation_{name}": value for name, value in (figures | shares).items()}
     return replace(
         parent,
         name=f"{parent.name}_transfer",
@@ -59,10 +73,29 @@ def record(best: Best, parent: Weights, model: ConvNet, classes: tuple[str, ...]
         classes=classes,
         ecosystem="compoundnet",
         source=f"transfer ({best.how}) from {parent.name}, {parent.source}",
-        metrics={f"validation_{name}": value for name, value in (figures | shares).items()},
+        metrics=found,
+        card=closed(parent.card, metrics=found, tensors_sha256=tensors_sha256(model)),
     )
 
 
-def with_preprocess(weights: Weights, preprocess: Preprocess) -> Weights:
-    """The parent's record with the pictures prepared as the transfer does."""
-    return replace(weights, preprocess=preprocess)
+def destined(parent: Weights, settings: Settings, examples: Examples, made: Made) -> Weights:
+    """The parent's record with the pictures prepared as here, and this transfer as the last step of its card."""
+    from compoundnet import __version__
+
+    step = Provenance(
+        deed="transferred",
+        name=clipped(f"{parent.name}_transfer"),
+        data=described(made.data, examples),
+        recipe="transfer",
+        recipe_sha256=json_sha256(encode(settings.recipe)),
+        date=made.date,
+        tool=f"compoundnet {__version__}",
+    )
+    return replace(parent, preprocess=settings.preprocess, card=followed(parent, step))
+
+
+def begun(place: Place, made: Made) -> Made:
+    """What was said when the transfer began: an unfinished one goes on under its own date."""
+    if place.known(MADE) is None:
+        write_whole(place.work / MADE, json.dumps(encode(made)))
+    return decode(Made, place.known(MADE))

@@ -13,10 +13,10 @@ import torch
 
 from compoundnet.data.examples import Examples, Labels
 from compoundnet.engines.pytorch import using_threads
-from compoundnet.modules import ConvNet
 from compoundnet.schema import decode, encode
 from compoundnet.training.folder import write_whole
 from compoundnet.weights import Pretrained, Weights, load
+from compoundnet.weights.cards import Made
 from compoundnet.weights.hashing import json_sha256, tensors_sha256
 
 from . import features
@@ -24,7 +24,7 @@ from .choosing import MOST_EPOCHS, Reason, Settings, choose, larger, require_sid
 from .clock import Clock
 from .heading import Head, head_alone
 from .joining import judged
-from .keeping import Best, keep
+from .keeping import Best, begun, destined, keep
 from .looking import Look, Pixels, look, of_all
 from .objective import Objective
 from .passing import Passing, Watch
@@ -39,7 +39,7 @@ from .views import Symmetry, left_over, views
 Say: TypeAlias = Callable[[str], None]
 LEAST_SECONDS = 10.0
 ALIKE = 1.02  # losses within this ratio are alike on so few pictures: of such epochs the last has seen the most
-LARGER_SHARE = 0.15  # of what is left, that trying a larger resolution may take at most
+LARGER_SHARE = 0.25  # of what is left, that trying a larger resolution may take at most
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,6 +77,7 @@ def transfer(
     epochs: int = MOST_EPOCHS,
     resolution: int | None = None,
     validation: Examples | None = None,
+    made: Made = Made(),  # noqa: B008 - a frozen value
     watch: Watch = lambda things: nullcontext(lambda done, total: None),
     say: Say = lambda line: None,
 ) -> Transferred:
@@ -86,8 +87,8 @@ def transfer(
     is kept is never worse on the validation pictures than the head alone. At most ``epochs`` are trained.
     ``resolution`` is the side in pixels; None: that of the weights, or a larger one where the head alone does better
     on training pictures held out in turn. ``validation`` are the pictures that judge, of the same classes; None: a
-    share of ``examples``. An unfinished folder of the same work goes on. Raises ValueError, one line,
-    for data that nothing can be learnt from, a budget or a resolution that is too small, and as ``load`` does.
+    share of ``examples``. ``made`` is for the card. An unfinished folder of the same work goes on. Raises ValueError,
+    one line, for data that nothing can be learnt from, a budget or a resolution too small, and as ``load`` does.
     """
     clock = Clock(budget)
     if budget < LEAST_SECONDS:
@@ -103,12 +104,13 @@ def transfer(
     for reason in settings.reasons:
         say(f"{reason.setting}: {reason.value} ({reason.why})")
     with using_threads(threads):
-        run = _Run(whole, pretrained, place, clock, of_all(seen, whole), settings, threads, watch, say, resolution)
-        return run.run()
+        work = (whole, pretrained, place, clock, of_all(seen, whole), settings, threads, watch, say, resolution)
+        return _Run(*work, begun(place, made)).run()
 
 
 def _identity(examples: Examples, pretrained: Pretrained, settings: Settings) -> dict[str, Any]:
     return {
+        "task": examples.task,
         "pictures": len(examples),
         "labels": json_sha256([np.asarray(examples.labels).tolist(), list(examples.classes)]),
         "names": json_sha256([examples.name(i) for i in range(len(examples))]),
@@ -131,6 +133,7 @@ class _Run:
     watch: Watch
     say: Say
     resolution: int | None
+    made: Made
 
     def run(self) -> Transferred:
         head = self._head()
@@ -174,7 +177,7 @@ class _Run:
         best = head.best if before is None else _kept_before(before, head.best)
         head.passing.note(head.pixels, parts)
         self._keep(best, objective, head.labels[parts.validation])
-        opened_ = self._opening(head.best.model, objective, parts, head.seconds)
+        opened_ = self._opening(head)
         self._say(opened_.reason)
         epochs: list[Epoch] = []
         notes: tuple[str, ...] = ()
@@ -213,15 +216,16 @@ class _Run:
             clock=self.clock,
         )
 
-    def _opening(self, model: ConvNet, objective: Objective, parts: Split, each: float) -> Opening:
+    def _opening(self, head: Head) -> Opening:
         """How many stages are trained; an unfinished transfer goes on with what it chose."""
         about = self.place.work / "opening.json"
         if about.exists():
             return decode(Opening, self.place.known(about.name))
-        most, recipe = len(views(self.settings.symmetry)), self.settings.recipe
-        load_ = Load(len(parts.train), len(parts.validation), most, recipe.batch, each)
-        left = self.clock.left(self.clock.reserve)
-        found = opening(model, objective, load_, self.settings.preprocess.size, left, recipe.dropout)
+        settings, parts, left = self.settings, head.split, self.clock.left(self.clock.reserve)
+        most = len(views(settings.symmetry))
+        load_ = Load(len(parts.train), len(parts.validation), most, head.seconds, head.labels)
+        model, objective = head.best.model, head.objective
+        found = opening(model, objective, settings.recipe, load_, settings.preprocess.size, left)
         write_whole(about, json.dumps(encode(found)))
         return found
 
@@ -270,8 +274,8 @@ class _Run:
 
     @property
     def weights(self) -> Weights:
-        """The parent's record, with the pictures prepared as here."""
-        return replace(self.parent.weights, preprocess=self.settings.preprocess)
+        """The parent's record, with the pictures prepared as here and this transfer on its card."""
+        return destined(self.parent.weights, self.settings, self.examples, self.made)
 
     def _spend(self) -> None:
         self.place.spend(self.clock.elapsed)

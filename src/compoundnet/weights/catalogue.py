@@ -105,9 +105,10 @@ class Habit:
     """What an ecosystem's published files assume but do not say: padding, epsilon, preprocessing.
 
     ``members`` and ``files`` are patterns of our member names and of file names. ``resize`` is the
-    shorter side before the crop (None: size + 32), ``size`` the crop (None: the network's). A padding
-    or epsilon of None is the family's own. With ``background`` the first of 1001 outputs is no class and is
-    dropped. ``doubt`` says what neither shapes nor file name can tell.
+    shorter side before the crop (None: size + 32), ``size`` the crop (None: the network's), ``crop`` the
+    share that the crop keeps (None: as ``resize`` says). A padding or epsilon of None is the family's
+    own. With ``background`` the first of 1001 outputs is no class and is dropped. ``doubt`` says what
+    neither shapes nor file name can tell.
     """
 
     ecosystem: str
@@ -117,6 +118,7 @@ class Habit:
     norm_eps: float | None = 1e-5
     size: int | None = None
     resize: int | None = None
+    crop: float | None = None
     order: Order = "resize_then_crop"
     interpolation: Interpolation = "bicubic"
     mean: Triple = IMAGENET_MEAN
@@ -131,7 +133,7 @@ class Habit:
     def preprocess(self, network: Network) -> Preprocess:
         """The preprocessing for this network."""
         size = self.size or network.resolution
-        crop = size / self.resize if self.resize else released_crop(size)
+        crop = self.crop or (size / self.resize if self.resize else released_crop(size))
         return Preprocess(
             size=(size, size),
             crop=crop,
@@ -144,6 +146,27 @@ class Habit:
 
 def _torchvision(member: str, size: int, resize: int, eps: float = 1e-5) -> Habit:
     return Habit(ecosystem="torchvision", members=member, norm_eps=eps, size=size, resize=resize)
+
+
+def _timm(member: str, files: str, size: int, resize: int, norm: Triple | None = None) -> Habit:
+    row = Habit(ecosystem="timm", members=member, files=files, size=size, resize=resize)
+    return row if norm is None else replace(row, mean=norm, std=norm)
+
+
+_SQUASHED = "timm squeezes the whole picture into the square, of which the middle is cut out here"
+# timm's own trainings are evaluated at other sides than the paper's (test_input_size and test_crop_pct in its
+# efficientnet.py), here by the names of their files and of their repositories on the Hugging Face hub.
+_TIMM_OWN = (
+    _timm("efficientnet_b0", "efficientnet_b0[_.]ra4*", 256, 256, HALF),
+    _timm("efficientnet_b1", "efficientnet_b1[_.]ra4*", 288, 288, HALF),
+    _timm("efficientnet_b1", "efficientnet_b1-533bc792*", 256, 256),
+    _timm("efficientnet_b1", "efficientnet_b1[_.]ft*", 256, 256),
+    _timm("efficientnet_b2", "efficientnet_b2[_.]ra*", 288, 288),
+    _timm("efficientnet_b3", "efficientnet_b3[_.]ra2*", 320, 320),
+    _timm("efficientnet_b4", "efficientnet_b4[_.]ra2*", 384, 384),
+    replace(_timm("efficientnet_b5", "efficientnet_b5[_.]sw_in12k_ft*", 448, 448), doubt=_SQUASHED),
+    _timm("efficientnet_b5", "efficientnet_b5[_.]sw_in12k*", 416, 438),
+)
 
 
 _TF = Habit(ecosystem="timm", members="*", files="tf_*", padding="same", norm_eps=1e-3)
@@ -183,6 +206,7 @@ HABITS: tuple[Habit, ...] = (
     replace(_TF, members="efficientnet_edgetpu_*", mean=HALF, std=HALF),
     replace(_TF, files="tf_*_ap*", mean=HALF, std=HALF),
     _TF,
+    *_TIMM_OWN,
     Habit(ecosystem="timm", members="mobilenet_v1", mean=HALF, std=HALF),
     Habit(ecosystem="timm", members="resnet*", resize=236),
     Habit(ecosystem="timm", members="efficientnet_*", doubt=_TWIN),

@@ -4,11 +4,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 Shape = tuple[int, ...]
-_SHOWN = 3
+_SHOWN, _LONG = 3, 120
 
 
 class CheckpointError(ValueError):
     """A weight file that cannot be read, is not the expected one, or does not fit the network."""
+
+
+class DamagedError(ValueError):
+    """Bytes that are not what their format promises; who opened the file says which one, and what to do."""
+
+
+class RefusedError(ValueError):
+    """A file that is whole and will not be read: the reason and the way out, without the file's name."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +44,17 @@ def first(names: Sequence[str]) -> str:
     >>> first(["a", "b", "c", "d"])
     'a, b, c, ...'
     """
-    return ", ".join(names[:_SHOWN]) + (", ..." if len(names) > _SHOWN else "")
+    return ", ".join(map(plain, names[:_SHOWN])) + (", ..." if len(names) > _SHOWN else "")
+
+
+def plain(name: str) -> str:
+    r"""A name of a file's as it stands in an error: on one line, and short.
+
+    >>> plain("a.b"), plain("a\nb"), plain("a" * 200) == "a" * 120 + "..."
+    ('a.b', 'a\\nb', True)
+    """
+    text = name if name.isprintable() else ascii(name)[1:-1]
+    return text if len(text) <= _LONG else f"{text[:_LONG]}..."
 
 
 def mismatch(needs: Mapping[str, Shape], has: Mapping[str, Shape]) -> Mismatch:

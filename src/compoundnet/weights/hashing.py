@@ -2,21 +2,36 @@
 
 import hashlib
 import json
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
 
 
 def tensors_sha256(model: "nn.Module") -> str:
     """The SHA-256 of every tensor's name, type, shape and bytes, in the order of names."""
+    return state_sha256(model.state_dict())
+
+
+def state_sha256(state: "Mapping[str, Tensor]") -> str:
+    """The same of tensors by name, such as a state dict; no tensor is copied."""
     digest = hashlib.sha256()
-    state: dict[str, Any] = model.state_dict()
     for name in sorted(state):
-        array = state[name].detach().cpu().contiguous().numpy()
-        digest.update(f"{name} {array.dtype.str} {array.shape}\n".encode())
-        digest.update(array.tobytes())
+        kind, array = _bits(state[name].detach().cpu().contiguous())
+        digest.update(f"{name} {kind} {array.shape}\n".encode())
+        digest.update(array.reshape(-1).data)
     return digest.hexdigest()
+
+
+def _bits(tensor: "Tensor") -> tuple[str, Any]:
+    """The type of a tensor's numbers, and the numbers as NumPy's; it has no bfloat16."""
+    import torch
+
+    if tensor.dtype == torch.bfloat16:
+        return "bfloat16", tensor.view(torch.int16).numpy()
+    array = tensor.numpy()
+    return array.dtype.str, array
 
 
 def json_sha256(data: Any) -> str:

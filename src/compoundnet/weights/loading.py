@@ -11,28 +11,23 @@ from compoundnet.building import build
 from compoundnet.modules import ConvNet
 from compoundnet.network import Network
 from compoundnet.operators import OPERATORS
-from compoundnet.preprocess import IMAGENET_MEAN
 from compoundnet.schema import near
 
-from .catalogue import PACKAGED, habit, known, locate, packaged
+from .bare import Source, bare
+from .bundle import is_bundle
+from .cards import Card, lineage
+from .catalogue import PACKAGED, known, locate, packaged
 from .errors import CheckpointError
-from .files import KERAS_SUFFIXES, PICKLED, Checkpoint, read_checkpoint, sha256, verify, write_safetensors
-from .matching import (
-    LoadReport,
-    Recognised,
-    as_stored,
-    fitted,
-    headless,
-    load_into,
-    nearest,
-    recognise,
-    without_background,
-)
-from .names import OWN, names
-from .records import Weights, imagenet_classes
+from .files import SUFFIXES, read_checkpoint, verify, write_safetensors
+from .matching import LoadReport, fitted, load_into
+from .names import OWN
+from .records import Weights
+from .repository import by_config, weights_file
+from .store import default_store, not_stored
+from .store import known as fetchable
+from .told import NOTHING, by_store
 
 MODEL_FILE = "model.safetensors"  # in the folder of a training run
-_IMAGENET = 1000
 
 
 @dataclass(frozen=True)
@@ -44,34 +39,27 @@ class Pretrained:
     report: LoadReport
 
 
-@dataclass(frozen=True)
-class _Source:
-    """A checkpoint with its record, whose names its tensors have, and what had to be assumed."""
-
-    checkpoint: Checkpoint
-    weights: Weights
-    ecosystem: str
-    assumed: tuple[str, ...] = ()
-    headless: bool = False
-
-
 def load(
     name_or_path: str | Path,
     *,
     network: Network | None = None,
     classes: int | None = None,
     in_channels: int | None = None,
+    averaged: bool | None = None,
     dropout: float = 0.0,
     drop_path: float = 0.0,
     operators: Mapping[str, type] = OPERATORS,
 ) -> Pretrained:
-    """Load weights by a name in the catalogue (``efficientnet_lite0``) or from a file.
+    """Load weights by the name of a package's (``efficientnet_lite0``), from a file, or by a name of the store.
 
-    A file of ours, or the folder of a training run, holds its record and needs nothing else. For a bare checkpoint
-    (one of ECOSYSTEMS) the network is given or recognised; what the file leaves open is taken as its ecosystem
-    publishes it, and stated in the report. A file without a classifier (Keras's ``_notop``) needs ``classes``.
-    Another ``classes`` or ``in_channels`` adapts the model (see ``load_into``). ``dropout`` and ``drop_path`` are
-    as in ``build``; ``operators`` adds a user's own operators by name. The random state is left alone.
+    A name of the store is what ``compoundnet weights fetch`` or ``import`` put there; its hash is checked again, and
+    nothing is fetched here. A file of ours, or the folder of a training run, holds its record and needs nothing else.
+    For a bare checkpoint (one of ECOSYSTEMS) the network is given or recognised; what the file leaves open is taken as
+    its ecosystem publishes it, and stated in the report; in a folder with timm's config.json, as that has it. A file
+    without a classifier (Keras's ``_notop``) needs ``classes``. Another ``classes`` or ``in_channels`` adapts the model
+    (see ``load_into``). ``averaged`` chooses between averaged and raw weights where a file has both (see
+    ``read_checkpoint``). ``dropout`` and ``drop_path`` are as in ``build``; ``operators`` adds a user's own operators
+    by name. The random state is left alone.
     Raises CheckpointError (a ValueError), one line, when anything does not fit.
 
     >>> print(load("efficientnet_lite0", classes=5).report)
@@ -80,7 +68,7 @@ def load(
     unused: _fc.weight
     unused: _fc.bias
     """
-    source = _open(name_or_path, network, operators)
+    source = opened(name_or_path, network, operators, averaged)
     base = source.weights.network
     if classes is None and source.headless:
         raise CheckpointError(f"{name_or_path}: the file has no classifier; give classes= for a new one")
@@ -115,27 +103,39 @@ def save(path: str | Path, model: ConvNet, weights: Weights) -> None:
     write_safetensors(path, model.state_dict(), record)
 
 
-def _open(name_or_path: str | Path, network: Network | None, operators: Mapping[str, type]) -> _Source:
+def opened(
+    name_or_path: str | Path,
+    network: Network | None,
+    operators: Mapping[str, type],
+    averaged: bool | None = None,
+) -> Source:
+    """What a name or file holds, and whose it is, before any model is made; as ``load`` says."""
     name, path = str(name_or_path), Path(name_or_path)
-    if path.is_dir() and (path / MODEL_FILE).is_file():
-        path = path / MODEL_FILE
     if name in PACKAGED:
         _refuse_network(network, name)
         path = locate(PACKAGED[name])
         verify(path, PACKAGED[name].sha256)
         weights = packaged(name)
-        return _Source(read_checkpoint(path), weights, weights.ecosystem)
-    if not path.exists() and path.suffix not in (".safetensors", *PICKLED, *KERAS_SUFFIXES):
+        return Source(read_checkpoint(path), weights, weights.ecosystem)
+    folder = path if path.is_dir() else None
+    kept = None if path.exists() else default_store().find(name)
+    if folder is not None:
+        path = weights_file(folder) or folder
+    elif kept is not None:
+        path = default_store().path(kept)
+        verify(path, kept.sha256)
+    elif not path.exists() and path.suffix not in SUFFIXES and not is_bundle(path):
         raise CheckpointError(_no_such_name(name))
-    checkpoint = read_checkpoint(path)
+    checkpoint = read_checkpoint(path, averaged=averaged)
     if checkpoint.record is None:
-        return _bare(path, checkpoint, network)
+        told = by_config(folder) if folder is not None else by_store(kept) if kept is not None else NOTHING
+        return bare(path, checkpoint, network, told)
     _refuse_network(network, path)
     try:
         weights = Weights.from_dict(json.loads(checkpoint.record), operators)
     except (ValueError, RecursionError) as error:
         raise CheckpointError(f"{path}: its record cannot be read: {error}") from None
-    return _Source(checkpoint, weights, OWN)
+    return Source(checkpoint, weights, OWN)
 
 
 def _refuse_network(network: Network | None, source: str | Path) -> None:
@@ -145,77 +145,20 @@ def _refuse_network(network: Network | None, source: str | Path) -> None:
 
 def _no_such_name(name: str) -> str:
     with_weights = ", ".join(PACKAGED)
+    if name in fetchable():
+        return not_stored(name)
     if name in known():
-        return f"no weights come with {name}; names with weights: {with_weights}; for others load a file (.pth)"
+        others = "for others load a file (.pth), or fetch one of: compoundnet weights list"
+        return f"no weights come with {name}; names with weights: {with_weights}; {others}"
     return f"{name!r} is neither a file nor a name with weights ({with_weights}); {near(name, known())}"
 
 
-def _bare(path: Path, checkpoint: Checkpoint, network: Network | None) -> _Source:
-    """A checkpoint without a record: what it does not say is taken from the ecosystem's habits."""
-    seen = recognise(checkpoint.tensors)
-    if seen.ecosystem is None or (network is None and not seen.members):
-        close = nearest(checkpoint.tensors, seen.ecosystem) if seen.ecosystem else ""
-        remedy = "give the network with network= (--network)" if network is None and seen.ecosystem else ""
-        raise CheckpointError("; ".join(filter(None, (f"{path}: {seen}", close, remedy))))
-    member = seen.members[0] if seen.members else "?"
-    row = habit(seen.ecosystem, member, path.name)
-    published = row.network(network or known()[member])
-    stored, table = _stored(path, published, seen.ecosystem, checkpoint)
-    if row.background and stored.classes == _IMAGENET + 1:
-        note = "dropped the first of 1001 outputs, which is the background's"
-        checkpoint = replace(
-            checkpoint, tensors=without_background(checkpoint.tensors, table), notes=(*checkpoint.notes, note)
-        )
-        stored = replace(stored, classes=_IMAGENET)
-    assumed = _network_assumed(network, stored, seen, row.doubt)
-    network = network or stored
-    no_head = headless(table, checkpoint.tensors)
-    classes = imagenet_classes() if network.classes == stored.classes == _IMAGENET and not no_head else ()
-    assumed += ["outputs are ImageNet's 1000 classes in the usual order"] if classes else []
-    preprocess = row.preprocess(network)
-    norm = "ImageNet's mean and std" if preprocess.mean == IMAGENET_MEAN else f"mean {preprocess.mean[0]:.3g}"
-    assumed.append(f"preprocessing as {seen.ecosystem} publishes it: {preprocess.size[0]} pixels, {norm}")
-    weights = Weights(
-        name=member if seen.members else path.stem,
-        network=network,
-        preprocess=preprocess,
-        classes=classes,
-        ecosystem=seen.ecosystem,
-        source="a file without a record",
-        file=path.name,
-        sha256=sha256(path),
-        licence="unknown",
-    )
-    return _Source(checkpoint, weights, seen.ecosystem, tuple(assumed), no_head)
-
-
-def _stored(path: Path, network: Network, ecosystem: str, checkpoint: Checkpoint) -> tuple[Network, Mapping[str, str]]:
-    """The network as the file has it, and the names of its tensors, ours to theirs."""
-    shapes = {name: tuple(tensor.shape) for name, tensor in checkpoint.tensors.items()}
-    try:
-        table = names(network, ecosystem)
-        return as_stored(network, table, shapes), table
-    except ValueError as error:
-        raise CheckpointError(f"{path}: its names are {ecosystem}'s, but {error}") from None
-
-
-def _network_assumed(given: Network | None, published: Network, seen: Recognised, doubt: str) -> list[str]:
-    """What the shapes leave open about a network, or where a given one runs other than its ecosystem does."""
-    member, others = seen.members[0] if seen.members else "it", seen.members[1:]
-    habits = f"padding {published.padding!r} and norm epsilon {published.norm_eps:g}"
-    twin = f" ({doubt})" if doubt else ""
-    if given is None:
-        also = [f"{member}; {', '.join(others)} has the same shapes"] if others else []
-        return [*also, f"{habits}, as {seen.ecosystem} runs {member}{twin}; give network= (--network) for another"]
-    if (given.padding, given.norm_eps) == (published.padding, published.norm_eps):
-        return []
-    own = f"padding {given.padding!r} and norm epsilon {given.norm_eps:g}, as the given network has"
-    return [f"{own}; {seen.ecosystem} runs {member} with {habits}{twin}"]
-
-
 def _following(weights: Weights, network: Network) -> Weights:
-    """The record after adaptation: class names and metrics do not outlive a change of what they describe."""
+    """The record after adaptation: class names and metrics do not outlive a change of what they describe.
+
+    The card keeps what they were.
+    """
     if network == weights.network:
         return weights
     kept = weights.classes if network.classes == weights.network.classes else ()
-    return replace(weights, network=network, classes=kept, metrics={})
+    return replace(weights, network=network, classes=kept, metrics={}, card=Card(lineage(weights)))

@@ -1,5 +1,6 @@
 """Fit a checkpoint to a model: recognise it, use every tensor once, and say what was done."""
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
@@ -13,6 +14,7 @@ from compoundnet.schema import counted
 
 from .catalogue import known
 from .errors import CheckpointError, Mismatch, Shape, first, mismatch
+from .hints import hint
 from .layout import COUNTER
 from .names import CLASSIFIER, ECOSYSTEMS, LAYOUTS, OWN, STEM, names, shapes
 
@@ -67,23 +69,36 @@ def recognise(state: Mapping[str, Tensor]) -> Recognised:
     ecosystem = _ecosystem(has)
     if ecosystem is None:
         return Recognised(None)
-    members = (name for name, network in known().items() if _fits(network, ecosystem, has))
-    return Recognised(ecosystem, tuple(members))
+    count = len(_without_counters(has))
+    near = [name for name, tensors in _counts().items() if tensors - count in (0, len(_HEAD))]
+    return Recognised(ecosystem, tuple(name for name in near if fits(known()[name], ecosystem, has)))
 
 
 def _shapes(state: Mapping[str, Tensor]) -> dict[str, Shape]:
     return {name: tuple(tensor.shape) for name, tensor in state.items()}
 
 
+@functools.cache
+def _counts() -> Mapping[str, int]:
+    """How many tensors each known network has, batch counters aside: what a checkpoint is asked first."""
+    return {name: len(_without_counters(shapes(network))) for name, network in known().items()}
+
+
 def _ecosystem(has: Mapping[str, Shape]) -> str | None:
+    return next(iter(ecosystems(has)), None)
+
+
+def ecosystems(has: Mapping[str, Shape]) -> tuple[str, ...]:
+    """The ecosystems that name a network's first convolution as a checkpoint has it."""
     stems = {OWN: [f"{STEM}.weight"]} | {
         name: [layout.ends[STEM] + layout.tensors["conv"]["weight"] for layout in layouts]
         for name, layouts in LAYOUTS.items()
     }
-    return next((name for name in ECOSYSTEMS if any(stem in has for stem in stems[name])), None)
+    return tuple(name for name in ECOSYSTEMS if any(stem in has for stem in stems[name]))
 
 
-def _fits(network: Network, ecosystem: str, has: Mapping[str, Shape]) -> bool:
+def fits(network: Network, ecosystem: str, has: Mapping[str, Shape]) -> bool:
+    """Whether these are the network's names and shapes in an ecosystem; class and channel count, and a head, aside."""
     if len(_without_counters(shapes(network))) - len(_without_counters(has)) not in (0, len(_HEAD)):
         return False
     try:
@@ -144,8 +159,8 @@ def load_into(model: ConvNet, state: Mapping[str, Tensor], *, ecosystem: str | N
     complete = dict(state) | {name: torch.zeros((), dtype=torch.long) for name in counters}
     tensors = {ours: complete[theirs] for ours, theirs in table.items() if theirs in complete}
     adapted = (f"{len(counters)} absent batch counters set to 0",) if counters else ()
-    tensors, converted = _converted(tensors, model.state_dict())
-    _check_finite(tensors)
+    tensors, converted = in_dtypes(tensors, model.state_dict())
+    require_sound(tensors)
     initialised, unused = (), ()
     if stored.in_channels != network.in_channels:
         tensors[f"{STEM}.weight"] = adapt_stem(tensors[f"{STEM}.weight"], network.in_channels)
@@ -174,7 +189,7 @@ def fitted(
     counters = [name for name in needs if name not in has and name.endswith(COUNTER)]
     gap = mismatch(needs, has | dict.fromkeys(counters, ()))
     if gap:
-        raise CheckpointError(f"{describe(network)} cannot take it: {gap}; {recognise(state)}")
+        raise CheckpointError(f"{describe(network)} cannot take it: {gap}{hint(gap)}; {recognise(state)}")
     return table, stored, counters
 
 
@@ -190,7 +205,8 @@ def nearest(state: Mapping[str, Tensor], ecosystem: str) -> str:
         needs = _needed(as_stored(network, table, has), table, has)
         found.append((mismatch(_without_counters(needs), has), name))
     gap, name = min(found, key=lambda row: len(row[0]), default=(Mismatch(), ""))
-    return f"the closest is {name}: {gap}" if name and len(gap) < len(has) / 4 else ""
+    close = name and (len(gap) < len(has) / 4 or hint(gap))
+    return f"the closest is {name}: {gap}{hint(gap)}" if close else ""
 
 
 def describe(network: Network) -> str:
@@ -202,10 +218,13 @@ def describe(network: Network) -> str:
     return "the network"
 
 
-def _converted(
+def in_dtypes(
     tensors: Mapping[str, Tensor], targets: Mapping[str, Tensor]
 ) -> tuple[dict[str, Tensor], tuple[str, ...]]:
-    """The tensors in the model's dtypes, and a note for each kind of change among the weights."""
+    """The tensors in the dtypes of ``targets``, and a note for each kind of change among the weights.
+
+    Raises CheckpointError for weights that are no floating-point numbers.
+    """
     counts: dict[str, int] = {}
     wrong: list[str] = []
     for name, tensor in tensors.items():
@@ -226,7 +245,8 @@ def _dtype(tensor: Tensor) -> str:
     return str(tensor.dtype).removeprefix("torch.")
 
 
-def _check_finite(tensors: Mapping[str, Tensor]) -> None:
+def require_sound(tensors: Mapping[str, Tensor]) -> None:
+    """Raise CheckpointError for negative variances, NaN and infinity."""
     negative = [name for name, tensor in tensors.items() if name.endswith("running_var") and bool((tensor < 0).any())]
     if negative:
         are = counted(len(negative), "variance is", "variances are")

@@ -13,10 +13,11 @@ merged stages from 1, ``m`` the block in its layer from 0; ``layers`` is one mor
 Layouts as in torchvision 0.29, timm 1.0 and efficientnet_pytorch 0.7 (its Lite fork too).
 """
 
-from collections.abc import Iterator, Mapping
+import functools
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TypeVar
 
-from compoundnet.cost import by_layer
+from compoundnet.cost import LayerCost, by_layer
 from compoundnet.layers import Conv, Leaf, Linear, Norm
 from compoundnet.network import Network
 
@@ -141,7 +142,20 @@ def shapes(network: Network) -> dict[str, Shape]:
     >>> shapes(named("efficientnet_b0"))["stages.1.0.expand.conv.weight"]
     (96, 16, 1, 1)
     """
-    return {f"{layer.path}.{name}": shape for layer in by_layer(network) for name, shape in _leaf_shapes(layer.layer)}
+    return {f"{layer.path}.{name}": shape for layer in _layers(network) for name, shape in _leaf_shapes(layer.layer)}
+
+
+def _layers(network: Network) -> Sequence[LayerCost]:
+    """``by_layer``, unfolded once for a network that is asked about again and again."""
+    try:
+        return _unfolded(network)
+    except TypeError:  # a user's own operator that cannot be hashed
+        return by_layer(network)
+
+
+@functools.lru_cache(maxsize=32)
+def _unfolded(network: Network) -> tuple[LayerCost, ...]:
+    return tuple(by_layer(network))
 
 
 def _leaf_shapes(leaf: Leaf) -> Iterator[tuple[str, Shape]]:
@@ -179,7 +193,7 @@ def names(network: Network, ecosystem: str) -> dict[str, str]:
         return {name: name for name in ours}
     if ecosystem not in LAYOUTS:
         raise ValueError(f"ecosystem {ecosystem!r} is not one of {', '.join(ECOSYSTEMS)}")
-    leaves = {layer.path: layer.layer for layer in by_layer(network) if isinstance(layer.layer, Conv | Norm | Linear)}
+    leaves = {layer.path: layer.layer for layer in _layers(network) if isinstance(layer.layer, Conv | Norm | Linear)}
     attempts = [(layout, _translate(network, leaves, layout)) for layout in LAYOUTS[ecosystem]]
     layout, best = max(attempts, key=lambda attempt: len(attempt[1]))
     if len(best) < len(leaves):

@@ -9,7 +9,10 @@ from compoundnet.operators import OPERATORS
 from compoundnet.preprocess import Preprocess
 from compoundnet.schema import FieldError, decode, encode, require, require_version
 
-RECORD_VERSION = 1
+from .cards import Card
+
+RECORD_VERSION = 2  # 1 had no card; it is still read
+_OLDEST = 1
 IN_PERCENT = ("top1", "top5", "mean_per_class", "exact")  # accuracies; a record's other figures are as measured
 
 
@@ -19,7 +22,8 @@ class Weights:
 
     ``ecosystem``, ``source``, ``file`` and ``sha256`` describe the file the tensors were first read
     from ("" where there was none). ``classes`` names the outputs in order, or is empty. ``metrics``
-    are published or measured numbers by name, those of ``IN_PERCENT`` in percent.
+    are published or measured numbers by name, those of ``IN_PERCENT`` in percent. ``card`` says step by step how the
+    weights came about; it is empty for weights that are as they were published (``cards.lineage``).
     Raises FieldError when the class names do not match the network's class count.
     """
 
@@ -33,6 +37,7 @@ class Weights:
     sha256: str = ""
     licence: str = ""
     metrics: Mapping[str, float] = field(default_factory=dict, hash=False)
+    card: Card = Card()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "classes", tuple(self.classes))
@@ -51,7 +56,9 @@ class Weights:
         Raises FieldError with the path to the field that does not fit.
         """
         require(isinstance(data, Mapping), "", f"a weights record is an object; got {data!r:.60}")
-        require_version(data.get("version"), RECORD_VERSION)
+        version = data.get("version")
+        if type(version) is not int or version != _OLDEST:
+            require_version(version, RECORD_VERSION)
         require("network" in data, "network", "missing; Weights needs it")
         try:
             network = Network.from_dict(data["network"], operators)
