@@ -54,7 +54,7 @@ def _child(source: str, small: str, to: str, out: str) -> None:
     from compoundnet.weights import convert
 
     torch.set_num_threads(_THREADS)
-    convert(small, "timm", f"{out}.small.pth")
+    convert(small, "timm", f"{out}.small.pth", force=True)
     Path("/proc/self/clear_refs").write_text("5")  # the peak begins again
     before = _status("VmRSS")
     start = time.perf_counter()

@@ -92,8 +92,8 @@ def followed(parent: "Weights | None", step: Provenance) -> Card:
     A step without a licence has its parent's.
     """
     before = () if parent is None else lineage(parent)
-    if before and not step.licence:
-        step = replace(step, licence=before[-1].licence)
+    if parent is not None and not step.licence:
+        step = replace(step, licence=clipped(parent.licence))
     if len(before) >= MOST_STEPS:
         before = (before[0], *before[len(before) - MOST_STEPS + 2 :])
     return Card((*before, step))
