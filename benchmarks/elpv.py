@@ -10,10 +10,10 @@ cell; the figures of all folds together are means with t-intervals over folds. I
   defaults of its train.py but for the batch, from the same weights, for the whole budget;
 - trained from scratch by the same loop, for as long.
 
-timm's wheel has no train.py; the loop here is its order of calls. The loop sees whole pictures at 224 pixels, the
-transfer at the resolution that it chooses. Test pictures are seen once as they are, and in all eight symmetries, whose
-log-probabilities are averaged. What is done is kept in the folder ``--out``; stopped at any moment, the
-same command goes on with the next fold or method.
+timm's wheel has no train.py; the loop here is its order of calls. The loop sees whole pictures at 224 pixels, as the
+weights were trained, the transfer at the pictures' own 300 (`--resolution 300`). Test pictures are seen once as they
+are, and in all eight symmetries, whose log-probabilities are averaged. What is done is kept in the folder ``--out``;
+stopped at any moment, the same command goes on with the next fold or method.
 """
 
 import argparse
@@ -45,6 +45,7 @@ from compoundnet.weights import from_ours, load
 from .recording import write
 
 MODEL, SIDE, BATCH = "efficientnet_lite0", 224, 32
+OWN_SIDE = 300  # of the pictures: --resolution 300
 MEAN = "_of_8_views"
 FIGURES = ("auroc", "mean_per_class", f"auroc{MEAN}", f"mean_per_class{MEAN}")
 
@@ -145,6 +146,7 @@ def transferred(
     """The transfer's logits by view, and what it says of itself."""
     with tempfile.TemporaryDirectory() as folder:
         options: dict[str, Any] = {"budget": budget, "symmetry": "all", "threads": threads, "seed": seed}
+        options["resolution"] = OWN_SIDE
         say = partial(print, flush=True)
         start = time.monotonic()
         done = transfer(train, MODEL, Path(folder) / "out", **options, say=say)

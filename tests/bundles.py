@@ -121,7 +121,8 @@ class Block:
 
 def block(entries: Iterable[tuple[bytes, bytes]]) -> bytes:
     """Entries, each but every 16th without what its key shares with the one before, and the places of those."""
-    out, restarts, previous = bytearray(), [], b""
+    restarts: list[int] = []
+    out, previous = bytearray(), b""
     for index, (key, value) in enumerate(entries):
         shared = 0
         if index % 16 == 0:
@@ -180,7 +181,8 @@ class Table:
 
     def listing(self) -> bytes:
         """The block that says where the data blocks are, by a key that is not before their last one."""
-        found, at = [], 0
+        found: list[tuple[bytes, bytes]] = []
+        at = 0
         for index, each in enumerate(self.blocks):
             size = len(each.to_bytes()) - 5
             last = each.entries[-1][0] if each.entries else b"\xff"

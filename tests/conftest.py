@@ -1,5 +1,6 @@
 """What holds for every test."""
 
+import os
 import signal
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -17,6 +18,18 @@ def parent() -> "Pretrained":
     from compoundnet.families import named
 
     return random_weights(replace(named("tiny"), resolution=32), "tiny")
+
+
+@pytest.fixture(scope="session")
+def clothes() -> None:
+    """Fashion-MNIST where Debian's package puts it. Without it a test is skipped, but not in CI."""
+    from compoundnet.data.arrays import FASHION_MNIST
+
+    if not FASHION_MNIST.is_dir():
+        reason = "no Fashion-MNIST here: apt-get install dataset-fashion-mnist"
+        if os.environ.get("CI") == "true":
+            pytest.fail(reason)
+        pytest.skip(reason)
 
 
 def pytest_configure() -> None:

@@ -228,7 +228,7 @@ def archived(prefix: Path, path: Path, change: Callable[[tarfile.TarFile], None]
     out = io.BytesIO()
     with tarfile.open(fileobj=out, mode="w") as tar:
         tar.addfile(folder)
-        for each in sorted(prefix.parent.iterdir()):
+        for each in sorted(prefix.parent.glob(f"{prefix.name}.*")):
             _add(tar, f"efficientnet-b0/{each.name}", each.read_bytes())
         state = f'model_checkpoint_path: "{prefix.name}"\n'.encode()
         for name, content in (("checkpoint", state), (f"{prefix.name}.meta", b"graph"), ("._a.index", b"mac")):

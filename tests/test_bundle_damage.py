@@ -6,6 +6,7 @@ import tracemalloc
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -223,14 +224,13 @@ def test_parts_that_lie_are_refused(tmp_path: Path, lie: str) -> None:
 def test_parts_of_another_shape_place_or_type_are_refused(tmp_path: Path) -> None:
     first = ((0, 2), (0, None))
     key = bundles.part_key("w", first)
-    for index, (change, why) in enumerate(
-        [
-            ({"shape": (3, 2)}, "does not fit"),
-            ({"shape": (6,)}, "does not fit"),
-            ({"dtype": bundles.TYPES["int32"]}, "missing or of another type"),
-            ({"parts": (first,)}, "missing or of another type"),
-        ]
-    ):
+    lies: list[tuple[dict[str, Any], str]] = [
+        ({"shape": (3, 2)}, "does not fit"),
+        ({"shape": (6,)}, "does not fit"),
+        ({"dtype": bundles.TYPES["int32"]}, "missing or of another type"),
+        ({"parts": (first,)}, "missing or of another type"),
+    ]
+    for index, (change, why) in enumerate(lies):
         entries = dict(PARTS.entries)
         entries[key] = replace(entries[key], **change)
         assert why in line(replace(PARTS, entries=entries).write(tmp_path / str(index)))

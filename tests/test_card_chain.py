@@ -25,7 +25,7 @@ TRAIN, VALIDATION = examples(48), examples(16, seed=1)
 
 
 def fitted(folder: Path, **options: Any) -> Pretrained:
-    given = {"preprocess": PREPROCESS, "made": MADE} | options
+    given: dict[str, Any] = {"preprocess": PREPROCESS, "made": MADE} | options
     return load(train(NETWORK, recipe(epochs=2), TRAIN, VALIDATION, folder, **given).model)
 
 

@@ -25,9 +25,9 @@ def test_timms_rows_are_its_own(row: Published) -> None:
     config = timm.get_pretrained_cfg(row.called)
     assert config is not None
     assert row.hub == config.hf_hub_id == f"timm/{row.called}"
-    assert row.file_name == ((config.url or "").rpartition("/")[2] or "model.safetensors")
-    here = row.url if row.url.startswith("hf:") else row.url.replace("/huggingface/", "/rwightman/")
-    assert here == (config.url or f"hf://{config.hf_hub_id}/model.safetensors").replace("/huggingface/", "/rwightman/")
+    theirs = config.url or f"hf://{config.hf_hub_id}/model.safetensors"
+    assert isinstance(theirs, str)
+    assert row.url == theirs.replace("/rwightman/", "/huggingface/")  # the project moved; some rows say where to
     assert (row.licence.lower(), row.classes) == (config.license, config.num_classes)
     size, crop = config.test_input_size or config.input_size, config.test_crop_pct or config.crop_pct
     ours = row.preprocess

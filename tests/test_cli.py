@@ -134,7 +134,10 @@ SURFACE = {
     ],
     "convert": ["weights", "--force", "--json", "--network", "--out", "--to", "--verbose"],
     "inspect": ["file", "--card", "--json"],
-    "weights": ["request", "--ecosystem", "--file-name", "--json", "--licence", "--member", "--method", "--sha256"],
+    "weights": [
+        *["request", "--ecosystem", "--file-name", "--json", "--licence", "--lock", "--locked", "--member", "--method"],
+        *["--mirror", "--name", "--sha256"],
+    ],
 }
 Run = Callable[..., tuple[int, str, str]]
 

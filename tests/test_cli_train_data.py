@@ -291,6 +291,7 @@ def test_where_a_set_has_an_official_validation_part_that_one_judges(tmp_path: P
     assert [len(part) for part in every_part(data).values()] == [4, 2, 2]
 
 
+@pytest.mark.usefixtures("clothes")
 def test_elpv_and_fashion_mnist_are_found_by_name() -> None:
     cells = for_training("elpv", task="regression", seed=1)
     assert (len(cells.train) + len(cells.validation), cells.train.task) == (2624, "regression")
@@ -307,7 +308,6 @@ def test_elpv_and_fashion_mnist_are_found_by_name() -> None:
         ("cifar10:", "multiclass", "cifar10: say where the data set lies: cifar10:FOLDER"),
         ("cifar10:/none", "multiclass", "CIFAR-10 needs cifar-10-batches-bin/"),
         ("elpv", "multilabel", "task: 'multilabel' is not one of"),
-        ("fashion_mnist", "regression", "fashion_mnist: has one class a picture, no labels for regression; give"),
         ("here", "multilabel", "here: has one class a picture, no labels for multilabel; give a .csv"),
         ("none.csv", "multiclass", "none.csv: cannot be read"),
         ("none-*.tar", "multiclass", "no .tar files; name their folder"),
@@ -320,6 +320,24 @@ def test_data_that_is_not_there_or_does_not_fit_is_one_line(
     argv = ("train", net, "--data", data, "--task", task, "--recipe", "small", "--out", tmp_path / "out")
     assert problem in refused(run(*argv))
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.usefixtures("clothes")
+def test_a_data_set_without_such_labels_is_one_line(run: Run, net: Path, tmp_path: Path) -> None:
+    argv = (
+        "train",
+        net,
+        "--data",
+        "fashion_mnist",
+        "--task",
+        "regression",
+        "--recipe",
+        "small",
+        "--out",
+        tmp_path / "o",
+    )
+    problem = "fashion_mnist: has one class a picture, no labels for regression; give"
+    assert problem in refused(run(*argv))
 
 
 def test_data_check_looks_at_every_form(run: Run, noise: Path) -> None:

@@ -26,7 +26,8 @@ FULL = """efficientnet_edgetpu_s.tensorflow.baseline
 
 def run(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]:
     code = main(["weights", *words])
-    return code, *capsys.readouterr()
+    out, err = capsys.readouterr()
+    return code, out, err
 
 
 def answer(capsys: pytest.CaptureFixture[str], *words: str) -> Any:

@@ -13,7 +13,6 @@ import torchvision
 from scipy.io import savemat
 
 from compoundnet.data import DATASETS, Files, Memory, elpv, fashion_mnist, folds, imagenet, published, shards
-from compoundnet.data.arrays import FASHION_MNIST
 from compoundnet.data.layouts import LAYOUTS, Split
 from compoundnet.images import ImageError
 from compoundnet.schema import FieldError
@@ -359,11 +358,13 @@ def test_elpv_without_its_package_says_how_to_get_it(tmp_path: Path, monkeypatch
         elpv(tmp_path)
 
 
+def test_the_remedy_for_a_missing_fashion_mnist_is_its_package(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="apt-get install dataset-fashion-mnist"):
+        fashion_mnist(tmp_path)
+
+
+@pytest.mark.usefixtures("clothes")
 def test_fashion_mnist_of_the_debian_package_is_whole() -> None:
-    if not FASHION_MNIST.is_dir():  # then at least the remedy is right
-        with pytest.raises(ValueError, match="apt-get install dataset-fashion-mnist"):
-            fashion_mnist()
-        return
     train, test = fashion_mnist(), fashion_mnist(split="test")
     assert (train.pixels.shape, test.pixels.shape) == ((60_000, 28, 28), (10_000, 28, 28))
     assert np.bincount(train.labels).tolist() == [6000] * 10

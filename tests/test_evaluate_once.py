@@ -276,6 +276,10 @@ def test_split_takes_a_part_of_the_data_under_any_of_its_names(
     code, _, err = run(*argv)
     assert (code, err.count("\n")) == (2, 1)
     assert "has the parts train and validation; say which with --split" in err
+
+
+@pytest.mark.usefixtures("clothes")
+def test_a_data_set_of_two_parts_asks_which(run: Run, weights: Path) -> None:
     code, _, err = run("evaluate", str(weights), "--data", "fashion_mnist")
     assert (code, err.count("\n")) == (2, 1)
     assert "say which with --split" in err

@@ -99,12 +99,33 @@ def test_the_test_pictures_of_a_transfer_are_looked_at_once_on_its_way_too(
     way = tmp_path / "way"
     (way / ".work").mkdir(parents=True)
     shutil.copy(done.place.model, way)
-    (way / ".work" / "identity.json").write_text(json.dumps({"labels": "1", "weights": "2", "settings": "3"}))
+    (way / ".work" / "identity.json").write_text(
+        json.dumps({"task": "multiclass", "labels": "1", "weights": "2", "settings": "3"})
+    )
     for place in (finished, way):
         assert run("evaluate", str(place), *argv)[0] == 0
         code, out, err = run("evaluate", str(place / "model.safetensors"), *argv)
         assert (code, out) == (2, "")
         assert "a second look needs --again" in err
+
+
+def test_the_task_of_a_transfer_is_known_to_evaluate(run: Run, parent: Pretrained, tmp_path: Path) -> None:
+    held = digits(60)
+    size = (100 * (held.labels == 0) + 5000).astype(np.float32)[:, None]
+    numbers, out = relabelled(held, size, ("size",), "regression"), tmp_path / "out"
+    finish(transfer(numbers, parent, out, budget=EXPORT_SECONDS, epochs=1, resolution=32))
+    for index in range(12):
+        held.image(index).save(tmp_path / f"{index}.png")
+    lines = [f"{index}.png,{size[index, 0]:g}" for index in range(12)]
+    (tmp_path / "sizes.csv").write_text("\n".join(["path,label", *lines]))
+    code, told, err = run("evaluate", str(out), "--data", str(tmp_path / "sizes.csv"), "--json")
+    assert (code, err) == (0, "")
+    assert (code, json.loads(told)["task"]) == (0, "regression")
+    report = json.loads((out / "report.json").read_text())
+    (out / "report.json").write_text(json.dumps({key: value for key, value in report.items() if key != "task"}))
+    code, told, err = run("evaluate", str(out), "--data", str(tmp_path / "sizes.csv"))
+    assert (code, told, err.count("\n")) == (2, "", 1)
+    assert "does not say what the transfer is for; give --task" in err
 
 
 def test_a_transfer_is_finished_twice_with_the_same_report(done: Transferred, finished: Path) -> None:

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import timm
@@ -190,7 +191,7 @@ def test_what_a_training_script_added_is_said(tmp_path: Path) -> None:
     assert said(tmp_path / "b.pth")["average"] == ("moving average", "certain")
 
 
-def own(path: Path, **changes: str) -> None:
+def own(path: Path, **changes: Any) -> None:
     model = built(named("tiny"), 1)
     step = Provenance(deed="trained", name="mine", tensors_sha256=tensors_sha256(model))
     weights = Weights(name="mine", network=named("tiny"), preprocess=Preprocess(size=(32, 32)), licence="MIT")

@@ -176,7 +176,7 @@ def test_check_names_what_is_damaged_and_what_has_gone(store: Store, brought: Pa
     loose = store.root / "blobs" / SHA / "loose.pth"
     loose.write_bytes(b"no name")
     heard: list[tuple[int, int]] = []
-    found = {each.name: each for each in check(store, on_done=lambda *counts: heard.append(counts))}
+    found = {each.name: each for each in check(store, on_done=lambda done, of: heard.append((done, of)))}
     assert {name: each.state for name, each in found.items()} == {
         "good": "fine",
         "bad": "damaged",

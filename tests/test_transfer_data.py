@@ -88,6 +88,7 @@ def test_other_data_judges_where_it_is_named_with_the_classes_of_training(tmp_pa
         for_transfer(str(tmp_path / "train"), str(tmp_path / "other"))
 
 
+@pytest.mark.usefixtures("clothes")
 def test_sets_by_name_are_found_where_their_packages_put_them() -> None:
     train, validation = for_transfer("elpv", task="regression")
     assert (len(train), train.classes, validation) == (2624, ("defect probability",), None)

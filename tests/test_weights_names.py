@@ -133,8 +133,8 @@ def test_members_beyond_the_parity_tests_have_their_names_too(
 
 
 def test_an_unknown_ecosystem_lists_the_known_ones() -> None:
-    with pytest.raises(ValueError, match="'keras' is not one of compoundnet, torchvision, timm, lukemelas"):
-        names(named("tiny"), "keras")
+    with pytest.raises(ValueError, match="'tflite' is not one of compoundnet, torchvision, timm, lukemelas"):
+        names(named("tiny"), "tflite")
 
 
 def test_translation_refuses_a_key_too_many_and_a_key_too_few() -> None:

@@ -134,8 +134,14 @@ def repository(folder: Path, model: str, config: dict[str, Any], weights: str = 
     return theirs.eval()
 
 
-@pytest.mark.parametrize("model", ["tf_efficientnet_b0", "efficientnet_b0", "resnet18"])
-@pytest.mark.parametrize("weights", ["model.safetensors", "pytorch_model.bin"])
+@pytest.mark.parametrize(
+    ("model", "weights"),
+    [
+        ("tf_efficientnet_b0", "model.safetensors"),
+        ("efficientnet_b0", "pytorch_model.bin"),
+        ("resnet18", "model.safetensors"),
+    ],
+)
 def test_a_repository_loads_with_its_own_preprocessing(tmp_path: Path, model: str, weights: str) -> None:
     theirs = repository(tmp_path, model, {"architecture": model, "num_classes": 7, "pretrained_cfg": CFG}, weights)
     found = load(tmp_path)

@@ -27,6 +27,7 @@ from tools.converting_block import converting
 from tools.elpv_block import elpv
 from tools.fashion_block import fashion
 from tools.files import newest_benchmarks, published, records
+from tools.formats_block import weight_formats
 from tools.input_block import input_pipeline
 from tools.int8_block import int8
 from tools.latency_block import latency
@@ -255,6 +256,7 @@ BLOCKS: Mapping[str, Callable[[], str]] = MappingProxyType(
         "int8": int8,
         "calibration": calibration,
         "latency": latency,
+        "weight_formats": weight_formats,
         "confusion": confusion,
         "converting": converting,
         "catalogue_counts": catalogue_counts,

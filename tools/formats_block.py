@@ -6,7 +6,7 @@ from compoundnet.weights.formats import FORMATS
 from tools.tables import table
 
 
-def formats() -> str:
+def weight_formats() -> str:
     """Every row of the table that reads, in its order."""
     rows: list[list[str]] = []
     for row in FORMATS:

@@ -5,6 +5,7 @@
 """
 
 import argparse
+import os
 import shutil
 import subprocess
 import sys
@@ -15,7 +16,7 @@ from tools.files import ROOT
 
 TARGET = ROOT / "tests" / "reference" / "tensorflow"
 GRAPH = Path(__file__).with_name("tensorflow_graph.py")
-REQUIRED = ("tensorflow-cpu==2.20.0",)
+REQUIRED = ("tensorflow-cpu==2.21.0",)
 LARGEST = 400_000  # bytes of the fixture
 
 
@@ -30,7 +31,7 @@ def environment(folder: Path) -> Path:
 def make(python: Path, target: Path) -> int:
     """Replace the fixture in ``target``, when all of it could be made; returns its size in bytes."""
     with tempfile.TemporaryDirectory() as made:
-        subprocess.run([str(python), str(GRAPH), made], check=True)
+        subprocess.run([str(python), str(GRAPH)], check=True, cwd=made, env={**os.environ, "PYTHONPATH": str(ROOT)})
         size = sum(path.stat().st_size for path in Path(made).rglob("*") if path.is_file())
         if size > LARGEST:
             raise SystemExit(f"the fixture has {size:,} bytes; at most {LARGEST:,} are kept")

@@ -1,18 +1,22 @@
 """A B0 of few channels in TensorFlow's own operations: trained for a moment, saved by TensorFlow, evaluated by it.
 
 Run by ``tools/tensorflow_fixture.py`` with the Python of an environment that has TensorFlow; nothing of compoundnet is
-used here. Names, order and rounding are those of tensorflow/tpu, models/official/efficientnet (efficientnet_model.py).
+used here but ``tests/bundles.py``, a writer of checkpoints, which TensorFlow judges. Names, order and rounding are
+those of tensorflow/tpu, models/official/efficientnet (efficientnet_model.py).
 """
 
 import hashlib
 import importlib
+import itertools
 import json
-import sys
+import re
+import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from tests import bundles
 
 tf: Any = importlib.import_module("tensorflow")
 
@@ -231,8 +235,22 @@ def answered(prefix: str) -> Mapping[str, Any]:
     return {"pixels": pixels, "averaged": averaged.numpy(), "raw": raw.numpy()}
 
 
+def judge(folder: Path) -> None:
+    """Let TensorFlow read what the writer of the tests writes, in all of its forms."""
+    arrays = bundles.trained()
+    parted: list[dict[str, int] | None] = [None, {f"{MODEL}/head/dense/kernel": 3}]
+    forms = itertools.product((1, 2, 5), (False, True), (False, True), parted)
+    for index, (shards, big_endian, packed, parts) in enumerate(forms):
+        prefix = bundles.bundle(arrays, shards, big_endian, packed, parts=parts).write(folder / str(index))
+        reader = tf.train.load_checkpoint(str(prefix))
+        if not all(np.array_equal(reader.get_tensor(name), array) for name, array in arrays.items()):
+            raise SystemExit(f"TensorFlow reads something else: {shards} files, {big_endian=}, {packed=}, {parts=}")
+
+
 def main(folder: Path) -> None:
-    """Write the fixture into an empty folder."""
+    """Write the fixture into an empty folder, which is the working one: so no path of this machine is in it."""
+    with tempfile.TemporaryDirectory() as judged:
+        judge(Path(judged))
     places = {name: folder / name for name in ("one", "two", "kinds")}
     for place in places.values():
         place.mkdir()
@@ -241,9 +259,9 @@ def main(folder: Path) -> None:
     np.savez_compressed(folder / "logits.npz", **answered(one))
     files = {name: {"prefix": Path(prefix).name, "variables": expected(prefix)} for name, prefix in prefixes.items()}
     files["two"].pop("variables")  # as in "one"
-    lines = json.dumps({"tensorflow": tf.__version__, **files}).replace('], "', '],\n"')
-    (folder / "expected.json").write_text(lines + "\n")
+    text = json.dumps({"tensorflow": tf.__version__, **files})
+    (folder / "expected.json").write_text(re.sub(r', (?="efficientnet|"\w+": \[\[)', ",\n", text) + "\n")
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path())

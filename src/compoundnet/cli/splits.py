@@ -18,11 +18,15 @@ Claim: TypeAlias = Callable[["Evaluation"], Withdraw]
 
 
 def task_of(weights: str) -> "Task":
-    """The task that a run was trained for; of other weights, which do not say, one class a picture."""
+    """The task that a run or transfer was trained for; of other weights, which do not say, one class a picture."""
     from compoundnet.training.folder import RUN
+    from compoundnet.transferring.place import Place
 
     run = run_of(weights)
-    return run.read(RUN)["task"] if run is not None and run.is_run() else "multiclass"
+    if run is None:
+        return "multiclass"
+    place = Place(run.path)
+    return place.task() if place.is_transfer() else run.read(RUN)["task"]
 
 
 def run_of(weights: str) -> "RunFolder | None":

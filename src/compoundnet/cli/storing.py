@@ -132,7 +132,8 @@ def bring(files: Sequence[str], *, json: bool, name: str | None = None, lock: st
         raise ValueError("weights import takes a file; name one that was brought here")
     if name and len(files) > 1:
         raise ValueError("--name is of one file; import one at a time")
-    store, found = default_store(), []
+    store = default_store()
+    found: list[Imported] = []
     for each in files:
         with _next_one():
             found.append(import_file(each, name=name or "", store=store, say=_say))

@@ -44,7 +44,8 @@ def transfer_kornblith(images: int = _CIFAR, rate: float = 0.01, weight_decay: f
         drop_connect=0.0,
     )  # fmt: skip
     head = Letterhead(
-        command="compoundnet train NET --recipe transfer_kornblith --data DIR --pretrained WEIGHTS --out RUN",
+        command="compoundnet train NET --recipe transfer_kornblith --data SET:DIR --fit-on trainval "
+        "--pretrained WEIGHTS --out RUN",
         expected="the paper's Table 5 for its eight data sets; its own settings were not published",
         source="arXiv 1805.08974, as appendix B.8 of arXiv 2002.05709 restates it; the cosine is uncertain",
         images=images,

@@ -1,7 +1,6 @@
 """The head alone: pictures read and passed through the frozen network once, and a linear model on what it gives."""
 
 import copy
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
@@ -48,7 +47,7 @@ class Head:
 
     def seconds_at(self, settings: Settings) -> float:
         """About how long the same pass takes with other settings: as the pixels are."""
-        count = len(self.pixels.kept) * len(views(settings.symmetry)[:HEAD_VIEWS])
+        count = len(views(settings.symmetry)[:HEAD_VIEWS])
         pixels = [float(np.prod(each.preprocess.size)) for each in (self.settings, settings)]
         return self.seconds * count * pixels[1] / pixels[0]
 
@@ -62,9 +61,7 @@ def head_alone(passing: Passing, seen: Look, engine: str | None = None) -> Head:
     parts = _parts(examples, groups, pixels, settings)
     objective = objective_of(seen.task, labels[parts.train], len(seen.classes), settings.weigh)
     engine = engine or passing.engine(len(pixels.kept))
-    start = time.monotonic()
-    pooled_VND = passing.pooled(pixels.pixels, engine)
-    each = (time.monotonic() - start) / (len(pooled_VND) * len(pixels.kept))
+    pooled_VND, seconds = passing.pooled(pixels.pixels, engine)
     with passing.watch("strengths of L2 tried") as on_done:
         out = _folds(groups, pixels, parts, settings.seed)
         left = partial(passing.clock.left, passing.clock.reserve)
@@ -82,7 +79,7 @@ def head_alone(passing: Passing, seen: Look, engine: str | None = None) -> Head:
         split=parts,
         objective=objective,
         engine=engine,
-        seconds=each,
+        seconds=seconds,
         strength=found.strength,
         held_out=losses[found.strength],
         best=Best(model, logits, score(objective, logits, labels[parts.validation]), "head only"),

@@ -2,6 +2,7 @@
 
 import json
 import math
+import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -88,12 +89,18 @@ class Passing:
             return "torch"
         return features.engine_for(self.model, self.settings.preprocess.size, self.threads)
 
-    def pooled(self, pixels_NHWC: NDArray[np.uint8], engine: str) -> Tensor:
-        """Pooled features of at most HEAD_VIEWS views, float32 (V, N, D). Raises ValueError for too small a budget."""
+    def pooled(self, pixels_NHWC: NDArray[np.uint8], engine: str) -> tuple[Tensor, float]:
+        """Pooled features of at most HEAD_VIEWS views, float32 (V, N, D), and the seconds that one view took.
+
+        Raises ValueError for too small a budget.
+        """
         network = features.pooled(self.model)
         self._require_enough(network, pixels_NHWC, engine)
+        about, start = self.place.work / f"pooled_{self._sides}.json", time.monotonic()
         made = self.passed("pooled", network, pixels_NHWC, views(self.settings.symmetry)[:HEAD_VIEWS], engine)
-        return torch.from_numpy(made.astype(np.float32))
+        if not about.exists():  # what goes on later reads the features, which takes no time
+            write_whole(about, json.dumps({"view_seconds": (time.monotonic() - start) / len(made)}))
+        return torch.from_numpy(made.astype(np.float32)), float(self.place.known(about.name)["view_seconds"])
 
     def passed(
         self, name: str, network: ConvNet, pixels_NHWC: NDArray[np.uint8], seen: tuple[View, ...], engine: str

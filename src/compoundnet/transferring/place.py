@@ -8,12 +8,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from compoundnet.data.examples import Task
 from compoundnet.data.vetting import VETTED
 from compoundnet.training.folder import write_whole
 from compoundnet.training.state import flush
@@ -68,6 +69,14 @@ class Place:
         """Whether a transfer made the folder, or is on its way there: others have files of such names too."""
         marks = ((self.figures, _REPORTED), (self.work / IDENTITY, _IDENTIFIED))
         return self.model.is_file() and any(_has(path, keys) for path, keys in marks)
+
+    def task(self) -> Task:
+        """What the transfer is for, as its report says, or its unfinished work. Raises ValueError where none does."""
+        path = self.figures if self.is_finished() else self.work / IDENTITY
+        found = json.loads(path.read_text(encoding="utf-8")).get("task")
+        if found not in get_args(Task):
+            raise ValueError(f"{path}: does not say what the transfer is for; give --task")
+        return found
 
     def spent(self) -> float:
         """The seconds of earlier runs."""

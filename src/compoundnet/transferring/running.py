@@ -13,7 +13,6 @@ import torch
 
 from compoundnet.data.examples import Examples, Labels
 from compoundnet.engines.pytorch import using_threads
-from compoundnet.modules import ConvNet
 from compoundnet.schema import decode, encode
 from compoundnet.training.folder import write_whole
 from compoundnet.weights import Pretrained, Weights, load
@@ -40,7 +39,7 @@ from .views import Symmetry, left_over, views
 Say: TypeAlias = Callable[[str], None]
 LEAST_SECONDS = 10.0
 ALIKE = 1.02  # losses within this ratio are alike on so few pictures: of such epochs the last has seen the most
-LARGER_SHARE = 0.15  # of what is left, that trying a larger resolution may take at most
+LARGER_SHARE = 0.25  # of what is left, that trying a larger resolution may take at most
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,6 +110,7 @@ def transfer(
 
 def _identity(examples: Examples, pretrained: Pretrained, settings: Settings) -> dict[str, Any]:
     return {
+        "task": examples.task,
         "pictures": len(examples),
         "labels": json_sha256([np.asarray(examples.labels).tolist(), list(examples.classes)]),
         "names": json_sha256([examples.name(i) for i in range(len(examples))]),
@@ -177,7 +177,7 @@ class _Run:
         best = head.best if before is None else _kept_before(before, head.best)
         head.passing.note(head.pixels, parts)
         self._keep(best, objective, head.labels[parts.validation])
-        opened_ = self._opening(head.best.model, objective, parts, head.seconds)
+        opened_ = self._opening(head)
         self._say(opened_.reason)
         epochs: list[Epoch] = []
         notes: tuple[str, ...] = ()
@@ -216,15 +216,16 @@ class _Run:
             clock=self.clock,
         )
 
-    def _opening(self, model: ConvNet, objective: Objective, parts: Split, each: float) -> Opening:
+    def _opening(self, head: Head) -> Opening:
         """How many stages are trained; an unfinished transfer goes on with what it chose."""
         about = self.place.work / "opening.json"
         if about.exists():
             return decode(Opening, self.place.known(about.name))
-        most, recipe = len(views(self.settings.symmetry)), self.settings.recipe
-        load_ = Load(len(parts.train), len(parts.validation), most, recipe.batch, each)
-        left = self.clock.left(self.clock.reserve)
-        found = opening(model, objective, load_, self.settings.preprocess.size, left, recipe.dropout)
+        settings, parts, left = self.settings, head.split, self.clock.left(self.clock.reserve)
+        most = len(views(settings.symmetry))
+        load_ = Load(len(parts.train), len(parts.validation), most, head.seconds, head.labels)
+        model, objective = head.best.model, head.objective
+        found = opening(model, objective, settings.recipe, load_, settings.preprocess.size, left)
         write_whole(about, json.dumps(encode(found)))
         return found
 

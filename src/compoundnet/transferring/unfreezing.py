@@ -1,20 +1,25 @@
 """How many stages to unfreeze: the more the better, as long as enough epochs fit into what is left of the budget."""
 
+import math
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
 
+from compoundnet.data.examples import Labels
 from compoundnet.modules import ConvNet
+from compoundnet.recipes import Recipe
 
 from .choosing import ENOUGH_EPOCHS, LEAST_EPOCHS, MAP_BYTES, Reason
 from .objective import Objective
 from .tail import Tail
+from .training import Kept, Training
 
 PASS_SHARE = 0.25
-_PROBES = 4
+_PROBES, _EVERY = 4, 10**6  # steps that are clocked; an epoch by which every stage is open
+_STILL = 1e-30  # a rate at which made-up maps teach nothing
 
 
 @dataclass(frozen=True)
@@ -28,22 +33,22 @@ class Opening:
 
 @dataclass(frozen=True)
 class Load:
-    """What there is to do: pictures that train and judge, views at most, pictures a step, seconds to pass one view."""
+    """What there is to do: pictures that train and judge, views at most, seconds to pass one view, all labels."""
 
     train: int
     validation: int
     views: int
-    batch: int
     view_seconds: float
+    labels: Labels = field(repr=False)
 
 
 def opening(
-    model: ConvNet, objective: Objective, load: Load, size: tuple[int, int], left: float, dropout: float
+    model: ConvNet, objective: Objective, recipe: Recipe, load: Load, size: tuple[int, int], left: float
 ) -> Opening:
     """The most stages for which ENOUGH_EPOCHS fit into ``left`` seconds, and their input into MAP_BYTES.
 
-    One step of each is clocked, from the last stage on. The frozen front sees as many views as PASS_SHARE of what is
-    left allows, and is counted as if it were the whole network.
+    A few whole steps of each are clocked, from the last stage on. The frozen front sees as many views as PASS_SHARE of
+    what is left allows, and is counted as if it were the whole network.
     """
     shapes, stages = _shapes(model, size), len(model.stages)
     views = max(k for k in (1, 2, 4, 8) if k == 1 or (k <= load.views and k * load.view_seconds <= PASS_SHARE * left))
@@ -55,7 +60,7 @@ def opening(
         if gigabytes > MAP_BYTES / 1e9:
             why = f"the maps before stage {first} would take {gigabytes:.1f} GB, of {MAP_BYTES / 1e9:g} at most"
             break
-        epochs = left / _epoch_seconds(model, objective, load, shapes[first], first, dropout)
+        epochs = left / _epoch_seconds(Tail(model, first, recipe.dropout), objective, recipe, load, shapes[first])
         if epochs < (LEAST_EPOCHS if best is None else ENOUGH_EPOCHS):
             why = f"with stage {first} only {max(0.0, epochs):.1f} epochs would fit into {max(0.0, left):.0f} s"
             break
@@ -75,16 +80,14 @@ def _shapes(model: ConvNet, size: tuple[int, int]) -> Sequence[tuple[int, ...]]:
     return [tuple(made.shape[1:]) for name, made in maps.items() if name != "top"]
 
 
-def _epoch_seconds(
-    model: ConvNet, objective: Objective, load: Load, shape: tuple[int, ...], first: int, dropout: float
-) -> float:
-    """The seconds of one epoch, judging included, from the quickest of some steps."""
-    tail = Tail(model, first, dropout).to(memory_format=torch.channels_last).train()
-    x = torch.rand(load.batch, *shape).contiguous(memory_format=torch.channels_last)
-    targets = torch.zeros(load.batch, objective.outputs)
-    taken: list[float] = []
-    for _ in range(_PROBES):
-        start = time.monotonic()
-        objective.loss(tail(x), targets).backward()
-        taken.append(time.monotonic() - start)
-    return min(taken) / load.batch * (load.train + load.validation / 3)
+def _epoch_seconds(tail: Tail, objective: Objective, recipe: Recipe, load: Load, shape: tuple[int, ...]) -> float:
+    """The seconds of one epoch, judging included, from whole steps on made-up maps; the first few warm up."""
+    still = replace(recipe, optimizer=replace(recipe.optimizer, rate=_STILL))
+    training, batch = Training(tail, objective, still), min(recipe.batch, len(load.labels))
+    maps = np.random.default_rng(0).random((1, batch, *shape), np.float32).astype(np.float16)
+    kept = Kept(maps, load.labels, np.tile(np.arange(batch), _PROBES), np.arange(0))
+    for _ in range(2):
+        training.epoch, start = _EVERY, time.monotonic()
+        training.run_epoch(kept, math.inf, 1.0)
+    taken = time.monotonic() - start
+    return taken / (_PROBES * batch) * (load.train + load.validation / 3)

@@ -142,7 +142,8 @@ def runs_as(ecosystem: str, member: str, network: Network) -> Network | None:
 def settings(ecosystem: str, ours: Network, theirs: Network) -> tuple[list[str], list[str]]:
     """What differs between two networks of the same tensors, and what has to be set in the other library."""
     padding, eps = _SETTINGS.get(ecosystem, (None, None))
-    differs, sets = [], []
+    differs: list[str] = []
+    sets: list[str] = []
     if ours.padding != theirs.padding:
         differs.append(f"padding {theirs.padding!r} instead of {ours.padding!r}")
         sets.append(padding(ours) if padding else f"padding {ours.padding!r}")

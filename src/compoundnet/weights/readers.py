@@ -15,7 +15,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from .bundle import read_bundle
+from .bundle import open_bundle
 from .checkpoint import Checkpoint, of_arrays
 from .choosing import choose
 from .errors import CheckpointError, DamagedError, RefusedError, plain
@@ -135,13 +135,13 @@ def read_keras_file(path: Path, averaged: bool | None) -> Checkpoint:
 
 def read_tensorflow_checkpoint(path: Path, averaged: bool | None) -> Checkpoint:
     """The authors' checkpoints: a .index file or its prefix, a folder, an archive."""
-    bundle = read_bundle(path, averaged=averaged is not False)
-    if averaged and not bundle.averages:
-        raise RefusedError("holds no averaged variables; leave out averaged=")
     try:
-        arrays, notes = from_variables(bundle.tensors)
+        with open_bundle(path, averaged=averaged is not False) as bundle:
+            if averaged and not bundle.averages:
+                raise RefusedError("holds no averaged variables; leave out averaged=")
+            arrays, notes = from_variables(bundle.tensors)
     except CheckpointError as error:
-        raise CheckpointError(f"{path}: {error}") from None
+        raise RefusedError(str(error).removeprefix(f"{path}: ")) from None
     return of_arrays(arrays, (*bundle.notes, *notes))
 
 

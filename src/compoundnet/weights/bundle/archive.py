@@ -10,8 +10,8 @@ import re
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from io import BufferedReader
 from pathlib import Path, PurePosixPath
-from typing import IO
 
 from compoundnet.schema import shown
 from compoundnet.weights.errors import CheckpointError
@@ -43,7 +43,7 @@ class _Member:
 class _Stream:
     """The unpacked bytes of an archive, in order and not more than its size can account for."""
 
-    def __init__(self, file: IO[bytes], most: int) -> None:
+    def __init__(self, file: BufferedReader | gzip.GzipFile, most: int) -> None:
         self._file = file
         self._left = most
 
@@ -108,7 +108,7 @@ def taken_out(path: Path, folder: Path) -> None:
         raise CheckpointError("it is truncated or damaged; download it again") from None
 
 
-def _opened(path: Path) -> IO[bytes]:
+def _opened(path: Path) -> BufferedReader | gzip.GzipFile:
     with path.open("rb") as file:
         packed = file.read(len(GZIP)) == GZIP
     return gzip.open(path, "rb") if packed else path.open("rb")

@@ -45,7 +45,7 @@ def check(
     seen: dict[Path, tuple[str, int]] = {}
     found = []
     paths = [store.path(each) for each in wanted]
-    loose = [] if names or lock is not None else [path for path in store.blobs() if path not in paths]
+    loose = [path for path in store.blobs() if path not in paths and not names and lock is None]
     for place, each in enumerate(wanted):
         found.append(_checked(store, each, seen, lock is not None))
         on_done(place + 1, len(wanted) + len(loose))

@@ -1,4 +1,4 @@
-"""What may be fetched by name: the catalogue's rows, as the store wants them, and where their publishers keep them."""
+"""What may be fetched by name: the catalogue's rows, as the store wants them."""
 
 from collections.abc import Mapping
 from functools import cache
@@ -13,28 +13,14 @@ from compoundnet.weights.published import Published, every_published
 from .access import hub_file
 from .wanting import Digest, Wanted, is_name
 
-_HUB, _WHOLE = "timm on the Hugging Face hub", 64
-# Where each source's files lie, from its own code or README; what comes as a Python package has no place here.
-_PLACES: Mapping[str, str] = MappingProxyType(
-    {
-        "tensorflow/tpu": "https://storage.googleapis.com/cloud-tpu-checkpoints/efficientnet/",
-        "keras-team/keras": "https://storage.googleapis.com/keras-applications/",
-        "pytorch/vision": "https://download.pytorch.org/models/",
-        "huggingface/pytorch-image-models": (
-            "https://github.com/huggingface/pytorch-image-models/releases/download/v0.1-weights/"
-        ),
-        "lukemelas/EfficientNet-PyTorch": "https://github.com/lukemelas/EfficientNet-PyTorch/releases/download/1.0/",
-        "open-mmlab/mmpretrain": "https://download.openmmlab.com/mmclassification/v0/efficientnet/",
-        _HUB: "hf://timm/",
-    }
-)
+_WHOLE = 64
 
 
 @cache
 def known() -> Mapping[str, Wanted]:
     """Every file of the catalogue that has an address, by name."""
     rows = every_published().items()
-    return MappingProxyType({name: _as_wanted(row) for name, row in rows if row.source in _PLACES})
+    return MappingProxyType({name: _as_wanted(row) for name, row in rows if row.url})
 
 
 def _as_wanted(row: Published) -> Wanted:
@@ -42,7 +28,7 @@ def _as_wanted(row: Published) -> Wanted:
     return Wanted(
         name=row.name,
         file=row.file_name,
-        url=_PLACES[row.source] + row.file,
+        url=row.url,
         sha256=row.sha256,
         md5=row.md5,
         sha256_prefix=row.sha256_starts if len(row.sha256_starts) < _WHOLE else "",
