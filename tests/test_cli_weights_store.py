@@ -128,6 +128,19 @@ def test_a_file_that_was_brought_can_be_locked(weights: Weights) -> None:
     assert "1 of 2 imported" in err
 
 
+@pytest.mark.parametrize("lock", ["none/weights.lock", "broken.lock"])
+def test_what_could_not_be_locked_is_not_done(weights: Weights, served: Served, lock: str) -> None:
+    """A team would otherwise commit a lock file that lacks what the command was asked to note in it."""
+    Path("broken.lock").write_text("{}")
+    Path("mine.pth").write_bytes(DATA)
+    for words in (("import", "mine.pth"), ("fetch", f"{served.url}/w/b0.pth")):
+        code, out, err = weights(*words, "--lock", lock)
+        assert (code, err.count("\n")) == (1, 1)
+        assert lock in err
+        assert SHA in out  # it is in the store all the same
+    assert Path("broken.lock").read_text() == "{}"
+
+
 def test_a_mirror_serves_the_catalogue(weights: Weights, served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     """It has other bytes than the catalogue asks for: both hashes are named and nothing enters."""
     served.files["/models/efficientnet_b0_rwightman-7f5810bc.pth"] = DATA
