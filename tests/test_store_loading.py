@@ -1,5 +1,6 @@
 """load() finds what the store has by its name, with the origin that it was fetched from, and checks it again."""
 
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +11,7 @@ import torch
 from compoundnet import build, load, named
 from compoundnet.export import random_weights
 from compoundnet.weights import PACKAGED, CheckpointError, from_ours, save
+from compoundnet.weights.catalogue import locate
 from compoundnet.weights.store import Access, Wanted, default_store, fetch, import_file, known, wanted
 
 from .loopback import Served, serving
@@ -67,6 +69,16 @@ def test_what_packages_bring_keeps_its_names(tiny: Path) -> None:
     with pytest.raises(CheckpointError, match="an installed package brings"):
         import_file(tiny, name=name)
     assert load(name).weights.sha256 == PACKAGED[name].sha256
+
+
+def test_what_packages_bring_is_known_by_its_hash_under_any_name(tmp_path: Path) -> None:
+    name, packaged = next(iter(PACKAGED.items()))
+    shutil.copyfile(locate(packaged), tmp_path / "renamed.bin")
+    found = import_file("renamed.bin")
+    assert found.row is not None
+    assert (found.row.sha256, found.stored.name) == (packaged.sha256, found.row.name)
+    weights = load(found.row.name).weights
+    assert (weights.name, weights.licence) == (name, "Apache-2.0")
 
 
 def test_a_published_name_that_is_not_here_says_how_to_fetch_it() -> None:

@@ -10,7 +10,7 @@ from compoundnet.weights.catalogue import PACKAGED
 from compoundnet.weights.errors import CheckpointError
 
 from .folder import FULL, Say, Store, Stored, default_store, discard, no_room
-from .rows import known, row_of
+from .rows import catalogued, row_of
 from .wanting import Digest, Wanted, digest, is_file_name, is_name
 
 
@@ -41,7 +41,7 @@ def import_file(
     Raises CheckpointError, one line, for a file that cannot be read, that has a name of the catalogue but another
     hash, or that needs a ``name``, and for a full disk.
     """
-    path, store, rows = Path(path), store or default_store(), known() if rows is None else rows
+    path, store, rows = Path(path), store or default_store(), catalogued() if rows is None else rows
     if not path.is_file():
         problem = "is a folder; name a file" if path.is_dir() else "there is no such file"
         raise CheckpointError(f"{path}: {problem}")
