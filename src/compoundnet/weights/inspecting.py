@@ -20,7 +20,7 @@ from .files import Checkpoint, read_checkpoint, sha256
 from .formats import recognised
 from .hashing import state_sha256
 from .names import OWN
-from .published import Published, every_published, published_weights
+from .published import Published, every_published, published_as
 from .records import Weights
 from .repository import by_config, weights_file
 from .store import default_store
@@ -74,7 +74,7 @@ def inspect_checkpoint(source: str | Path, operators: Mapping[str, type] = OPERA
     hashed = sha256(path) if path.is_file() else ""
     weights, where = _record(path, checkpoint, operators)
     findings = [_format(path)]
-    public = _public(hashed)
+    public = published_as(sha256=hashed)
     if weights is None:
         findings += _bare(path, checkpoint, told, public)
     else:
@@ -100,11 +100,6 @@ def _located(source: str | Path) -> tuple[Path, Told]:
     if not path.exists() and (kept := default_store().find(str(source))) is not None:
         return default_store().path(kept), by_store(kept)
     return path, NOTHING
-
-
-def _public(hashed: str) -> Published | None:
-    """The row of the catalogue whose hash a file has."""
-    return next(iter(published_weights(sha256=hashed)), None) if hashed else None
 
 
 def _published(row: Published | None) -> tuple[Provenance, ...]:
