@@ -2,7 +2,6 @@
 
 import json
 import re
-import struct
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -26,7 +25,6 @@ from .repository import by_config, weights_file
 from .store import default_store
 from .telling import Confidence, Finding, normalisation, tell
 from .told import NOTHING, Told, by_store
-from .writing import ORIGIN_KEY
 
 _HASHED = re.compile(r"-([0-9a-f]{8})(?:[0-9a-f]*)\.(?:pth|pt|safetensors)$")
 
@@ -138,22 +136,13 @@ def _record(path: Path, checkpoint: Checkpoint, operators: Mapping[str, type]) -
     """The record in the file, and where it stands; of a converted file it lies beside tensors of other names."""
     text, where = checkpoint.record, "its record"
     if text is None:
-        text, where = _metadata(path).get(ORIGIN_KEY), "the record that convert left in it"
+        text, where = checkpoint.origin, "the record that convert left in it"
     if text is None:
         return None, ""
     try:
         return Weights.from_dict(json.loads(text), operators), where
     except (ValueError, RecursionError) as error:
         raise CheckpointError(f"{path}: its record cannot be read: {error}") from None
-
-
-def _metadata(path: Path) -> Mapping[str, str]:
-    """The texts in the head of a safetensors file that was read already; none of another file."""
-    if path.suffix != ".safetensors":
-        return {}
-    with path.open("rb") as file:
-        (length,) = struct.unpack("<Q", file.read(8))
-        return json.loads(file.read(length)).get("__metadata__", {})
 
 
 def _recorded(checkpoint: Checkpoint, weights: Weights, where: str) -> list[Finding]:
