@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from compoundnet.schema import counted, encode, near, shown
 
-from .output import safe, write, write_json
+from .output import one_line, safe, write, write_json
 from .progress import progress, transfers
 
 if TYPE_CHECKING:
@@ -29,9 +29,9 @@ def fetch(
     from compoundnet.weights.store import access, add_to_lock, default_store
     from compoundnet.weights.store import fetch as fetched
 
-    wanted, how, store = _wanted(names, locked, name or "", sha256 or ""), access(mirror), default_store()
     if lock is not None and locked is not None:
         raise ValueError("--lock notes what is fetched, --locked says what to fetch; give one of them")
+    wanted, how, store = _wanted(names, locked, name or "", sha256 or ""), access(mirror), default_store()
     found: list[Fetched] = []
     done = 0
     for each in wanted:
@@ -171,7 +171,7 @@ def _next_one() -> Iterator[None]:
     try:
         yield
     except CheckpointError as error:
-        sys.stderr.write(f"compoundnet: error: {' '.join(str(error).split())}\n")
+        sys.stderr.write(f"compoundnet: error: {one_line(str(error))}\n")
 
 
 def _outcome(done: int, of: int, what: str) -> int:
@@ -183,7 +183,7 @@ def _outcome(done: int, of: int, what: str) -> int:
 
 
 def _say(line: str) -> None:
-    sys.stderr.write(f"compoundnet: {line}\n")
+    sys.stderr.write(f"compoundnet: {one_line(line)}\n")
 
 
 def _size(count: int) -> str:

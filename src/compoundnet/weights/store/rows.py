@@ -3,14 +3,13 @@
 from collections.abc import Mapping
 from functools import cache
 from types import MappingProxyType
-from urllib.parse import urlsplit
 
 from compoundnet.schema import near, shown
 from compoundnet.weights.catalogue import PACKAGED
 from compoundnet.weights.errors import CheckpointError
 from compoundnet.weights.published import Published, every_published
 
-from .access import hub_file
+from .access import hub_file, parts_of
 from .wanting import Digest, Wanted, is_name
 
 _WHOLE = 64
@@ -68,7 +67,7 @@ def _addressed(url: str, name: str, sha256: str) -> Wanted:
         hub = hub_file(url)
         file, own = hub.file.rpartition("/")[2], hub.repository
     else:
-        file = urlsplit(url).path.rpartition("/")[2]
+        file = parts_of(url, "weights").path.rpartition("/")[2]
         own = file.rpartition(".")[0] or file
     if (name or own) in catalogued() or (name or own) in PACKAGED:
         raise CheckpointError(f"{shown(url)}: {name or own} is a name of the catalogue; give another --name")
