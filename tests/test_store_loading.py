@@ -15,6 +15,7 @@ from compoundnet.weights import PACKAGED, CheckpointError, from_ours, save
 from compoundnet.weights.catalogue import locate
 from compoundnet.weights.published import published_as
 from compoundnet.weights.store import Access, Wanted, default_store, fetch, import_file, known, wanted
+from compoundnet.weights.store.rows import catalogued
 from compoundnet.weights.told import NOTHING, by_hash
 
 from .loopback import Served, serving
@@ -82,6 +83,18 @@ def test_what_packages_bring_is_known_by_its_hash_under_any_name(tmp_path: Path)
     assert (found.row.sha256, found.stored.name) == (packaged.sha256, found.row.name)
     weights = load(found.row.name).weights
     assert (weights.name, weights.licence) == (name, "Apache-2.0")
+
+
+@pytest.mark.parametrize("file", ["model.safetensors", "efficientnet-b0.tar.gz"])
+def test_a_file_name_that_many_have_makes_nothing_a_published_file(file: str, tmp_path: Path) -> None:
+    """Our runs write model.safetensors, as timm's repositories do; the authors have three efficientnet-b0.tar.gz."""
+    shared = [name for name, row in catalogued().items() if row.file == file]
+    assert len(shared) > 1
+    (tmp_path / file).write_bytes(b"nobody's")
+    found = import_file(file)
+    assert (found.row, found.stored.source) == (None, "")
+    assert not any(default_store().find(name) for name in shared)
+    assert import_file(file, name=shared[-1]).stored.source == catalogued()[shared[-1]].url
 
 
 def test_a_published_name_that_is_not_here_says_how_to_fetch_it() -> None:

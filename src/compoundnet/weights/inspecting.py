@@ -14,6 +14,7 @@ from compoundnet.schema import counted, encode
 
 from .cards import Provenance, lineage
 from .catalogue import PACKAGED, Habit, habit, known, locate
+from .choosing import AVERAGING
 from .errors import CheckpointError
 from .files import Checkpoint, read_checkpoint, sha256
 from .formats import recognised
@@ -212,8 +213,14 @@ def _settled(
 
 def _average(checkpoint: Checkpoint) -> Finding:
     """Whether the weights are a moving average: what was said when the file was read."""
+    cut = tuple(f"cut {prefix!r} off every name" for prefix in AVERAGING)
     for note in checkpoint.notes:
-        if "read as moving averages" in note or "n_averaged" in note or re.match("read .*averaged weights", note):
+        if (
+            note in cut
+            or "read as moving averages" in note
+            or "n_averaged" in note
+            or re.match("read .*averaged weights", note)
+        ):
             return Finding("average", "moving average", "certain", note)
         if "left out" in note and "averag" in note:
             return Finding("average", "raw", "certain", note)
