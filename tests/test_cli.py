@@ -270,6 +270,14 @@ def test_the_tables_are_whole_when_piped(run: Run) -> None:
     assert len({len(line) for line in lines}) == 1
 
 
+@pytest.mark.parametrize("words", [("inspect",), ("weights", "import"), ("predict", "cat.png", "--model")])
+def test_a_file_name_in_an_error_does_not_steer_the_terminal(run: Run, words: tuple[str, ...]) -> None:
+    code, _, err = run(*words, "\x1b[2J\x07\u202e.pth")
+    assert code in (1, 2)
+    assert r"\x1b[2J\x07\u202e.pth" in err
+    assert err.rstrip("\n").isprintable()
+
+
 def test_the_tables_are_whole_on_a_narrow_terminal() -> None:
     ours, theirs = pty.openpty()
     environment = {**os.environ, "COLUMNS": "30", "TERM": "xterm"}

@@ -128,6 +128,19 @@ def test_a_file_that_was_brought_can_be_locked(weights: Weights) -> None:
     assert "1 of 2 imported" in err
 
 
+@pytest.mark.parametrize("lock", ["none/weights.lock", "broken.lock"])
+def test_what_could_not_be_locked_is_not_done(weights: Weights, served: Served, lock: str) -> None:
+    """A team would otherwise commit a lock file that lacks what the command was asked to note in it."""
+    Path("broken.lock").write_text("{}")
+    Path("mine.pth").write_bytes(DATA)
+    for words in (("import", "mine.pth"), ("fetch", f"{served.url}/w/b0.pth")):
+        code, out, err = weights(*words, "--lock", lock)
+        assert (code, err.count("\n")) == (1, 1)
+        assert lock in err
+        assert SHA in out  # it is in the store all the same
+    assert Path("broken.lock").read_text() == "{}"
+
+
 def test_a_mirror_serves_the_catalogue(weights: Weights, served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     """It has other bytes than the catalogue asks for: both hashes are named and nothing enters."""
     served.files["/models/efficientnet_b0_rwightman-7f5810bc.pth"] = DATA
@@ -153,10 +166,12 @@ def test_a_mirror_serves_the_catalogue(weights: Weights, served: Served, monkeyp
         ),
         (("fetch", "efficientnet_lite0"), "comes in a package"),
         (("fetch", "x", "y", "--sha256", SHA), "one address at a time"),
-        (("fetch", "x", "--lock", "a", "--locked", "b"), "cannot be read"),
+        (("fetch", "x", "--lock", "a", "--locked", "b"), "give one of them"),
         (("fetch", "--locked", "none.lock"), "none.lock: cannot be read (No such file or directory)"),
         (("fetch", "x", "--mirror", "nowhere"), "unknown weights 'x'"),
         (("fetch", B1, "--mirror", "nowhere"), "neither an address"),
+        (("fetch", B1, "--mirror", "https://[::1"), "--mirror: 'https://[::1' is no address"),
+        (("fetch", "https://[::1/b0.pth"), "'https://[::1/b0.pth' is no address"),
         (("where", "--mirror", "https://a.example"), "--mirror does not go with weights where"),
         (("verify", "--name", "x"), "--name does not go with weights verify"),
         (("fetch", "https://a.example/x.pth", "--name", B1), "is a name of the catalogue"),

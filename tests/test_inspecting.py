@@ -187,6 +187,8 @@ def test_what_a_training_script_added_is_said(tmp_path: Path) -> None:
     assert found["average"] == ("raw or moving average", "open")
     assert found["dtype"] == ("float16 (102), int64 (20)", "certain")
     assert found["format"] == ("PyTorch checkpoint", "certain")
+    torch.save({f"ema.{name}": tensor for name, tensor in state.items()}, tmp_path / "c.pth")
+    assert said(tmp_path / "c.pth")["average"] == ("moving average", "certain")
     torch.save({"state_dict": state, "state_dict_ema": state}, tmp_path / "b.pth")
     assert said(tmp_path / "b.pth")["average"] == ("moving average", "certain")
 

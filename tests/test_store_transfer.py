@@ -262,6 +262,11 @@ def test_a_server_sends_us_to_no_file_and_to_no_plain_http_elsewhere(served: Ser
     assert f"127.0.0.1 sends us to '{target}', which is refused" in refused(b0(served), store)
 
 
+def test_a_server_that_sends_us_to_what_is_no_address_is_one_line(served: Served, store: Store) -> None:
+    served.redirects["/w/b0.pth"] = "https://[::1/b0.pth"
+    assert "b0: 'https://[::1/b0.pth' is no address" in refused(b0(served), store)
+
+
 @pytest.mark.parametrize(
     ("origin", "target", "allowed"),
     [
@@ -351,6 +356,7 @@ def test_a_folder_may_be_the_mirror_also_offline(tmp_path: Path, store: Store) -
             "https://h/a\nb",
             "hf://one/file",
             "https://h/%2e%2e/b0.pth",
+            "https://[::1/b0.pth",
         ],
     ],
 )

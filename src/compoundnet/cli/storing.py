@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from compoundnet.schema import counted, encode, near, shown
 
-from .output import safe, write, write_json
+from .output import one_line, safe, write, write_json
 from .progress import progress, transfers
 
 if TYPE_CHECKING:
@@ -29,15 +29,17 @@ def fetch(
     from compoundnet.weights.store import access, add_to_lock, default_store
     from compoundnet.weights.store import fetch as fetched
 
-    wanted, how, store = _wanted(names, locked, name or "", sha256 or ""), access(mirror), default_store()
     if lock is not None and locked is not None:
         raise ValueError("--lock notes what is fetched, --locked says what to fetch; give one of them")
+    wanted, how, store = _wanted(names, locked, name or "", sha256 or ""), access(mirror), default_store()
     found: list[Fetched] = []
+    done = 0
     for each in wanted:
         with _next_one(), transfers(each.file) as on_bytes:
             found.append(fetched(each, store=store, how=how, on_bytes=on_bytes, say=_say))
             if lock is not None:
                 add_to_lock(lock, [found[-1].stored], store)
+            done += 1  # what is fetched and not in the lock file that was asked for is not done
             if not each.hashed and found[-1].new:
                 _say(f"{each.name}: no hash of it is published; keep the one it has now with --lock FILE")
     if json:
@@ -45,7 +47,7 @@ def fetch(
     else:
         for each in found:
             _file(each.stored, "fetched" if each.new else "is there", each.path)
-    return _outcome(len(found), len(wanted), "fetched")
+    return _outcome(done, len(wanted), "fetched" if lock is None else "fetched and locked")
 
 
 def _wanted(names: Sequence[str], locked: str | None, name: str, sha256: str) -> "list[Wanted]":
@@ -134,11 +136,13 @@ def bring(files: Sequence[str], *, json: bool, name: str | None = None, lock: st
         raise ValueError("--name is of one file; import one at a time")
     store = default_store()
     found: list[Imported] = []
+    done = 0
     for each in files:
         with _next_one():
             found.append(import_file(each, name=name or "", store=store, say=_say))
             if lock is not None:
                 add_to_lock(lock, [found[-1].stored], store)
+            done += 1
     if json:
         write_json([_imported(each) for each in found])
     else:
@@ -147,7 +151,7 @@ def bring(files: Sequence[str], *, json: bool, name: str | None = None, lock: st
             hashed = each.row is not None and each.row.hashed
             known = f"it is the catalogue's {each.row.name}" if each.row is not None and hashed else ""
             write(f"  {known or 'its hash is none of the catalogue; nobody vouches for it'}")
-    return _outcome(len(found), len(files), "imported")
+    return _outcome(done, len(files), "imported" if lock is None else "imported and locked")
 
 
 def _file(stored: "Stored", what: str, path: Path) -> None:
@@ -167,7 +171,7 @@ def _next_one() -> Iterator[None]:
     try:
         yield
     except CheckpointError as error:
-        sys.stderr.write(f"compoundnet: error: {' '.join(str(error).split())}\n")
+        sys.stderr.write(f"compoundnet: error: {one_line(str(error))}\n")
 
 
 def _outcome(done: int, of: int, what: str) -> int:
@@ -179,7 +183,7 @@ def _outcome(done: int, of: int, what: str) -> int:
 
 
 def _say(line: str) -> None:
-    sys.stderr.write(f"compoundnet: {line}\n")
+    sys.stderr.write(f"compoundnet: {one_line(line)}\n")
 
 
 def _size(count: int) -> str:

@@ -13,7 +13,7 @@ from .files import Checkpoint, sha256
 from .matching import Recognised, as_stored, headless, nearest, recognise, without_background
 from .names import names
 from .records import Weights, imagenet_classes
-from .told import Told
+from .told import NOTHING, Told, by_hash
 
 _IMAGENET = 1000
 
@@ -34,6 +34,8 @@ def bare(path: Path, checkpoint: Checkpoint, network: Network | None, told: Told
 
     Raises CheckpointError, one line, for what is of no known ecosystem or network, or of another one than is told.
     """
+    hashed = sha256(path) if path.is_file() else ""
+    told = by_hash(hashed) if told is NOTHING else told
     seen = recognise(checkpoint.tensors)
     if seen.ecosystem is None or (network is None and not seen.members):
         raise CheckpointError(f"{path}: {_unrecognised(checkpoint, seen, network)}")
@@ -66,7 +68,7 @@ def bare(path: Path, checkpoint: Checkpoint, network: Network | None, told: Told
         ecosystem=told.ecosystem or ecosystem,
         source=told.source,
         file=path.name,
-        sha256=sha256(path) if path.is_file() else "",
+        sha256=hashed,
         licence=told.licence,
     )
     return Source(checkpoint, weights, ecosystem, tuple(assumed), no_head)

@@ -204,7 +204,7 @@ HABITS: tuple[Habit, ...] = (
     replace(_TF, members="efficientnet_lite4", size=380, interpolation="bilinear", mean=HALF, std=HALF),
     replace(_TF, members="efficientnet_lite*", mean=HALF, std=HALF),
     replace(_TF, members="efficientnet_edgetpu_*", mean=HALF, std=HALF),
-    replace(_TF, files="tf_*_ap*", mean=HALF, std=HALF),
+    replace(_TF, files="tf_*[_.]ap*", mean=HALF, std=HALF),
     _TF,
     *_TIMM_OWN,
     Habit(ecosystem="timm", members="mobilenet_v1", mean=HALF, std=HALF),

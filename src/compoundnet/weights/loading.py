@@ -18,8 +18,8 @@ from .bundle import is_bundle
 from .cards import Card, lineage
 from .catalogue import PACKAGED, known, locate, packaged
 from .errors import CheckpointError
-from .files import SUFFIXES, read_checkpoint, verify, write_safetensors
-from .matching import LoadReport, fitted, load_into
+from .files import SUFFIXES, Checkpoint, read_checkpoint, verify, write_safetensors
+from .matching import LoadReport, ecosystems, fits, fitted, load_into, recognise
 from .names import OWN
 from .records import Weights
 from .repository import by_config, weights_file
@@ -53,9 +53,10 @@ def load(
     """Load weights by the name of a package's (``efficientnet_lite0``), from a file, or by a name of the store.
 
     A name of the store is what ``compoundnet weights fetch`` or ``import`` put there; its hash is checked again, and
-    nothing is fetched here. A file of ours, or the folder of a training run, holds its record and needs nothing else.
-    For a bare checkpoint (one of ECOSYSTEMS) the network is given or recognised; what the file leaves open is taken as
-    its ecosystem publishes it, and stated in the report; in a folder with timm's config.json, as that has it. A file
+    nothing is fetched here. A file of ours, a safetensors file that ``convert`` wrote, or the folder of a training run
+    holds its record and needs nothing else. For a bare checkpoint (one of ECOSYSTEMS) the network is given or
+    recognised; what the file leaves open is taken as the catalogue has it of a file with this hash, else as its
+    ecosystem publishes it, and stated in the report; in a folder with timm's config.json, as that has it. A file
     without a classifier (Keras's ``_notop``) needs ``classes``. Another ``classes`` or ``in_channels`` adapts the model
     (see ``load_into``). ``averaged`` chooses between averaged and raw weights where a file has both (see
     ``read_checkpoint``). ``dropout`` and ``drop_path`` are as in ``build``; ``operators`` adds a user's own operators
@@ -127,15 +128,27 @@ def opened(
     elif not path.exists() and path.suffix not in SUFFIXES and not is_bundle(path):
         raise CheckpointError(_no_such_name(name))
     checkpoint = read_checkpoint(path, averaged=averaged)
-    if checkpoint.record is None:
+    text = checkpoint.origin if checkpoint.record is None else checkpoint.record
+    if text is None:
         told = by_config(folder) if folder is not None else by_store(kept) if kept is not None else NOTHING
         return bare(path, checkpoint, network, told)
     _refuse_network(network, path)
     try:
-        weights = Weights.from_dict(json.loads(checkpoint.record), operators)
+        weights = Weights.from_dict(json.loads(text), operators)
     except (ValueError, RecursionError) as error:
         raise CheckpointError(f"{path}: its record cannot be read: {error}") from None
-    return Source(checkpoint, weights, OWN)
+    return Source(checkpoint, weights, OWN if checkpoint.origin is None else _named_by(path, checkpoint, weights))
+
+
+def _named_by(path: Path, checkpoint: Checkpoint, weights: Weights) -> str:
+    """Whose names the tensors of a converted file have; its record says everything else."""
+    has = {name: tuple(tensor.shape) for name, tensor in checkpoint.tensors.items()}
+    for ecosystem in ecosystems(has):
+        if fits(weights.network, ecosystem, has):
+            return ecosystem
+    raise CheckpointError(
+        f"{path}: its tensors are not those of the network in its record; {recognise(checkpoint.tensors)}"
+    )
 
 
 def _refuse_network(network: Network | None, source: str | Path) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 from compoundnet.schema import shown
 from compoundnet.weights.errors import CheckpointError
@@ -63,7 +63,7 @@ def _mirror(text: str, option: str) -> str:
         if not folder.is_dir():
             raise ValueError(f"{option}: {shown(text)} is neither an address (https://...) nor a folder that exists")
         return folder.absolute().as_uri()
-    parts = urlsplit(text)
+    parts = parts_of(text, option)
     if parts.scheme not in ("https", "http", "file") or (parts.scheme != "file" and not parts.hostname):
         raise ValueError(f"{option}: {shown(text)} is no https, http or file address")
     require_plain(text, option)
@@ -127,9 +127,17 @@ def _place(wanted: Wanted) -> tuple[str, str]:
     return parts.hostname or "", parts.path.lstrip("/") + (f"?{parts.query}" if parts.query else "")
 
 
+def parts_of(url: str, who: str) -> SplitResult:
+    """The parts of an address. Raises CheckpointError, one line, for what cannot be taken apart."""
+    try:
+        return urlsplit(url)
+    except ValueError as error:  # brackets that hold no number of a host
+        raise CheckpointError(f"{who}: {shown(url)} is no address: {error}") from None
+
+
 def require_plain(url: str, who: str) -> None:
     """Raise CheckpointError for an address with a password, spaces, control characters, or steps to a parent."""
-    parts = urlsplit(url)
+    parts = parts_of(url, who)
     if not url.isascii() or not url.isprintable() or " " in url:
         raise CheckpointError(f"{who}: {shown(url)} is no address: it has a space or an odd character")
     if "@" in parts.netloc and parts.scheme != "hf":

