@@ -149,6 +149,13 @@ def test_inspect_reads_the_record_of_an_artefact(run: Run, tmp_path: Path) -> No
     assert answer(run, "inspect", tmp_path / "a.pt2")["weights"]["name"] == "tiny"
 
 
+def test_inspect_of_a_checkpoint_of_several_files_promises_no_hash(run: Run) -> None:
+    code, out, err = run("inspect", Path(__file__).parent / "reference" / "tensorflow" / "one")
+    assert (code, err) == (0, "")
+    assert out.splitlines()[0].endswith(" bytes")
+    assert "tensorflow" in out
+
+
 def test_inspect_of_what_others_exported_says_so(run: Run, tmp_path: Path) -> None:
     value = helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, [1])
     output = helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, [1])

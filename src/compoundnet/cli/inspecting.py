@@ -27,7 +27,8 @@ def inspect_file(file: str, card: str | None = None, json: bool = False) -> int:
     if json:
         write_json(found.to_dict())
         return 0
-    write(f"{safe(found.path)}: {found.bytes:,} bytes, SHA-256 {found.sha256}")
+    hashed = f", SHA-256 {found.sha256}" if found.sha256 else ""  # a TensorFlow checkpoint is several files
+    write(f"{safe(found.path)}: {found.bytes:,} bytes{hashed}")
     _print(found)
     _chain(found.provenance)
     if card is not None:
