@@ -10,6 +10,7 @@ import pytest
 import timm
 import torch
 import torchvision
+from safetensors import safe_open
 from safetensors.torch import save_file
 from tools.confusion_block import has_two, verdicts
 
@@ -227,6 +228,11 @@ def test_a_converted_safetensors_file_brings_its_record_along(tmp_path: Path) ->
     assert (inspection.finding("names").value, inspection.finding("padding").value) == ("timm", "same")
     assert inspection.finding("padding").evidence == "the record that convert left in it"
     assert inspection.provenance[0].sha256 == PACKAGED["efficientnet_lite0"].sha256
+    with pytest.raises(KeyError):
+        inspection.finding("tensors")
+    with safe_open(tmp_path / "a.safetensors", "pt") as file:
+        save_file({"conv_stem.weight": torch.ones(3, 3, 3, 3)}, tmp_path / "b.safetensors", file.metadata())
+    assert said(tmp_path / "b.safetensors")["tensors"] == ("not those of the network in the record", "certain")
 
 
 def test_unknown_files_are_told_what_they_are_nearest_to(tmp_path: Path) -> None:

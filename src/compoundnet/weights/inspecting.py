@@ -19,6 +19,7 @@ from .errors import CheckpointError
 from .files import Checkpoint, read_checkpoint, sha256
 from .formats import recognised
 from .hashing import state_sha256
+from .matching import ecosystems, fits
 from .names import OWN
 from .published import Published, every_published, published_as
 from .records import Weights
@@ -162,6 +163,9 @@ def _recorded(checkpoint: Checkpoint, weights: Weights, where: str) -> list[Find
         ("licence", weights.licence or "unknown"),
     ]
     findings = [Finding(what, value, "certain", where) for what, value in rows]
+    has = {name: tuple(tensor.shape) for name, tensor in checkpoint.tensors.items()}
+    if not any(fits(network, each, has) for each in ecosystems(has)):
+        findings.append(Finding("tensors", "not those of the network in the record", "certain", "names and shapes"))
     known = lineage(weights)[-1].tensors_sha256
     if known and checkpoint.record is not None:
         same = state_sha256(checkpoint.tensors) == known
