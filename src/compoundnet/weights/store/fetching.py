@@ -10,7 +10,6 @@ from .access import Access, access, address
 from .folder import Say, Store, Stored, default_store, discard
 from .hub import resolved
 from .problems import require_online
-from .rows import catalogued
 from .rows import wanted as wanted_by_name
 from .transfer import OnBytes, Transfer
 from .wanting import Digest, Wanted, digest
@@ -39,14 +38,14 @@ def fetch(
 ) -> Fetched:
     """The wanted file in the store; it is fetched when it is not there, or not as it should be.
 
-    ``wanted`` may be a name of the catalogue or of the store, or an address (see ``asked``). The default ``store`` is
+    ``wanted`` may be a name of the catalogue or of the store, or an address (see ``wanted``). The default ``store`` is
     the user's, and ``how`` follows the user's settings. A download that was interrupted goes on; of several processes
     one fetches, and the others wait and find its file. ``on_bytes`` hears of (bytes there, all bytes or None), ``say``
-    of what delays.
-    Bytes of another hash are deleted. Raises CheckpointError (a ValueError), one line, when the file cannot be had.
+    of what delays. Bytes of another hash are deleted. Raises CheckpointError (a ValueError), one line, when the file
+    cannot be had.
     """
     store, how = store or default_store(), how or access()
-    wanted = asked(wanted, store) if isinstance(wanted, str) else wanted
+    wanted = wanted_by_name(wanted, store=store) if isinstance(wanted, str) else wanted
     found, damaged = _present(wanted, store, say)
     if found is not None:
         return Fetched(stored=found, path=store.path(found), new=False)
@@ -62,15 +61,6 @@ def fetch(
                 path.unlink(missing_ok=True)
             found = _from(Transfer(wanted=wanted, url=url, store=store, how=how, on_bytes=on_bytes, say=say))
     return Fetched(stored=found, path=store.path(found), new=new)
-
-
-def asked(text: str, store: Store, *, name: str = "", sha256: str = "") -> Wanted:
-    """What a name of the catalogue, an address, or else a name of the store asks for; the last with the bytes it has.
-
-    ``name`` and ``sha256`` go with an address, as in ``wanted``. Raises CheckpointError, one line, for anything else.
-    """
-    stored = None if text in catalogued() or name or sha256 else store.recorded(text)
-    return wanted_by_name(text, name=name, sha256=sha256) if stored is None else stored.as_wanted()
 
 
 def _from(transfer: Transfer) -> Stored:
