@@ -136,7 +136,7 @@ SURFACE = {
     "inspect": ["file", "--card", "--json"],
     "weights": [
         *["request", "--ecosystem", "--file-name", "--json", "--licence", "--lock", "--locked", "--member", "--method"],
-        *["--mirror", "--name", "--sha256"],
+        *["--mirror", "--name", "--sha256", "--stored"],
     ],
 }
 Run = Callable[..., tuple[int, str, str]]

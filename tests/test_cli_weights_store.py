@@ -98,6 +98,27 @@ def test_where_prints_paths_that_a_shell_can_use(weights: Weights, served: Serve
     assert "2 of 4 found" in err
 
 
+def test_the_contents_of_the_store_are_listed(weights: Weights, served: Served) -> None:
+    code, out, err = weights("list", "--stored")
+    assert (code, out, err) == (0, f"0 names, 0 bytes, in {default_store().root}\n", "")
+    Path("mine.pth").write_bytes(DATA)
+    mine = Path(answer(weights, "import", "mine.pth")[0]["path"])
+    fetched = Path(answer(weights, "fetch", f"{served.url}/w/b1.pth", "--name", "team/b1")[0]["path"])
+    fetched.unlink()
+    assert weights("list", "--stored")[1].splitlines() == [
+        "mine: 0.3 MB, from a file brought by hand",
+        f"  {mine}",
+        f"team/b1: 0.3 MB, from {served.url}/w/b1.pth; its file has gone: compoundnet weights verify",
+        f"  {fetched}",
+        f"2 names, 0.3 MB, in {default_store().root}",
+    ]
+    found = answer(weights, "list", "--stored")
+    assert [(each["name"], each["sha256"], each["path"], each["there"]) for each in found] == [
+        ("mine", SHA, str(mine), True),
+        ("team/b1", hashlib.sha256(DATA[::-1]).hexdigest(), str(fetched), False),
+    ]
+
+
 def test_verify_names_what_is_damaged_and_fetch_replaces_it(weights: Weights, served: Served) -> None:
     assert weights("verify")[0] == 0
     path = Path(answer(weights, "fetch", f"{served.url}/w/b0.pth", "--sha256", SHA)[0]["path"])
@@ -222,6 +243,8 @@ def test_a_mirror_serves_the_catalogue(weights: Weights, served: Served, monkeyp
         (("fetch", B1, "--mirror", "nowhere"), "neither an address"),
         (("fetch", B1, "--mirror", "https://[::1"), "--mirror: 'https://[::1' is no address"),
         (("fetch", "https://[::1/b0.pth"), "'https://[::1/b0.pth' is no address"),
+        (("list", "--stored", "--member", "efficientnet_b0"), "--stored takes no names and no filters"),
+        (("where", "--stored"), "--stored does not go with weights where"),
         (("where", "--mirror", "https://a.example"), "--mirror does not go with weights where"),
         (("verify", "--name", "x"), "--name does not go with weights verify"),
         (("fetch", "https://a.example/x.pth", "--name", B1), "is a name of the catalogue"),

@@ -98,6 +98,24 @@ def _show(store: "Store", found: "list[Checked]", wrong: "list[Checked]") -> Non
     write(f"{counted(len(fine), 'file')} of {len(found):,} as they should be, {size}, in {store.root}")
 
 
+def contents(*, json: bool) -> int:
+    """What the store has: names, sizes and paths; nothing is hashed."""
+    from compoundnet.weights.store import default_store
+
+    store = default_store()
+    found = [(each, store.path(each)) for each in store.entries()]
+    if json:
+        write_json([{**encode(each), "path": str(path), "there": path.is_file()} for each, path in found])
+        return 0
+    for each, path in found:
+        gone = "" if path.is_file() else "; its file has gone: compoundnet weights verify"
+        write(f"{each.name}: {_size(each.bytes)}, from {safe(each.source) or 'a file brought by hand'}{gone}")
+        write(f"  {safe(str(path))}")
+    size = _size(sum({path: path.stat().st_size for _, path in found if path.is_file()}.values()))
+    write(f"{counted(len(found), 'name')}, {size}, in {safe(str(store.root))}")
+    return 0
+
+
 def where(names: Sequence[str], *, json: bool) -> int:
     """Where the named weights lie, or the store does."""
     from compoundnet.weights import PACKAGED
