@@ -133,10 +133,10 @@ SURFACE = {
         *["--test-judges", "--threads", "--val"],
     ],
     "convert": ["weights", "--force", "--json", "--network", "--out", "--to", "--verbose"],
-    "inspect": ["file", "--card", "--json"],
+    "inspect": ["file", "--card", "--force", "--json"],
     "weights": [
         *["request", "--ecosystem", "--file-name", "--json", "--licence", "--lock", "--locked", "--member", "--method"],
-        *["--mirror", "--name", "--sha256"],
+        *["--mirror", "--name", "--sha256", "--stored"],
     ],
 }
 Run = Callable[..., tuple[int, str, str]]

@@ -139,6 +139,20 @@ def test_inspect_writes_json_and_a_card(run: Run, tmp_path: Path) -> None:
     assert "4,652,008" in card
 
 
+def test_a_card_writes_over_a_file_with_force_only(run: Run, tmp_path: Path) -> None:
+    card = tmp_path / "README.md"
+    card.write_text("precious")
+    code, out, err = run("inspect", LITE, "--card", card)
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert f"{card}: is there already; give another name, or --force to replace it" in err
+    assert card.read_text() == "precious"
+    assert run("inspect", LITE, "--card", card, "--force")[0] == 0
+    assert card.read_text().startswith("---\n")
+    code, out, err = run("inspect", LITE, "--force")
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert "--force goes with --card" in err
+
+
 def test_inspect_reads_the_record_of_an_artefact(run: Run, tmp_path: Path) -> None:
     export(random_weights(named("tiny"), "tiny"), tmp_path / "a.pt2")
     code, text, err = run("inspect", tmp_path / "a.pt2", "--card", tmp_path / "card.md")

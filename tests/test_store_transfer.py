@@ -370,6 +370,13 @@ def test_plain_http_from_a_mirror_needs_a_whole_hash(store: Store) -> None:
     assert "forged" in refused(wanted, store, replace(HOW, mirror="http://192.0.2.1/"))
 
 
+def test_a_mirror_on_this_machine_needs_no_hash_as_the_docs_say(served: Served, store: Store) -> None:
+    unhashed = Wanted(name="team/m3", file="b0.pth", url="https://weights.example/w/b0.pth")
+    assert is_whole(fetch(unhashed, store=store, how=replace(HOW, mirror=served.url)), store)
+    docs = " ".join((Path(__file__).parents[1] / "docs/store.md").read_text(encoding="utf-8").split())
+    assert "a mirror on this machine itself (`localhost` or 127.0.0.1) is exempt" in docs
+
+
 CUTS = st.lists(st.integers(0, len(DATA) + 9), max_size=4)
 STATUSES = st.lists(st.sampled_from([200, 206, 304, 400, 404, 416, 429, 500, 503]), max_size=3)
 

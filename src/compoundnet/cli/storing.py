@@ -31,7 +31,8 @@ def fetch(
 
     if lock is not None and locked is not None:
         raise ValueError("--lock notes what is fetched, --locked says what to fetch; give one of them")
-    wanted, how, store = _wanted(names, locked, name or "", sha256 or ""), access(mirror), default_store()
+    store = default_store()
+    wanted, how = _wanted(names, store, locked, name or "", sha256 or ""), access(mirror)
     found: list[Fetched] = []
     done = 0
     for each in wanted:
@@ -50,7 +51,7 @@ def fetch(
     return _outcome(done, len(wanted), "fetched" if lock is None else "fetched and locked")
 
 
-def _wanted(names: Sequence[str], locked: str | None, name: str, sha256: str) -> "list[Wanted]":
+def _wanted(names: Sequence[str], store: "Store", locked: str | None, name: str, sha256: str) -> "list[Wanted]":
     """What to fetch, all of it known before anything is. Raises ValueError, one line, for what nobody knows."""
     from compoundnet.weights.store import read_lock, wanted
 
@@ -59,7 +60,7 @@ def _wanted(names: Sequence[str], locked: str | None, name: str, sha256: str) ->
             raise ValueError("weights fetch takes names or addresses; names are in: compoundnet weights list")
         if len(names) > 1 and (name or sha256):
             raise ValueError("--name and --sha256 are of one file; fetch one address at a time")
-        return [wanted(each, name=name, sha256=sha256) for each in names]
+        return [wanted(each, name=name, sha256=sha256, store=store) for each in names]
     if name or sha256:
         raise ValueError("--name and --sha256 do not go with --locked, which has both")
     return _of_lock(locked, read_lock(locked), names)
@@ -91,12 +92,28 @@ def verify(names: Sequence[str], *, json: bool, lock: str | None = None) -> int:
 
 def _show(store: "Store", found: "list[Checked]", wrong: "list[Checked]") -> None:
     for each in wrong:
-        write(f"{safe(each.name)}: {each.state}: {each.problem}")
+        write(f"{safe(each.name)}: {each.state}: {each.problem}\n  {each.remedy}")
     fine = [each for each in found if each.state == "fine"]
     size = _size(sum({each.path: each.bytes for each in fine}.values()))
     write(f"{counted(len(fine), 'file')} of {len(found):,} as they should be, {size}, in {store.root}")
-    if wrong:
-        write("compoundnet weights fetch NAME replaces a damaged or missing file")
+
+
+def contents(*, json: bool) -> int:
+    """What the store has: names, sizes and paths; nothing is hashed."""
+    from compoundnet.weights.store import default_store
+
+    store = default_store()
+    found = [(each, store.path(each)) for each in store.entries()]
+    if json:
+        write_json([{**encode(each), "path": str(path), "there": path.is_file()} for each, path in found])
+        return 0
+    for each, path in found:
+        gone = "" if path.is_file() else "; its file has gone: compoundnet weights verify"
+        write(f"{each.name}: {_size(each.bytes)}, from {safe(each.source) or 'a file brought by hand'}{gone}")
+        write(f"  {safe(str(path))}")
+    size = _size(sum({path: path.stat().st_size for _, path in found if path.is_file()}.values()))
+    write(f"{counted(len(found), 'name')}, {size}, in {safe(str(store.root))}")
+    return 0
 
 
 def where(names: Sequence[str], *, json: bool) -> int:
@@ -104,6 +121,7 @@ def where(names: Sequence[str], *, json: bool) -> int:
     from compoundnet.weights import PACKAGED
     from compoundnet.weights.catalogue import locate
     from compoundnet.weights.store import CheckpointError, default_store, not_stored
+    from compoundnet.weights.store.rows import packaged_as
 
     store = default_store()
     if not names:
@@ -112,10 +130,10 @@ def where(names: Sequence[str], *, json: bool) -> int:
     found: dict[str, str] = {}
     for each in names:
         with _next_one():
-            if each in PACKAGED:
-                found[each] = str(locate(PACKAGED[each]))
-            elif (stored := store.find(each)) is not None:
+            if each not in PACKAGED and (stored := store.find(each)) is not None:
                 found[each] = str(store.path(stored))
+            elif (entry := packaged_as(each)) is not None:
+                found[each] = str(locate(entry))
             else:
                 raise CheckpointError(not_stored(each))
     if json:

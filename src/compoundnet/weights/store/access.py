@@ -15,6 +15,7 @@ from .wanting import Wanted
 
 OFFLINE, MIRROR = "COMPOUNDNET_OFFLINE", "COMPOUNDNET_MIRROR"
 HUB_HOST = "huggingface.co"
+ABSENT = "not in the store"
 _YES, _NO = ("1", "true", "yes", "on"), ("", "0", "false", "no", "off")
 _MOST = 16 * 10**9  # bytes of one file; the largest published checkpoint, EfficientNet-L2, has 2
 _HUB = re.compile(r"hf://([\w.-]+)/([\w.-]+?)(?:@([\w.-]+))?/([^@?#]+)", re.ASCII)
@@ -91,8 +92,8 @@ def hub_file(url: str) -> HubFile:
     return HubFile(repository=f"{match[1]}/{match[2]}", revision=match[3] or "main", file=match[4])
 
 
-def address(wanted: Wanted, how: Access) -> str:
-    """Where a file is fetched from: its own address, or the mirror's copy of it.
+def address(wanted: Wanted, how: Access, state: str = ABSENT) -> str:
+    """Where a file is fetched from: its own address, or the mirror's copy of it. ``state`` is why, for the error.
 
     Plain http is taken from this machine, and from a mirror for files whose whole hash is known. Raises
     CheckpointError, one line, for any other address.
@@ -104,8 +105,8 @@ def address(wanted: Wanted, how: Access) -> str:
     'https://mirror.example/w/models/b0.pth'
     """
     if not wanted.url:
-        remedy = f"bring {wanted.file} ({wanted.expected()}): compoundnet weights import FILE"
-        raise CheckpointError(f"{wanted.name}: not in the store, and no address is known; {remedy}")
+        remedy = f"bring {wanted.file} ({wanted.expected()}): compoundnet weights import FILE --name {wanted.name}"
+        raise CheckpointError(f"{wanted.name}: {state}, and no address is known; {remedy}")
     require_plain(wanted.url, wanted.name)
     if not how.mirror:
         require_reachable(wanted.url, wanted.name)
