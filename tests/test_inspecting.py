@@ -27,7 +27,7 @@ from compoundnet.weights import (
     load,
     load_state,
 )
-from compoundnet.weights.catalogue import locate
+from compoundnet.weights.catalogue import habit, locate
 from compoundnet.weights.elsewhere import has_model
 from compoundnet.weights.hashing import tensors_sha256
 from compoundnet.weights.telling import normalisation, tell
@@ -67,9 +67,10 @@ def test_a_padding_is_certain_only_where_an_ecosystem_has_one() -> None:
     for each in verdicts():
         two = each.ecosystem == "timm" and has_two(each.member)
         own = each.ecosystem == "compoundnet"
-        if not own and not has_model(each.ecosystem, each.member):
-            # Names that fit a network which the library does not have: nobody else says how it is run.
-            assert each.confidence == ("open" if each.ecosystem in ("torchvision", "timm") else "likely"), each
+        if not own and not has_model(each.ecosystem, each.told.partition(" or ")[0]):
+            way = habit(each.ecosystem, each.member, "").network(MEMBERS[each.member].network)
+            same = way == MEMBERS[each.member].network  # what the library runs of others is the family's own too
+            assert each.confidence == ("likely" if same else "open"), each
             continue
         expected = "likely" if own else ("open" if each.file == "weights.pth" else "likely") if two else "certain"
         assert each.confidence == expected, each
