@@ -20,6 +20,7 @@ from .files import Checkpoint, read_checkpoint, sha256
 from .formats import recognised
 from .hashing import state_sha256
 from .judging import Confidence
+from .loading import require_source
 from .names import OWN
 from .published import Published, every_published, published_as
 from .records import Weights
@@ -99,6 +100,7 @@ def _located(source: str | Path) -> tuple[Path, Told]:
         return weights_file(path) or path, by_config(path)
     if not path.exists() and (kept := default_store().find(str(source))) is not None:
         return default_store().path(kept), by_store(kept)
+    require_source(path, str(source))
     return path, NOTHING
 
 
