@@ -189,8 +189,9 @@ def test_timms_two_paddings_are_told_apart_by_the_file_name(tmp_path: Path, file
     got = load(tmp_path / file)
     assert difference(got.model, theirs, 64, 64) <= TOLERANCE
     assert got.weights.classes == ()
-    assert "as timm runs efficientnet_lite0" in got.report.assumed[0]
-    assert ("tf_ twin" in got.report.assumed[0]) == (file == "a.pth"), "only the name tf_ settles it"
+    said = got.report.assumed[0]
+    assert ("likely: the file's name begins with tf_" in said) == (file == "tf_a.pth"), "only the name tf_ settles it"
+    assert ("as timm runs efficientnet_lite0 (open: " in said) == (file == "a.pth")
 
 
 def test_a_bare_safetensors_file_takes_the_network_it_is_given(tmp_path: Path) -> None:
@@ -202,7 +203,8 @@ def test_a_bare_safetensors_file_takes_the_network_it_is_given(tmp_path: Path) -
     assert got.report.assumed[0] == (
         "padding 'same' and norm epsilon 0.001, as the given network has; "
         "timm runs efficientnet_lite0 with padding 'symmetric' and norm epsilon 1e-05 "
-        "(timm's tf_ twin has the same shapes and runs padding 'same' and norm epsilon 0.001)"
+        "(open: its norms counted batches, as after training or fine-tuning either kind; timm has two models of these "
+        "shapes: timm.create_model('efficientnet_lite0') and timm.create_model('tf_efficientnet_lite0'))"
     )
 
 

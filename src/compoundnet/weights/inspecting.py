@@ -19,13 +19,15 @@ from .errors import CheckpointError
 from .files import Checkpoint, read_checkpoint, sha256
 from .formats import recognised
 from .hashing import state_sha256
+from .judging import Confidence
+from .loading import require_source
 from .matching import ecosystems, fits
 from .names import OWN
 from .published import Published, every_published, published_as
 from .records import Weights
 from .repository import by_config, weights_file
 from .store import default_store
-from .telling import Confidence, Finding, normalisation, tell
+from .telling import Finding, normalisation, tell
 from .told import NOTHING, Told, by_store
 
 _HASHED = re.compile(r"-([0-9a-f]{8})(?:[0-9a-f]*)\.(?:pth|pt|safetensors)$")
@@ -99,6 +101,7 @@ def _located(source: str | Path) -> tuple[Path, Told]:
         return weights_file(path) or path, by_config(path)
     if not path.exists() and (kept := default_store().find(str(source))) is not None:
         return default_store().path(kept), by_store(kept)
+    require_source(path, str(source))
     return path, NOTHING
 
 
