@@ -1,5 +1,7 @@
 """A network that TensorFlow trained answers here as it did there."""
 
+import json
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -8,6 +10,8 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+from tools import snippets
+from tools.files import ROOT
 
 from compoundnet import Head, MBConv, Network, Stage, Stem
 from compoundnet.modules import ConvNet
@@ -15,6 +19,9 @@ from compoundnet.weights import CheckpointError, load
 
 from .test_bundle import archived
 from .test_bundle_tensorflow import FIXTURE, prefix
+from .test_cli import Run, run
+
+__all__ = ["run"]  # the fixture
 
 # kernel, expansion, layers, channels, stride: as in tools/tensorflow_graph.py
 ROWS = ((3, 1, 1, 4, 1), (3, 6, 1, 4, 2), (5, 6, 2, 5, 2), (3, 6, 1, 4, 2), (5, 6, 2, 5, 1), (5, 6, 2, 6, 2))
@@ -60,6 +67,19 @@ def test_the_logits_are_those_of_tensorflow(tmp_path: Path, name: str, way: str)
 def test_the_variables_as_trained_answer_as_those_do_in_tensorflow() -> None:
     loaded = load(prefix("one"), network=NETWORK, averaged=False)
     np.testing.assert_allclose(answers(loaded.model), stored("raw"), rtol=0, atol=1e-9)
+
+
+def test_the_page_says_how_to_name_a_reduced_network(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What docs/tensorflow.md writes is the network of the fixture, and its command converts it."""
+    page = (ROOT / "docs" / "tensorflow.md").read_text()
+    (code,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    (command,) = re.findall(r"^compoundnet (convert .*)$", page, re.MULTILINE)
+    shutil.copytree(FIXTURE / "one", tmp_path / "one")
+    monkeypatch.chdir(tmp_path)
+    snippets.run(code, {})
+    assert Network.from_dict(json.loads(Path("small.json").read_text())) == NETWORK
+    assert run(*command.split())[0] == 0
+    np.testing.assert_allclose(answers(load("small.safetensors").model), stored("averaged"), rtol=0, atol=1e-9)
 
 
 @pytest.mark.parametrize("file", ["model.ckpt-3.index", "model.ckpt-3.data-00001-of-00002"])

@@ -10,10 +10,20 @@ from safetensors.torch import save_file
 
 from compoundnet.families import MEMBERS, named
 from compoundnet.network import Network
-from compoundnet.preprocess import IMAGENET_MEAN
-from compoundnet.weights import CheckpointError, from_ours, load, load_into, names, recognise, write_keras
+from compoundnet.preprocess import IMAGENET_MEAN, IMAGENET_STD, Triple
+from compoundnet.weights import (
+    CheckpointError,
+    from_ours,
+    inspect_checkpoint,
+    load,
+    load_into,
+    names,
+    recognise,
+    write_keras,
+)
 from compoundnet.weights.catalogue import HALF, LITE_MEAN, LITE_STD, habit
 from compoundnet.weights.names import shapes
+from compoundnet.weights.telling import normalisation
 from tests.keras_files import random_tensors
 from tests.parity import built
 
@@ -66,6 +76,27 @@ def test_b0_from_keras_is_the_network_that_keras_runs_with_imagenets_mean(tmp_pa
     assert (weights.name, weights.network, len(weights.classes)) == ("efficientnet_b0", network, 1000)
     assert weights.preprocess.mean == IMAGENET_MEAN
     assert weights.preprocess.size == (224, 224)
+
+
+@pytest.mark.parametrize(("mean", "std"), [(HALF, HALF), (LITE_MEAN, LITE_STD), (IMAGENET_MEAN, IMAGENET_STD)])
+def test_the_normalization_in_keras_file_tells_how_pictures_go_in(tmp_path: Path, mean: Triple, std: Triple) -> None:
+    """A user's B0 that was converted from AdvProp's weights keeps their mean in the file."""
+    network = named("efficientnet_b0")
+    write_keras(tmp_path / "b0.h5", random_tensors(network), network, mean=mean, std=std)
+    got, found = load(tmp_path / "b0.h5"), inspect_checkpoint(tmp_path / "b0.h5").finding("normalisation")
+    assert (got.weights.preprocess.mean, got.weights.preprocess.std) == (mean, std)
+    assert (found.value, found.confidence) == (normalisation(mean, std), "likely")
+    assert found.evidence.startswith("the normalization in the file has mean ")
+    assert ("the normalization in the file" in got.report.assumed[-1]) == (mean != IMAGENET_MEAN)
+
+
+def test_a_mean_that_nobody_publishes_or_that_was_never_set_tells_nothing(tmp_path: Path) -> None:
+    network = named("efficientnet_b0")
+    write_keras(tmp_path / "b0.h5", random_tensors(network), network, mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))
+    assert load(tmp_path / "b0.h5").weights.preprocess.mean == IMAGENET_MEAN
+    assert (
+        inspect_checkpoint(tmp_path / "b0.h5").finding("normalisation").evidence == "keras publishes efficientnet_b0 so"
+    )
 
 
 def test_a_checkpoint_without_a_classifier_gets_a_fresh_one_only_where_it_is_asked_for() -> None:

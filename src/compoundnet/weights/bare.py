@@ -45,7 +45,7 @@ def bare(path: Path, checkpoint: Checkpoint, network: Network | None, told: Told
     stored, table = _stored(path, network or known()[member], ecosystem, checkpoint)
     judged = None
     if told.habit is None and told.file is None:
-        judged = judge(ecosystem, member, stored, checkpoint.tensors, path.name)
+        judged = judge(ecosystem, member, stored, checkpoint.tensors, path.name, checkpoint.mean)
     row = judged.habit if judged else told.habit or habit(ecosystem, member, told.file or path.name)
     stored = row.network(stored)
     if row.background and stored.classes == _IMAGENET + 1:

@@ -14,7 +14,8 @@ class Checkpoint:
     """What a weight file holds: tensors by name, the record (JSON text) of our own files, and how it was read.
 
     ``origin`` is the record in a file that ``convert`` wrote with another ecosystem's names. ``beside`` names what else
-    a training script kept in the file, such as an optimizer's state.
+    a training script kept in the file, such as an optimizer's state. ``mean`` is that of a normalization of pixels from
+    0 to 1 that the file keeps beside the network, as Keras's do.
     """
 
     tensors: Mapping[str, Tensor]
@@ -22,6 +23,7 @@ class Checkpoint:
     notes: tuple[str, ...] = ()
     beside: tuple[str, ...] = ()
     origin: str | None = None
+    mean: tuple[float, ...] = ()
 
 
 def of_arrays(arrays: Mapping[str, NDArray[Any]], notes: tuple[str, ...]) -> Checkpoint:

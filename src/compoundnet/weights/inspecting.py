@@ -180,7 +180,7 @@ def _recorded(checkpoint: Checkpoint, weights: Weights, where: str) -> list[Find
 def _bare(path: Path, checkpoint: Checkpoint, told: Told, public: Published | None) -> list[Finding]:
     """What tensors, the catalogue, what lies beside it and its name tell of a file without a record."""
     file = (public.file_name if public else told.file) or path.name
-    seen = tell(checkpoint.tensors, file)
+    seen = tell(checkpoint.tensors, file, checkpoint.mean)
     found = [*seen.findings, _average(checkpoint)]
     if public is not None and public.member in seen.members:
         whole = bool(public.sha256)

@@ -10,7 +10,7 @@ from torch import Tensor
 from compoundnet.network import Network
 from compoundnet.preprocess import IMAGENET_MEAN, IMAGENET_STD, Triple
 
-from .catalogue import HALF, Habit, habit, known
+from .catalogue import HALF, LITE_MEAN, LITE_STD, Habit, habit, known
 from .elsewhere import has_model, twins
 from .layout import COUNTER
 from .names import OWN, STEM, names
@@ -21,6 +21,7 @@ Confidence: TypeAlias = Literal["certain", "likely", "open"]
 _NAMED = ("", "tf_", "tf__ap", "adv-", "a-advprop", "efficientnet_b0_ra4", "efficientnet_b1_ra4")
 _OWN_NAMES = ("efficientnet_*", "mobilenet*", "resnet*")  # of timm's models that are not TensorFlow's
 _AUTHORS = "tensorflow"
+_CLOSE = 1e-4  # of means: that of Lite is 0.002 off 0.5
 _CONVERTED = "its norms were trained and counted no batch, so it was converted from another library"
 _COUNTED = "its norms counted batches, as after training or fine-tuning either kind"
 
@@ -64,6 +65,7 @@ class _Seen:
     network: Network
     tensors: Mapping[str, Tensor]
     file: str
+    mean: tuple[float, ...]
 
     def tensor(self, ours: str) -> Tensor | None:
         """A tensor by our name, where it is there and has numbers."""
@@ -91,13 +93,20 @@ class _Seen:
 _STEM_NORM = STEM.replace("conv", "norm")
 
 
-def judge(ecosystem: str, member: str, network: Network, tensors: Mapping[str, Tensor], file: str) -> Judged:
+def judge(
+    ecosystem: str,
+    member: str,
+    network: Network,
+    tensors: Mapping[str, Tensor],
+    file: str,
+    mean: tuple[float, ...] = (),
+) -> Judged:
     """How tensors of a network, named as an ecosystem names them, in a file of that name, are to be taken.
 
     ``member`` is our name of the network, any other text for one that is none of the families'. Tensors may be on the
-    meta device, or lack those that a wrong network has.
+    meta device, or lack those that a wrong network has. ``mean`` is as in ``Checkpoint``.
     """
-    seen = _Seen(ecosystem, member, network, tensors, file)
+    seen = _Seen(ecosystem, member, network, tensors, file, mean)
     listed = ecosystem == OWN or member not in known() or has_model(ecosystem, member)
     row, function = _function(seen) if listed else _unlisted(seen)
     kinds = [
@@ -171,8 +180,12 @@ def _unlisted(seen: _Seen) -> tuple[Habit, Verdict]:
 
 
 def _pixels(seen: _Seen, row: Habit, kinds: list[Habit], listed: bool) -> tuple[Habit, Verdict]:
-    """How pictures were normalised: by the stem's variances, by the file's name, or as the ecosystem publishes."""
+    """How pictures were normalised: by the file's own layer, the stem's variances, its name, or as is published."""
     rows = {(each.mean, each.std): each for each in kinds}
+    every = (row, *rows.values(), *(replace(row, mean=mean, std=std) for mean, std in _KNOWN))
+    if (best := next((each for each in every if _close(each.mean, seen.mean)), None)) is not None:
+        why = f"the normalization in the file has mean {'/'.join(f'{x:.4g}' for x in dict.fromkeys(best.mean))}"
+        return best, Verdict("likely", why, (best,), usual=best is row and len(rows) == 1)
     share = seen.share()
     if (scale := scale_of(share)) is not None and share is not None:
         fit = [each for each in rows.values() if _is_half(each) == (scale == "half")]
@@ -186,11 +199,18 @@ def _pixels(seen: _Seen, row: Habit, kinds: list[Habit], listed: bool) -> tuple[
     named = habit(seen.ecosystem, seen.member, seen.file)
     if (named.mean, named.std) != (plain.mean, plain.std):
         return named, Verdict("likely", "the file's name", (named,))
-    every = tuple(rows.values())
-    return row, Verdict("open", f"{seen.ecosystem} has files of {seen.member} of each kind", every)
+    return row, Verdict("open", f"{seen.ecosystem} has files of {seen.member} of each kind", tuple(rows.values()))
 
 
 _SCALES: Mapping[str, tuple[Triple, Triple]] = {"half": (HALF, HALF), "imagenet": (IMAGENET_MEAN, IMAGENET_STD)}
+
+
+_KNOWN = (*_SCALES.values(), (LITE_MEAN, LITE_STD))
+
+
+def _close(mean: Triple, found: tuple[float, ...]) -> bool:
+    """Whether a layer has this mean. Its variance is of no use: published files keep the std in its place."""
+    return len(found) == len(mean) and all(abs(a - b) < _CLOSE for a, b in zip(mean, found, strict=True))
 
 
 def _variances(share: tuple[float, float]) -> str:

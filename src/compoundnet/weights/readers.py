@@ -132,7 +132,7 @@ def read_keras_file(path: Path, averaged: bool | None) -> Checkpoint:
     if averaged is not None:
         raise RefusedError(f"a Keras file {_ONE_SET}")
     found = read_keras(path)
-    return of_arrays(found.tensors, found.notes)
+    return replace(of_arrays(found.tensors, found.notes), mean=found.mean)
 
 
 def read_tensorflow_checkpoint(path: Path, averaged: bool | None) -> Checkpoint:

@@ -40,8 +40,11 @@ class Telling:
     findings: tuple[Finding, ...]
 
 
-def tell(tensors: Mapping[str, Tensor], file: str) -> Telling:
-    """What can be said of tensors by name, which may be on the meta device, in a file of that name."""
+def tell(tensors: Mapping[str, Tensor], file: str, mean: tuple[float, ...] = ()) -> Telling:
+    """What can be said of tensors by name, which may be on the meta device, in a file of that name.
+
+    ``mean`` is as in ``Checkpoint``.
+    """
     seen = recognise(tensors)
     has = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
     ecosystem = seen.ecosystem
@@ -60,7 +63,7 @@ def tell(tensors: Mapping[str, Tensor], file: str) -> Telling:
             _named(ecosystem, network, has),
             _network(seen.members, len(has)),
             *_counts(ecosystem, network, has),
-            *_judged(network, judge(ecosystem, member, network, tensors, file)),
+            *_judged(network, judge(ecosystem, member, network, tensors, file, mean)),
         ),
     )
 

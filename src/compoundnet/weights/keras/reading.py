@@ -1,6 +1,8 @@
 """read_keras(): the tensors of a Keras file by name, in PyTorch's order of axes, with numpy alone."""
 
+import re
 import tempfile
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -10,21 +12,28 @@ from numpy.typing import NDArray
 from compoundnet.weights.axes import to_pytorch
 from compoundnet.weights.errors import CheckpointError
 from compoundnet.weights.hdf5 import TIGHTEST, Source, Values, datasets, is_hdf5, values
+from compoundnet.weights.hdf5.headers import Message
 
 from .archive import is_archive, member
 from .naming import wanted
 
 SUFFIXES = (".h5", ".hdf5", ".keras")
 _WEIGHTS = "model.weights.h5"
+_NORMALIZATION = re.compile(r"(^|/)normalization(_\d+)?/(mean(:0)?|vars/0)$")
+_MOST_CHANNELS = 16
 _MOST_MEMORY = 2  # times the file's size
 
 
 @dataclass(frozen=True)
 class KerasFile:
-    """The tensors of a Keras file by the names of ``names_google``, and what was done to get them."""
+    """The tensors of a Keras file by the names of ``names_google``, and what was done to get them.
+
+    ``mean`` is that of the normalization inside the model, of pixels from 0 to 1, where it has one.
+    """
 
     tensors: dict[str, NDArray[Any]]
     notes: tuple[str, ...] = ()
+    mean: tuple[float, ...] = ()
 
 
 def is_keras(head: bytes) -> bool:
@@ -70,4 +79,17 @@ def _read(file: BinaryIO, size: int, room: BinaryIO) -> KerasFile:
     needed = claimed + max(each.size for each in found.values())  # a tensor is there twice while its axes are turned
     if claimed > TIGHTEST * size or needed > _MOST_MEMORY * size:
         raise CheckpointError(f"damaged: its tensors claim {claimed} bytes, and the file has {size}")
-    return KerasFile({name: to_pytorch(name, each.read(source)) for name, each in found.items()}, tuple(notes))
+    tensors = {name: to_pytorch(name, each.read(source)) for name, each in found.items()}
+    return KerasFile(tensors, tuple(notes), _mean(source, headers))
+
+
+def _mean(source: Source, headers: Mapping[str, Sequence[Message]]) -> tuple[float, ...]:
+    """The mean of the one normalization layer; () where there is none, or it is of no few channels."""
+    paths = [path for path in headers if _NORMALIZATION.search(path)]
+    if len(paths) != 1:
+        return ()
+    try:
+        held = values(headers[paths[0]])
+        return tuple(held.read(source).ravel().tolist()) if held.size <= _MOST_CHANNELS * held.dtype.itemsize else ()
+    except CheckpointError:  # it is left out, whatever it is
+        return ()
