@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import replace
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
@@ -13,6 +13,7 @@ from compoundnet.weights.cards import (
     MOST_STEPS,
     MOST_TEXT,
     Card,
+    Deed,
     Provenance,
     closed,
     followed,
@@ -123,7 +124,7 @@ def test_the_markdown_says_what_the_record_says_and_carries_the_licence() -> Non
     assert lines[:3] == ["---", "license: apache-2.0", "library_name: compoundnet"]
     for piece in ("4,010,110", "cracked, whole", "91.5 %", "78.8 %", "2026-11-27", "elpv, 2,624 pictures", "cd" * 32):
         assert piece in text or piece in text.replace("\\", ""), piece
-    assert text.index("published") < text.index("fitted to other pictures")
+    assert text.index(", published") < text.index(", transferred")
     assert text.endswith("## Licence\n\nApache-2.0\n")
 
 
@@ -143,6 +144,22 @@ def test_no_name_breaks_out_of_its_place(name: str) -> None:
     assert len(odd.splitlines()) == len(plain.splitlines()) + 1  # the licence's own name
     assert "<script>" not in odd.split("---\n", 2)[2].replace("\\<", "")
     assert "\x1b" not in odd.split("---\n", 2)[2]
+
+
+def test_the_words_of_the_markdown_are_those_of_inspect() -> None:
+    for deed in get_args(Deed):
+        assert f"**cells**, {deed}, 2026-11-27" in to_markdown(replace(PARENT, card=Card((replace(STEP, deed=deed),))))
+
+
+@pytest.mark.parametrize(("classes", "shown"), [(2, False), (5, False), (6, True)])
+def test_figures_that_say_nothing_are_not_shown(classes: int, shown: bool) -> None:
+    metrics = {"validation_top1": 91.5, "validation_top5": 100.0, "validation_nll": -0.0}
+    network = replace(PARENT.network, classes=classes)
+    card = closed(followed(PARENT, STEP), metrics=metrics, tensors_sha256="")
+    text = to_markdown(replace(PARENT, network=network, metrics=metrics, card=card)).replace("\\", "")
+    assert text.count("validation_nll | 0 |") == text.count("validation_nll 0\n") == 1
+    assert text.count("validation_top5") == (2 if shown else 0)
+    assert text.count("validation_top1") == 2
 
 
 def test_only_a_card_s_last_step_is_closed() -> None:

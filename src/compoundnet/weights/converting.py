@@ -24,7 +24,7 @@ from .names import OWN
 from .parity import TOLERANCE, Parity, apart, digest, is_counter, logits, side
 from .records import Weights
 from .repository import weights_file
-from .writing import Target, target_of
+from .writing import RECORDED, Target, target_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,16 +70,16 @@ def convert(
 
     Every tensor is written once, in the dtype it has. The new file is made beside its place, read back, and compared
     tensor by tensor and by the logits of a seeded picture; it takes its place only when all is the same. ``network``
-    and ``operators`` are as in ``load``; ``force`` writes over a file that is there; ``date`` is for the card of a
-    file of ours. Raises CheckpointError, one line, for weights that cannot be read, a network that the format has no
-    names for, and a place that cannot be written; nothing is left then.
+    and ``operators`` are as in ``load``; ``force`` writes over a file that is there; ``date`` is for the card, which a
+    .safetensors file holds. Raises CheckpointError, one line, for weights that cannot be read, a network that the
+    format has no names for, and a place that cannot be written; nothing is left then.
     """
     target = Path(out)
     row = target_of(to, target)
     _require_place(source, target, force)
     original = _read(source, network, operators)
     theirs = _names(row, original.weights.network, source)
-    weights = _followed(original, row, date)
+    weights = _followed(original, row, target, date)
     known, before = digest(original.state), _asked(source, original)
     there = () if row.name == OWN else said(row.name, original.state, weights, before)
     notes = (*_kept(original.state, row), *there)
@@ -170,10 +170,10 @@ def _names(row: Target, network: Network, source: str | Path) -> Mapping[str, st
         raise CheckpointError(f"{source}: {problem}; convert it to {OWN}, which names every network") from None
 
 
-def _followed(original: _Original, row: Target, date: str) -> Weights:
-    """The record that goes along; a file of ours says in its card that its tensors had other names."""
+def _followed(original: _Original, row: Target, target: Path, date: str) -> Weights:
+    """The record that goes along, if the file holds one; it says in its card that the tensors had other names."""
     weights = original.weights
-    if row.name != OWN or original.ecosystem == OWN:
+    if row.name == original.ecosystem or target.suffix != RECORDED:
         return weights
     from compoundnet import __version__
 

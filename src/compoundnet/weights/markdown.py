@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from compoundnet.cost import cost
 
@@ -12,13 +12,7 @@ from .records import Weights, in_percent
 # What the Hugging Face hub calls these licences; any other is "other", with its own name beside it.
 _HUB = {"apache-2.0": "apache-2.0", "mit": "mit", "bsd-3-clause": "bsd-3-clause", "cc-by-nc-4.0": "cc-by-nc-4.0"}
 _UNKNOWN = ("", "unknown")
-_DEEDS = {
-    "published": "published",
-    "recorded": "as its record has it",
-    "trained": "trained",
-    "transferred": "fitted to other pictures",
-    "converted": "renamed",
-}
+_TOP5 = 5  # of no more classes, all answers are among the first five
 _SHOWN = 12
 
 
@@ -60,9 +54,7 @@ def _what(weights: Weights) -> list[str]:
         ("Mean, std", f"{_numbers(pre.mean)}; {_numbers(pre.std)}, of pixels from 0 to 1"),
         ("Padding, norm epsilon", f"{network.padding}, {network.norm_eps:g}"),
     ]
-    rows += [
-        (_text(name), f"{value:g} %" if in_percent(name) else f"{value:g}") for name, value in weights.metrics.items()
-    ]
+    rows += [(_text(name), value) for name, value in _figures(weights.metrics, network.classes)]
     return ["| | |", "| --- | --- |", *(f"| {name} | {_text(value)} |" for name, value in rows), ""]
 
 
@@ -91,8 +83,8 @@ def _origin(weights: Weights) -> Iterator[str]:
     steps = lineage(weights)
     yield from ("## Where it comes from", "")
     for number, step in enumerate(steps, 1):
-        yield f"{number}. **{_text(step.name)}**, {_DEEDS[step.deed]}{_when(step)}"
-        yield from (f"   - {what}: {_text(value)}" for what, value in _details(step))
+        yield f"{number}. **{_text(step.name)}**, {step.deed}{_when(step)}"
+        yield from (f"   - {what}: {_text(value)}" for what, value in _details(step, weights.network.classes))
     licence = weights.licence if weights.licence not in _UNKNOWN else "unknown: ask where the weights come from"
     yield from ("", "## Licence", "", _text(licence))
     earlier = {step.licence for step in steps} - {weights.licence, *_UNKNOWN}
@@ -104,10 +96,21 @@ def _when(step: Provenance) -> str:
     return "".join(f", {_text(value)}" for value in (step.date, step.tool) if value)
 
 
-def _details(step: Provenance) -> Iterator[tuple[str, str]]:
+def _figures(metrics: Mapping[str, float], classes: int) -> Iterator[tuple[str, str]]:
+    """Figures as text; a top-5 that had to be 100 % says nothing, and no figure is minus nothing.
+
+    >>> list(_figures({"validation_top5": 100.0, "validation_nll": -0.0}, 2)), list(_figures({"top5": 100.0}, 6))
+    ([('validation_nll', '0')], [('top5', '100 %')])
+    """
+    for name, value in metrics.items():
+        if not (classes <= _TOP5 and name.endswith("top5") and value == 100):
+            yield name, f"{value + 0.0:g}{' %' if in_percent(name) else ''}"
+
+
+def _details(step: Provenance, classes: int) -> Iterator[tuple[str, str]]:
     """What is known of a step."""
     recipe = " ".join(filter(None, (step.recipe, f"(SHA-256 {step.recipe_sha256})" if step.recipe_sha256 else "")))
-    figures = ", ".join(f"{name} {value:g}{' %' if in_percent(name) else ''}" for name, value in step.metrics.items())
+    figures = ", ".join(f"{name} {value}" for name, value in _figures(step.metrics, classes))
     texts = {
         "from": step.source,
         "data": step.data,

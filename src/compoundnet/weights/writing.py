@@ -26,6 +26,7 @@ from .readers import ORIGIN_KEY
 from .records import Weights
 
 State: TypeAlias = Mapping[str, Tensor]
+RECORDED = ".safetensors"  # the suffix of files that hold the record of their weights
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +53,7 @@ def _write_own(path: Path, state: State, weights: Weights) -> None:
 def _write_torch(ecosystem: str, path: Path, state: State, weights: Weights) -> None:
     """Plain tensors: a dictionary that ``torch.load(weights_only=True)`` reads, or safetensors."""
     theirs = {name: _whole(tensor) for name, tensor in from_ours(state, weights.network, ecosystem).items()}
-    if path.suffix == ".safetensors":
+    if path.suffix == RECORDED:
         save_file(theirs, path, {"format": "pt", ORIGIN_KEY: json.dumps(weights.to_dict(), allow_nan=False)})
     else:
         torch.save(theirs, path)
@@ -80,7 +81,7 @@ def _torch(ecosystem: str) -> Target:
     """An ecosystem whose files are tensors by name, as ``names.LAYOUTS`` names them."""
     return Target(
         name=ecosystem,
-        suffixes=(".safetensors", ".pth"),
+        suffixes=(RECORDED, ".pth"),
         write=partial(_write_torch, ecosystem),
         read=partial(_read_torch, ecosystem),
         names=partial(names, ecosystem=ecosystem),
@@ -89,7 +90,7 @@ def _torch(ecosystem: str) -> Target:
 
 _OWN = Target(
     name=OWN,
-    suffixes=(".safetensors",),
+    suffixes=(RECORDED,),
     write=_write_own,
     read=lambda path, network: read_checkpoint(path).tensors,
     names=partial(names, ecosystem=OWN),
