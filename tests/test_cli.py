@@ -133,10 +133,10 @@ SURFACE = {
         *["--test-judges", "--threads", "--val"],
     ],
     "convert": ["weights", "--force", "--json", "--network", "--out", "--to", "--verbose"],
-    "inspect": ["file", "--card", "--json"],
+    "inspect": ["file", "--card", "--force", "--json"],
     "weights": [
         *["request", "--ecosystem", "--file-name", "--json", "--licence", "--lock", "--locked", "--member", "--method"],
-        *["--mirror", "--name", "--sha256"],
+        *["--mirror", "--name", "--sha256", "--stored"],
     ],
 }
 Run = Callable[..., tuple[int, str, str]]
@@ -268,6 +268,14 @@ def test_the_tables_are_whole_when_piped(run: Run) -> None:
     assert "\x1b" not in out
     lines = [line for line in out.splitlines() if line.startswith(("stem", "stages", "head", "total"))]
     assert len({len(line) for line in lines}) == 1
+
+
+@pytest.mark.parametrize("words", [("inspect",), ("weights", "import"), ("predict", "cat.png", "--model")])
+def test_a_file_name_in_an_error_does_not_steer_the_terminal(run: Run, words: tuple[str, ...]) -> None:
+    code, _, err = run(*words, "\x1b[2J\x07\u202e.pth")
+    assert code in (1, 2)
+    assert r"\x1b[2J\x07\u202e.pth" in err
+    assert err.rstrip("\n").isprintable()
 
 
 def test_the_tables_are_whole_on_a_narrow_terminal() -> None:

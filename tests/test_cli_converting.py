@@ -2,10 +2,13 @@
 
 import json
 import shutil
+import zipfile
 from pathlib import Path
 
+import onnx
 import pytest
 import torch
+from onnx import helper
 
 from compoundnet import load, save
 from compoundnet.export import export, random_weights
@@ -136,6 +139,20 @@ def test_inspect_writes_json_and_a_card(run: Run, tmp_path: Path) -> None:
     assert "4,652,008" in card
 
 
+def test_a_card_writes_over_a_file_with_force_only(run: Run, tmp_path: Path) -> None:
+    card = tmp_path / "README.md"
+    card.write_text("precious")
+    code, out, err = run("inspect", LITE, "--card", card)
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert f"{card}: is there already; give another name, or --force to replace it" in err
+    assert card.read_text() == "precious"
+    assert run("inspect", LITE, "--card", card, "--force")[0] == 0
+    assert card.read_text().startswith("---\n")
+    code, out, err = run("inspect", LITE, "--force")
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert "--force goes with --card" in err
+
+
 def test_inspect_reads_the_record_of_an_artefact(run: Run, tmp_path: Path) -> None:
     export(random_weights(named("tiny"), "tiny"), tmp_path / "a.pt2")
     code, text, err = run("inspect", tmp_path / "a.pt2", "--card", tmp_path / "card.md")
@@ -144,6 +161,32 @@ def test_inspect_reads_the_record_of_an_artefact(run: Run, tmp_path: Path) -> No
     assert "1. recorded: tiny; random weights, seed 0" in text
     assert (tmp_path / "card.md").read_text().count("# tiny") == 1
     assert answer(run, "inspect", tmp_path / "a.pt2")["weights"]["name"] == "tiny"
+
+
+def test_inspect_of_a_checkpoint_of_several_files_promises_no_hash(run: Run) -> None:
+    code, out, err = run("inspect", Path(__file__).parent / "reference" / "tensorflow" / "one")
+    assert (code, err) == (0, "")
+    assert out.splitlines()[0].endswith(" bytes")
+    assert "tensorflow" in out
+
+
+def test_inspect_of_what_others_exported_says_so(run: Run, tmp_path: Path) -> None:
+    value = helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, [1])
+    output = helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, [1])
+    graph = helper.make_graph([helper.make_node("Relu", ["x"], ["y"])], "theirs", [value], [output])
+    onnx.save(helper.make_model(graph), tmp_path / "theirs.onnx")
+    with zipfile.ZipFile(tmp_path / "theirs.pt2", "w") as archive:
+        archive.writestr("theirs/archive_format", "pt2")
+    with zipfile.ZipFile(tmp_path / "bomb.pt2", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("bomb/extra/compoundnet.export.json", bytes(1 << 25))
+    for file, problem in (
+        ("theirs.onnx", "without a record of ours"),
+        ("theirs.pt2", "without a record of ours"),
+        ("bomb.pt2", "its record has more than 16,777,216 bytes"),
+    ):
+        code, out, err = run("inspect", tmp_path / file)
+        assert (code, out, err.count("\n")) == (2, "", 1)
+        assert problem in err
 
 
 @pytest.mark.parametrize("file", ["no.pth", "no.onnx", "empty.pth", "text.pth"])

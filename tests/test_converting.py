@@ -13,6 +13,7 @@ import pytest
 import timm
 import torch
 import torchvision
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import nn
 
@@ -184,6 +185,30 @@ def test_the_report_has_a_line_for_everything(tmp_path: Path) -> None:
     assert "note: timm runs the same function: timm.create_model('tf_efficientnet_lite0')" in lines
     assert lines[-2].startswith("parity: largest difference of a logit 0 (largest logit ")
     assert lines[-1].startswith(f"written: {done.path} (timm, {done.path.stat().st_size:,} bytes, SHA-256 ")
+
+
+@pytest.mark.parametrize("to", ["timm", "torchvision", "lukemelas", "mmpretrain"])
+def test_a_converted_file_loads_as_what_it_was(to: str, tmp_path: Path) -> None:
+    """Its record says how it pads and sees pictures, whatever the models with these names usually do."""
+    before = load("efficientnet_lite0")
+    convert("efficientnet_lite0", to, tmp_path / "a.safetensors")
+    after = load(tmp_path / "a.safetensors")
+    assert (after.weights, after.report.ecosystem, after.report.assumed) == (before.weights, to, ())
+    kept = before.model.state_dict()
+    assert all(torch.equal(tensor, kept[name]) for name, tensor in after.model.state_dict().items())
+    there_and_back = convert(tmp_path / "a.safetensors", "compoundnet", tmp_path / "b.safetensors").weights
+    assert (there_and_back.preprocess, there_and_back.network) == (before.weights.preprocess, before.weights.network)
+
+
+def test_a_record_of_another_network_than_the_tensors_is_refused(tmp_path: Path) -> None:
+    convert("efficientnet_lite0", "timm", tmp_path / "a.safetensors")
+    with safe_open(tmp_path / "a.safetensors", "pt") as file:
+        record = file.metadata()
+    state = load_file(tmp_path / "a.safetensors")
+    del state["conv_head.weight"]
+    save_file(state, tmp_path / "b.safetensors", record)
+    with pytest.raises(CheckpointError, match="its tensors are not those of the network in its record"):
+        load(tmp_path / "b.safetensors")
 
 
 def test_our_own_file_remembers_that_the_names_were_others(tmp_path: Path) -> None:

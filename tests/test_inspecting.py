@@ -10,6 +10,7 @@ import pytest
 import timm
 import torch
 import torchvision
+from safetensors import safe_open
 from safetensors.torch import save_file
 from tools.confusion_block import has_two, verdicts
 
@@ -24,11 +25,13 @@ from compoundnet.weights import (
     convert,
     from_ours,
     inspect_checkpoint,
+    load,
     load_state,
 )
-from compoundnet.weights.catalogue import locate
+from compoundnet.weights.catalogue import habit, locate
+from compoundnet.weights.elsewhere import has_model
 from compoundnet.weights.hashing import tensors_sha256
-from compoundnet.weights.telling import tell
+from compoundnet.weights.telling import normalisation, tell
 from tests.parity import built, named, randomise
 
 
@@ -65,6 +68,11 @@ def test_a_padding_is_certain_only_where_an_ecosystem_has_one() -> None:
     for each in verdicts():
         two = each.ecosystem == "timm" and has_two(each.member)
         own = each.ecosystem == "compoundnet"
+        if not own and not has_model(each.ecosystem, each.told.partition(" or ")[0]):
+            way = habit(each.ecosystem, each.member, "").network(MEMBERS[each.member].network)
+            same = way == MEMBERS[each.member].network  # what the library runs of others is the family's own too
+            assert each.confidence == ("likely" if same else "open"), each
+            continue
         expected = "likely" if own else ("open" if each.file == "weights.pth" else "likely") if two else "certain"
         assert each.confidence == expected, each
         if each.confidence == "open":
@@ -110,8 +118,10 @@ def test_the_same_tensors_without_their_name_or_hash_are_told_by_their_statistic
     under_imagenet["bn1.running_var"] *= (128 / 255 / 0.226) ** 2
     under_imagenet["bn1.num_batches_tracked"] += 7
     torch.save(under_imagenet, tmp_path / "other.pth")
-    found = said(tmp_path / "other.pth")
-    assert (found["padding"], found["norm_eps"]) == (("symmetric", "likely"), (1e-5, "likely"))
+    inspection, found = inspect_checkpoint(tmp_path / "other.pth"), said(tmp_path / "other.pth")
+    assert (found["padding"], found["norm_eps"]) == (("symmetric or same", "open"), ("1e-05 or 0.001", "open"))
+    twins = inspection.finding("padding").evidence.partition("two models of these shapes: ")[2]
+    assert (f"'{name}'" in twins, f"'tf_{name}'" in twins) == (True, True), "both are fine-tuned in PyTorch"
     assert found["normalisation"] == ("mean 0.485/0.456/0.406, std 0.229/0.224/0.225", "likely")
 
 
@@ -122,6 +132,66 @@ def test_what_a_name_and_the_statistics_say_against_each_other_is_open(tmp_path:
     assert (set(str(found.value).split(" or ")), found.confidence) == ({"same", "symmetric"}, "open")
     assert "; but " in found.evidence
     assert inspection.finding("hash").value == "not as the file's name says"
+
+
+def taken(path: Path) -> dict[str, tuple[str | int | float, str]]:
+    """What inspect says, once it is shown that load takes it so: where it is open, one of what it names."""
+    got, found = load(path), said(path)
+    pre = got.weights.preprocess
+    values = {
+        "padding": got.weights.network.padding,
+        "norm_eps": f"{got.weights.network.norm_eps:g}",
+        "normalisation": normalisation(pre.mean, pre.std),
+    }
+    for what, value in values.items():
+        told, confidence = found[what]
+        assert value in (str(told).split(" or ") if confidence == "open" else [f"{told}"]), what
+    function, pixels = (next(line for line in got.report.assumed if word in line) for word in ("padding", "pixels"))
+    assert (f"({found['padding'][1]}: " in function) == (found["padding"][1] != "certain")
+    assert "(open: " not in pixels or found["normalisation"][1] == "open"
+    return found
+
+
+@pytest.mark.parametrize("to", ["torchvision", "mmpretrain", "keras"])
+def test_a_network_that_a_library_does_not_have_is_not_certain_and_is_loaded_as_inspect_says(
+    to: str, tmp_path: Path
+) -> None:
+    path = tmp_path / ("a.h5" if to == "keras" else "a.pth")
+    convert("efficientnet_lite0", to, path)
+    found = taken(path)
+    assert (found["padding"], found["norm_eps"]) == (("same", "likely"), (0.001, "likely"))
+    assert found["normalisation"] == ("mean 0.498, std 0.502", "likely")
+    assert f"{to} has no efficientnet_lite0" in inspect_checkpoint(path).finding("padding").evidence
+
+
+def test_a_network_that_a_library_does_not_have_is_open_where_its_tensors_say_nothing(tmp_path: Path) -> None:
+    network = named("efficientnet_lite0")
+    torch.save(from_ours(built(network, 1).state_dict(), network, "torchvision"), tmp_path / "a.pth")
+    found = taken(tmp_path / "a.pth")
+    assert found["padding"] == ("same or symmetric", "open")
+    assert load(tmp_path / "a.pth").weights.network == network, "the family's own, as nobody else has it"
+
+
+@pytest.mark.parametrize("file", ["plain.pth", "tf_a.pth", "efficientnet_lite0.pth"])
+@pytest.mark.parametrize("counted", [0, 5])
+def test_load_takes_what_inspect_says_whatever_the_evidence(file: str, counted: int, tmp_path: Path) -> None:
+    convert("efficientnet_lite0", "timm", tmp_path / "converted.pth")
+    state = load_state(tmp_path / "converted.pth")
+    for name in state:
+        if name.endswith("num_batches_tracked"):
+            state[name] += counted
+    torch.save(state, tmp_path / file)
+    found = taken(tmp_path / file)
+    expected = {
+        ("plain.pth", 0): ("same", "likely"),
+        ("plain.pth", 5): ("symmetric or same", "open"),
+        ("tf_a.pth", 0): ("same", "likely"),
+        ("tf_a.pth", 5): ("same", "likely"),
+        ("efficientnet_lite0.pth", 0): ("symmetric or same", "open"),
+        ("efficientnet_lite0.pth", 5): ("symmetric", "likely"),
+    }
+    assert found["padding"] == expected[file, counted]
+    assert found["normalisation"] == ("mean 0.5, std 0.5", "likely"), "by the stem's variances"
 
 
 LIBRARIES = {
@@ -187,6 +257,8 @@ def test_what_a_training_script_added_is_said(tmp_path: Path) -> None:
     assert found["average"] == ("raw or moving average", "open")
     assert found["dtype"] == ("float16 (102), int64 (20)", "certain")
     assert found["format"] == ("PyTorch checkpoint", "certain")
+    torch.save({f"ema.{name}": tensor for name, tensor in state.items()}, tmp_path / "c.pth")
+    assert said(tmp_path / "c.pth")["average"] == ("moving average", "certain")
     torch.save({"state_dict": state, "state_dict_ema": state}, tmp_path / "b.pth")
     assert said(tmp_path / "b.pth")["average"] == ("moving average", "certain")
 
@@ -225,6 +297,11 @@ def test_a_converted_safetensors_file_brings_its_record_along(tmp_path: Path) ->
     assert (inspection.finding("names").value, inspection.finding("padding").value) == ("timm", "same")
     assert inspection.finding("padding").evidence == "the record that convert left in it"
     assert inspection.provenance[0].sha256 == PACKAGED["efficientnet_lite0"].sha256
+    with pytest.raises(KeyError):
+        inspection.finding("tensors")
+    with safe_open(tmp_path / "a.safetensors", "pt") as file:
+        save_file({"conv_stem.weight": torch.ones(3, 3, 3, 3)}, tmp_path / "b.safetensors", file.metadata())
+    assert said(tmp_path / "b.safetensors")["tensors"] == ("not those of the network in the record", "certain")
 
 
 def test_unknown_files_are_told_what_they_are_nearest_to(tmp_path: Path) -> None:

@@ -246,6 +246,43 @@ def test_a_store_that_has_something_else_under_a_locked_name_is_told_so(
         fetch(read_lock(path)["b0"], store=empty)
 
 
+def test_a_damaged_file_gives_way_to_a_whole_copy_under_another_file_name(store: Store, brought: Path) -> None:
+    """verify called it damaged while fetch said that it was there."""
+    first = import_file(brought, store=store, rows={}, name="b0")
+    other = brought.rename(brought.with_name("a-copy.pth"))
+    import_file(other, store=store, rows={}, name="twin")
+    first.path.write_bytes(b"damaged")
+    said: list[str] = []
+    found = fetch(first.stored.as_wanted(), store=store, how=Access(offline=True), say=said.append)
+    assert (found.path, found.path.read_bytes(), found.new) == (first.path, DATA, False)
+    assert said == [f"{first.path}: is damaged; replaced by the whole copy a-copy.pth"]
+    assert [each.state for each in check(store)] == ["fine", "fine"]
+
+
+@pytest.mark.parametrize("offline", [True, False])
+@pytest.mark.parametrize("url", ["", "https://192.0.2.1/b0.pth"])
+def test_a_damaged_file_that_cannot_be_had_again_is_called_damaged(
+    store: Store, brought: Path, url: str, offline: bool
+) -> None:
+    found = import_file(brought, store=store, rows={}, name="b0")
+    found.path.write_bytes(b"damaged")
+    wanted, how = replace(found.stored.as_wanted(), url=url), Access(offline=offline, attempts=1, timeout=0.01)
+    with pytest.raises(CheckpointError) as caught:
+        fetch(wanted, store=store, how=how)
+    assert ("is damaged in the store" in str(caught.value)) == (offline or not url)
+    assert "not in the store" not in str(caught.value)
+
+
+def test_fetch_takes_a_name_of_the_store_with_the_bytes_it_has(store: Store, brought: Path) -> None:
+    found = import_file(brought, store=store, rows={}, name="team/mine")
+    assert fetch("team/mine", store=store, how=Access(offline=True)).stored == found.stored
+    found.path.unlink()
+    with pytest.raises(
+        CheckpointError, match=r"no address is known; bring download\.pth .*import FILE --name team/mine"
+    ):
+        fetch("team/mine", store=store, how=Access(offline=True))
+
+
 GOOD = {"file": "b0.pth", "sha256": SHA, "bytes": 3, "source": ""}
 
 

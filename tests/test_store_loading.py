@@ -1,16 +1,22 @@
 """load() finds what the store has by its name, with the origin that it was fetched from, and checks it again."""
 
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from compoundnet import build, load, named
 from compoundnet.export import random_weights
 from compoundnet.weights import PACKAGED, CheckpointError, from_ours, save
+from compoundnet.weights.catalogue import locate
+from compoundnet.weights.published import published_as
 from compoundnet.weights.store import Access, Wanted, default_store, fetch, import_file, known, wanted
+from compoundnet.weights.store.rows import catalogued
+from compoundnet.weights.told import NOTHING, by_hash
 
 from .loopback import Served, serving
 
@@ -69,6 +75,28 @@ def test_what_packages_bring_keeps_its_names(tiny: Path) -> None:
     assert load(name).weights.sha256 == PACKAGED[name].sha256
 
 
+def test_what_packages_bring_is_known_by_its_hash_under_any_name(tmp_path: Path) -> None:
+    name, packaged = next(iter(PACKAGED.items()))
+    shutil.copyfile(locate(packaged), tmp_path / "renamed.bin")
+    found = import_file("renamed.bin")
+    assert found.row is not None
+    assert (found.row.sha256, found.stored.name) == (packaged.sha256, found.row.name)
+    weights = load(found.row.name).weights
+    assert (weights.name, weights.licence) == (name, "Apache-2.0")
+
+
+@pytest.mark.parametrize("file", ["model.safetensors", "efficientnet-b0.tar.gz"])
+def test_a_file_name_that_many_have_makes_nothing_a_published_file(file: str, tmp_path: Path) -> None:
+    """Our runs write model.safetensors, as timm's repositories do; the authors have three efficientnet-b0.tar.gz."""
+    shared = [name for name, row in catalogued().items() if row.file == file]
+    assert len(shared) > 1
+    (tmp_path / file).write_bytes(b"nobody's")
+    found = import_file(file)
+    assert (found.row, found.stored.source) == (None, "")
+    assert not any(default_store().find(name) for name in shared)
+    assert import_file(file, name=shared[-1]).stored.source == catalogued()[shared[-1]].url
+
+
 def test_a_published_name_that_is_not_here_says_how_to_fetch_it() -> None:
     with pytest.raises(CheckpointError, match=f"is not in the store yet; compoundnet weights fetch {B1}"):
         load(B1)
@@ -85,6 +113,33 @@ def test_a_published_file_brings_what_the_catalogue_knows() -> None:
     assert (found.name, found.licence, found.source) == ("efficientnet_b0", "Apache-2.0", known()[name].url)
     assert (found.preprocess.size, found.preprocess.mean) == ((256, 256), (0.5, 0.5, 0.5))
     assert load("model.pth").weights.preprocess.size == (224, 224)
+
+
+def test_a_file_of_the_hub_is_taken_as_its_repository_was_trained(tmp_path: Path) -> None:
+    """Every one is called model.safetensors; that its network is TensorFlow's stands in the repository's name alone."""
+    network = named("efficientnet_b0")
+    save_file(from_ours(build(network).state_dict(), network, "timm"), tmp_path / "model.safetensors")
+    name = "timm/tf_efficientnet_b0.ap_in1k"
+    found = import_file("model.safetensors", name=name)
+    assert load(name).weights.network.padding == "symmetric"  # brought by hand: nobody says where it came from
+    default_store().name(replace(found.stored, source=f"hf://{name}@{40 * '0'}/model.safetensors"), found.path)
+    weights = load(name).weights
+    assert (weights.network.padding, weights.network.norm_eps, weights.preprocess.mean[0]) == ("same", 1e-3, 0.5)
+    assert weights.licence == "Apache-2.0"
+    shutil.copyfile("model.safetensors", "tf_efficientnet_b0.ap_in1k.safetensors")
+    assert load("tf_efficientnet_b0.ap_in1k.safetensors").weights.preprocess == weights.preprocess
+
+
+def test_a_renamed_file_is_known_by_its_hash(tmp_path: Path) -> None:
+    packaged = next(iter(PACKAGED.values()))
+    shutil.copyfile(locate(packaged), tmp_path / "renamed.bin")
+    found = load("renamed.bin").weights
+    row = published_as(sha256=packaged.sha256)
+    assert row is not None
+    assert (found.licence, found.source) == ("Apache-2.0", row.source)
+    advprop = by_hash("b64d5a18" + 56 * "0")  # of which eight digits are published
+    assert (advprop.member, advprop.file) == ("efficientnet_b0", "adv-efficientnet-b0-b64d5a18.pth")
+    assert by_hash(64 * "0") is by_hash("") is NOTHING
 
 
 def test_other_bytes_under_a_published_name_are_described_by_themselves() -> None:

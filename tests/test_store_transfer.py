@@ -262,6 +262,11 @@ def test_a_server_sends_us_to_no_file_and_to_no_plain_http_elsewhere(served: Ser
     assert f"127.0.0.1 sends us to '{target}', which is refused" in refused(b0(served), store)
 
 
+def test_a_server_that_sends_us_to_what_is_no_address_is_one_line(served: Served, store: Store) -> None:
+    served.redirects["/w/b0.pth"] = "https://[::1/b0.pth"
+    assert "b0: 'https://[::1/b0.pth' is no address" in refused(b0(served), store)
+
+
 @pytest.mark.parametrize(
     ("origin", "target", "allowed"),
     [
@@ -351,6 +356,7 @@ def test_a_folder_may_be_the_mirror_also_offline(tmp_path: Path, store: Store) -
             "https://h/a\nb",
             "hf://one/file",
             "https://h/%2e%2e/b0.pth",
+            "https://[::1/b0.pth",
         ],
     ],
 )
@@ -362,6 +368,13 @@ def test_addresses_that_are_not_safe_are_refused_before_anything_is_opened(store
 def test_plain_http_from_a_mirror_needs_a_whole_hash(store: Store) -> None:
     wanted = Wanted(name="b0", file="b0.pth", url="https://h/b0.pth", sha256_prefix=sha(DATA)[:8])
     assert "forged" in refused(wanted, store, replace(HOW, mirror="http://192.0.2.1/"))
+
+
+def test_a_mirror_on_this_machine_needs_no_hash_as_the_docs_say(served: Served, store: Store) -> None:
+    unhashed = Wanted(name="team/m3", file="b0.pth", url="https://weights.example/w/b0.pth")
+    assert is_whole(fetch(unhashed, store=store, how=replace(HOW, mirror=served.url)), store)
+    docs = " ".join((Path(__file__).parents[1] / "docs/store.md").read_text(encoding="utf-8").split())
+    assert "a mirror on this machine itself (`localhost` or 127.0.0.1) is exempt" in docs
 
 
 CUTS = st.lists(st.integers(0, len(DATA) + 9), max_size=4)

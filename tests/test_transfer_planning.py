@@ -35,7 +35,11 @@ def test_the_frozen_part_sees_as_many_views_as_a_quarter_of_the_time_allows(
     assert (found.views, found.first) == (seen, 1)
     assert "all but the first" in found.reason.why
     hurried = opening(model, objective, recipe, load_, (32, 32), view_seconds)
-    assert hurried.first is None
+    assert (hurried.first, hurried.reason.why) == (None, "no time is left of the budget")
+    short = opening(model, objective, recipe, load_, (32, 32), view_seconds + 1e-4)
+    assert short.first is None
+    assert short.reason.why.startswith("with stage ")
+    assert short.reason.why.endswith(" epochs would fit into 0.0001 s")
 
 
 def test_a_pass_that_is_read_again_took_as_long_as_it_did(parent: Pretrained, tmp_path: Path) -> None:

@@ -25,7 +25,9 @@ def line(path: Path, averaged: bool | None = None) -> str:
     return found.removeprefix(f"{path}: ")
 
 
-@pytest.mark.parametrize(("name", "looks", "content"), SAMPLES)
+@pytest.mark.parametrize(
+    ("name", "looks", "content"), SAMPLES, ids=[f"{looks} {k}" for k, (_, looks, _) in enumerate(SAMPLES)]
+)
 def test_every_format_has_a_row_that_takes_it(tmp_path: Path, name: str, looks: str, content: bytes) -> None:
     path = tmp_path / "file"
     path.write_bytes(content)

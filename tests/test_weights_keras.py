@@ -1,6 +1,7 @@
 """Keras files: every way to save one is read to the same tensors; what is damaged or hostile is one line."""
 
 import random
+import tracemalloc
 import zipfile
 from dataclasses import replace
 from pathlib import Path
@@ -192,6 +193,27 @@ def test_a_bomb_a_stranger_and_a_locked_member_are_refused(tmp_path: Path) -> No
     assert "an archive without model.weights.h5 (it has metadata.json, config.json, model.weights.npz)" in line(other)
     packed = archive(tmp_path / "lzma.keras", weights, zipfile.ZIP_LZMA)
     assert "packed by method 14" in line(packed)
+
+
+def test_what_was_packed_is_read_within_twice_the_file(tmp_path: Path) -> None:
+    """Numbers that pack to nothing, beside noise that makes the file large enough for them."""
+    noise = np.frombuffer(np.random.default_rng(0).bytes(5 << 20), np.uint8)
+
+    def made(columns: int, packed: str | None = None) -> bytes:
+        def fill(file: h5py.File) -> None:
+            ones = np.ones((1, 1, 1 << 10, columns), np.float32)
+            file.create_dataset("layers/conv2d/vars/0", data=ones, compression=packed)
+            file.create_dataset("optimizer/vars/0", data=noise)
+
+        return in_memory(fill)
+
+    path = archive(tmp_path / "a.keras", made(1 << 10), zipfile.ZIP_DEFLATED)
+    tracemalloc.start()
+    assert (read_keras(path).tensors["conv2d/kernel"] == 1).all()
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 2 * path.stat().st_size
+    assert "its tensors claim" in line(put(tmp_path / "a.h5", made(1792, "gzip")))  # 1.4 times the file, and its copy
 
 
 def test_a_flipped_bit_anywhere_in_a_stored_archives_weights_is_found(tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ def first(path: Path, content: bytes) -> str | None:
     return next((name for name in ORDER if LOOKS[name](seen)), None)
 
 
-@pytest.mark.parametrize(("row", "name", "content"), SAMPLES)
+@pytest.mark.parametrize(("row", "name", "content"), SAMPLES, ids=[f"{row} {k}" for k, (row, *_) in enumerate(SAMPLES)])
 def test_each_format_is_told_by_its_content(tmp_path: Path, row: str, name: str, content: bytes) -> None:
     assert first(tmp_path / "file.anything", content) == name
 

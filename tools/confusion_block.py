@@ -11,7 +11,7 @@ import torch
 
 from compoundnet import MEMBERS
 from compoundnet.weights import ECOSYSTEMS, from_ours
-from compoundnet.weights.elsewhere import TWINS
+from compoundnet.weights.elsewhere import twins
 from compoundnet.weights.names import shapes
 from compoundnet.weights.telling import tell
 from tools.tables import table
@@ -76,11 +76,7 @@ def verdicts() -> tuple[Verdict, ...]:
 
 def has_two(member: str) -> bool:
     """Whether timm has two models of a member: its own, and the one that TensorFlow's weights are in."""
-    return any(
-        row.padding == "same"
-        for row in TWINS
-        if row.ecosystem == "timm" and member.startswith(row.members.split("[")[0])
-    )
+    return any(row.padding == "same" for row in twins("timm", member.removesuffix("_475")))
 
 
 def confusion() -> str:

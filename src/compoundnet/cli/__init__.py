@@ -51,5 +51,7 @@ def _one_line(error: Exception) -> str:
 
 
 def _failed(problem: str, code: int) -> int:
-    sys.stderr.write(f"compoundnet: error: {problem}\n")
+    from .output import one_line
+
+    sys.stderr.write(f"compoundnet: error: {one_line(problem)}\n")
     return code

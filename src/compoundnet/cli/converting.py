@@ -7,7 +7,7 @@ from compoundnet.schema import encode
 
 from .dating import today
 from .output import safe, write, write_json, write_table
-from .sources import read
+from .sources import for_weights
 
 if TYPE_CHECKING:
     from compoundnet.weights import Converted
@@ -31,8 +31,7 @@ def convert(
     """
     from compoundnet.weights import convert as convert_weights
 
-    given = None if network is None else read(network).network
-    done = convert_weights(weights, to, out, network=given, force=force, date=today())
+    done = convert_weights(weights, to, out, network=for_weights(network), force=force, date=today())
     if json:
         write_json(_as_json(done))
         return 0

@@ -12,7 +12,7 @@ from compoundnet.schema import counted, require_count
 
 from .output import safe, whole, write, write_table
 from .progress import progress
-from .sources import json_of, read, text
+from .sources import for_weights, json_of, text
 from .splits import Claim, Split, Withdraw, claim_of, require_unseen, task_of
 
 if TYPE_CHECKING:
@@ -165,7 +165,7 @@ def loaded(name: str, network: str | None = None) -> "Pretrained":
     """The weights; what had to be assumed goes to stderr."""
     from compoundnet.weights import load
 
-    pretrained = load(name, network=None if network is None else read(network).network)
+    pretrained = load(name, network=for_weights(network))
     for note in pretrained.report.assumed:
         sys.stderr.write(f"compoundnet: {name}: assumed: {note}\n")
     return pretrained

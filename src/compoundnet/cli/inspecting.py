@@ -11,12 +11,13 @@ if TYPE_CHECKING:
 _ARTEFACTS = (".onnx", ".xml", ".pt2")
 
 
-def inspect_file(file: str, card: str | None = None, json: bool = False) -> int:
+def inspect_file(file: str, card: str | None = None, force: bool = False, json: bool = False) -> int:
     """Say what a weight file or artefact is: family, classes, padding, preprocessing, and where it comes from.
 
     Args:
         card: write a model card (Markdown) to this file, as a README for a model hub
     """
+    _require_free(card, force)
     if Path(file).suffix in _ARTEFACTS:
         return _artefact(file, card, json)
     from compoundnet.weights import inspect_checkpoint
@@ -27,12 +28,21 @@ def inspect_file(file: str, card: str | None = None, json: bool = False) -> int:
     if json:
         write_json(found.to_dict())
         return 0
-    write(f"{safe(found.path)}: {found.bytes:,} bytes, SHA-256 {found.sha256}")
+    hashed = f", SHA-256 {found.sha256}" if found.sha256 else ""  # a TensorFlow checkpoint is several files
+    write(f"{safe(found.path)}: {found.bytes:,} bytes{hashed}")
     _print(found)
     _chain(found.provenance)
     if card is not None:
         write(f"Card: {safe(card)}")
     return 0
+
+
+def _require_free(card: str | None, force: bool) -> None:
+    """Raise ValueError where the card would take the place of a file that is to stay, as somebody's README is."""
+    if card is None and force:
+        raise ValueError("--force goes with --card; leave it out, or name the card's file")
+    if card is not None and not force and Path(card).is_file():
+        raise ValueError(f"{card}: is there already; give another name, or --force to replace it")
 
 
 def _assumed(file: str) -> "Weights":

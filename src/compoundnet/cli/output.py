@@ -34,6 +34,15 @@ def safe(text: str) -> str:
     return text if text.isprintable() else ascii(text)
 
 
+def one_line(text: str) -> str:
+    r"""What an error or a note says, on one line; what would steer the terminal, as a file's name may, is written out.
+
+    >>> one_line("a\x1b[2J.pth: there is no\nsuch file")
+    'a\\x1b[2J.pth: there is no such file'
+    """
+    return "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in " ".join(text.split()))
+
+
 def write_json(data: Any) -> None:
     """JSON to standard output; every name is written in ASCII, so no terminal stumbles over it."""
     write(json.dumps(data, indent=2, allow_nan=False))

@@ -107,6 +107,7 @@ _FLAGS = MappingProxyType(
         "again": "look at a run's test pictures though they were looked at before; its events say so",
         "force": "write over a file that is there",
         "verbose": "list every name in the original and in the new file",
+        "stored": "list: what is in the store, with sizes and paths, instead of what is published",
         "exact": "decode every pixel of large JPEGs, more slowly",
     }
 )

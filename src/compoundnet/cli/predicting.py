@@ -14,7 +14,7 @@ from compoundnet.schema import require_count
 from .output import safe, write, write_json
 from .progress import progress
 from .sharding import cores_each, shard_of
-from .sources import lines, read
+from .sources import for_weights, lines
 
 if TYPE_CHECKING:
     from compoundnet.prediction import Entry, Plan, Prediction, Run, Shard
@@ -184,7 +184,7 @@ def _loaded(
     for value, name in ((batch, "batch"), (workers, "workers")):
         if value is not None:
             require_count(value, name)
-    pretrained = load(model, network=None if network is None else read(network).network)
+    pretrained = load(model, network=for_weights(network))
     for note in pretrained.report.assumed:
         sys.stderr.write(f"compoundnet: {model}: assumed: {note}\n")
     if labels is None:

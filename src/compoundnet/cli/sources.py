@@ -46,6 +46,13 @@ def read(net: str) -> Source:
     raise ValueError(f"unknown network {shown(net)}; {near(net, MEMBERS)} a JSON file is read too")
 
 
+def for_weights(net: str | None) -> Network | str | None:
+    """The network that NET names for weights; a name of timm's, such as tf_efficientnet_b0, is read with them."""
+    if net is None or (net.startswith("tf_") and not Path(net).exists() and Path(net).suffix != ".json"):
+        return net
+    return read(net).network
+
+
 def name_of(base: Network) -> str:
     """What to call a network that others were scaled from: the name of a preset, or "its base" where it has none."""
     return next((name for name, each in MEMBERS.items() if each.network == base), "its base")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from compoundnet.schema import counted, encode, near, shown
 
-from .output import safe, write, write_json
+from .output import one_line, safe, write, write_json
 from .progress import progress, transfers
 
 if TYPE_CHECKING:
@@ -29,15 +29,18 @@ def fetch(
     from compoundnet.weights.store import access, add_to_lock, default_store
     from compoundnet.weights.store import fetch as fetched
 
-    wanted, how, store = _wanted(names, locked, name or "", sha256 or ""), access(mirror), default_store()
     if lock is not None and locked is not None:
         raise ValueError("--lock notes what is fetched, --locked says what to fetch; give one of them")
+    store = default_store()
+    wanted, how = _wanted(names, store, locked, name or "", sha256 or ""), access(mirror)
     found: list[Fetched] = []
+    done = 0
     for each in wanted:
         with _next_one(), transfers(each.file) as on_bytes:
             found.append(fetched(each, store=store, how=how, on_bytes=on_bytes, say=_say))
             if lock is not None:
                 add_to_lock(lock, [found[-1].stored], store)
+            done += 1  # what is fetched and not in the lock file that was asked for is not done
             if not each.hashed and found[-1].new:
                 _say(f"{each.name}: no hash of it is published; keep the one it has now with --lock FILE")
     if json:
@@ -45,10 +48,10 @@ def fetch(
     else:
         for each in found:
             _file(each.stored, "fetched" if each.new else "is there", each.path)
-    return _outcome(len(found), len(wanted), "fetched")
+    return _outcome(done, len(wanted), "fetched" if lock is None else "fetched and locked")
 
 
-def _wanted(names: Sequence[str], locked: str | None, name: str, sha256: str) -> "list[Wanted]":
+def _wanted(names: Sequence[str], store: "Store", locked: str | None, name: str, sha256: str) -> "list[Wanted]":
     """What to fetch, all of it known before anything is. Raises ValueError, one line, for what nobody knows."""
     from compoundnet.weights.store import read_lock, wanted
 
@@ -57,7 +60,7 @@ def _wanted(names: Sequence[str], locked: str | None, name: str, sha256: str) ->
             raise ValueError("weights fetch takes names or addresses; names are in: compoundnet weights list")
         if len(names) > 1 and (name or sha256):
             raise ValueError("--name and --sha256 are of one file; fetch one address at a time")
-        return [wanted(each, name=name, sha256=sha256) for each in names]
+        return [wanted(each, name=name, sha256=sha256, store=store) for each in names]
     if name or sha256:
         raise ValueError("--name and --sha256 do not go with --locked, which has both")
     return _of_lock(locked, read_lock(locked), names)
@@ -89,12 +92,28 @@ def verify(names: Sequence[str], *, json: bool, lock: str | None = None) -> int:
 
 def _show(store: "Store", found: "list[Checked]", wrong: "list[Checked]") -> None:
     for each in wrong:
-        write(f"{safe(each.name)}: {each.state}: {each.problem}")
+        write(f"{safe(each.name)}: {each.state}: {each.problem}\n  {each.remedy}")
     fine = [each for each in found if each.state == "fine"]
     size = _size(sum({each.path: each.bytes for each in fine}.values()))
     write(f"{counted(len(fine), 'file')} of {len(found):,} as they should be, {size}, in {store.root}")
-    if wrong:
-        write("compoundnet weights fetch NAME replaces a damaged or missing file")
+
+
+def contents(*, json: bool) -> int:
+    """What the store has: names, sizes and paths; nothing is hashed."""
+    from compoundnet.weights.store import default_store
+
+    store = default_store()
+    found = [(each, store.path(each)) for each in store.entries()]
+    if json:
+        write_json([{**encode(each), "path": str(path), "there": path.is_file()} for each, path in found])
+        return 0
+    for each, path in found:
+        gone = "" if path.is_file() else "; its file has gone: compoundnet weights verify"
+        write(f"{each.name}: {_size(each.bytes)}, from {safe(each.source) or 'a file brought by hand'}{gone}")
+        write(f"  {safe(str(path))}")
+    size = _size(sum({path: path.stat().st_size for _, path in found if path.is_file()}.values()))
+    write(f"{counted(len(found), 'name')}, {size}, in {safe(str(store.root))}")
+    return 0
 
 
 def where(names: Sequence[str], *, json: bool) -> int:
@@ -102,6 +121,7 @@ def where(names: Sequence[str], *, json: bool) -> int:
     from compoundnet.weights import PACKAGED
     from compoundnet.weights.catalogue import locate
     from compoundnet.weights.store import CheckpointError, default_store, not_stored
+    from compoundnet.weights.store.rows import packaged_as
 
     store = default_store()
     if not names:
@@ -110,10 +130,10 @@ def where(names: Sequence[str], *, json: bool) -> int:
     found: dict[str, str] = {}
     for each in names:
         with _next_one():
-            if each in PACKAGED:
-                found[each] = str(locate(PACKAGED[each]))
-            elif (stored := store.find(each)) is not None:
+            if each not in PACKAGED and (stored := store.find(each)) is not None:
                 found[each] = str(store.path(stored))
+            elif (entry := packaged_as(each)) is not None:
+                found[each] = str(locate(entry))
             else:
                 raise CheckpointError(not_stored(each))
     if json:
@@ -134,11 +154,13 @@ def bring(files: Sequence[str], *, json: bool, name: str | None = None, lock: st
         raise ValueError("--name is of one file; import one at a time")
     store = default_store()
     found: list[Imported] = []
+    done = 0
     for each in files:
         with _next_one():
             found.append(import_file(each, name=name or "", store=store, say=_say))
             if lock is not None:
                 add_to_lock(lock, [found[-1].stored], store)
+            done += 1
     if json:
         write_json([_imported(each) for each in found])
     else:
@@ -147,7 +169,7 @@ def bring(files: Sequence[str], *, json: bool, name: str | None = None, lock: st
             hashed = each.row is not None and each.row.hashed
             known = f"it is the catalogue's {each.row.name}" if each.row is not None and hashed else ""
             write(f"  {known or 'its hash is none of the catalogue; nobody vouches for it'}")
-    return _outcome(len(found), len(files), "imported")
+    return _outcome(done, len(files), "imported" if lock is None else "imported and locked")
 
 
 def _file(stored: "Stored", what: str, path: Path) -> None:
@@ -167,7 +189,7 @@ def _next_one() -> Iterator[None]:
     try:
         yield
     except CheckpointError as error:
-        sys.stderr.write(f"compoundnet: error: {' '.join(str(error).split())}\n")
+        sys.stderr.write(f"compoundnet: error: {one_line(str(error))}\n")
 
 
 def _outcome(done: int, of: int, what: str) -> int:
@@ -179,7 +201,7 @@ def _outcome(done: int, of: int, what: str) -> int:
 
 
 def _say(line: str) -> None:
-    sys.stderr.write(f"compoundnet: {line}\n")
+    sys.stderr.write(f"compoundnet: {one_line(line)}\n")
 
 
 def _size(count: int) -> str:

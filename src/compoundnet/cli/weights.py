@@ -1,6 +1,6 @@
 """The command on published weights and the store: a table of its actions. None of it needs PyTorch."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
@@ -18,9 +18,18 @@ class _Action:
     options: tuple[str, ...] = ()
 
 
+def _list(names: Sequence[str], *, json: bool, stored: bool = False, **filters: str) -> int:
+    """What is published, or with ``stored`` what is in the store."""
+    if not stored:
+        return listing.listed(names, json=json, **filters)
+    if names or filters:
+        raise ValueError("weights list --stored takes no names and no filters; it lists all that is in the store")
+    return storing.contents(json=json)
+
+
 _ACTIONS: Mapping[str, _Action] = MappingProxyType(
     {
-        "list": _Action(listing.listed, ("member", "ecosystem", "method", "licence", "file_name", "sha256")),
+        "list": _Action(_list, ("member", "ecosystem", "method", "licence", "file_name", "sha256", "stored")),
         "fetch": _Action(storing.fetch, ("lock", "locked", "mirror", "name", "sha256")),
         "verify": _Action(storing.verify, ("lock",)),
         "where": _Action(storing.where),
@@ -41,6 +50,7 @@ def weights(
     locked: str | None = None,
     mirror: str | None = None,
     name: str | None = None,
+    stored: bool = False,
     json: bool = False,
 ) -> int:
     """List the published EfficientNet weights, fetch them into a store, check it, and bring files by hand.
@@ -61,8 +71,8 @@ def weights(
     if action not in _ACTIONS:
         raise ValueError(f"unknown action {shown(action)} of weights; {near(action, _ACTIONS)}")
     filters = {"member": member, "ecosystem": ecosystem, "method": method, "licence": licence}
-    stored = {"lock": lock, "locked": locked, "mirror": mirror, "name": name}
-    options = {**filters, "file_name": file_name, "sha256": sha256, **stored}
+    of_store = {"lock": lock, "locked": locked, "mirror": mirror, "name": name, "stored": stored or None}
+    options = {**filters, "file_name": file_name, "sha256": sha256, **of_store}
     given: dict[str, Any] = {option: value for option, value in options.items() if value is not None}
     for option in given:
         if option not in _ACTIONS[action].options:

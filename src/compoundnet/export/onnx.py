@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from compoundnet.modules import SameConv2d, SameMaxPool2d
 
 from .graph import INPUT, Answering, output_names
-from .record import KEY, Options, Record
+from .record import KEY, ArtefactError, Options, Record
 
 if TYPE_CHECKING:
     import numpy as np
@@ -142,11 +142,14 @@ def contents(path: Path) -> list[bytes]:
 
 
 def read_record(path: Path) -> str:
-    """The record's JSON text."""
+    """The record's JSON text. Raises ArtefactError for a model that something else exported."""
     import onnx
 
     proto = onnx.load_model(path, load_external_data=False)
-    return next(entry.value for entry in proto.metadata_props if entry.key == KEY)
+    found = next((entry.value for entry in proto.metadata_props if entry.key == KEY), None)
+    if found is None:
+        raise ArtefactError("an ONNX model without a record of ours; export it with: compoundnet export")
+    return found
 
 
 def runner(path: Path, record: Record) -> "Run":

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from .proof import Run
 
 _ENTRY = f"extra/{KEY}.json"
+_MOST_TEXT = 16 << 20  # bytes of a record; one with 21,841 class names has 2 MB
 # torch.export.load unpickles some entries and evaluates expressions. A file of ours has neither
 # pickled tensors nor objects, and its expressions are arithmetic on sizes.
 _PLAIN_ENTRY = re.compile(
@@ -89,10 +90,16 @@ def contents(path: Path) -> list[bytes]:
 
 
 def read_record(path: Path) -> str:
-    """The record's JSON text."""
+    """The record's JSON text. Raises ArtefactError for a program that something else exported."""
     with zipfile.ZipFile(path) as archive:
-        [name] = [name for name in archive.namelist() if name.endswith(_ENTRY)]
-        return archive.read(name).decode()
+        names = [name for name in archive.namelist() if name.endswith(_ENTRY)]
+        if len(names) != 1:
+            raise ArtefactError("a program without a record of ours; export it with: compoundnet export")
+        with archive.open(names[0]) as entry:  # which may unpack to more than any memory has
+            text = entry.read(_MOST_TEXT + 1)
+        if len(text) > _MOST_TEXT:
+            raise ArtefactError(f"its record has more than {_MOST_TEXT:,} bytes; it is none of ours")
+        return text.decode()
 
 
 def runner(path: Path, record: Record) -> "Run":

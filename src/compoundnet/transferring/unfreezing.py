@@ -53,6 +53,8 @@ def opening(
     shapes, stages = _shapes(model, size), len(model.stages)
     views = max(k for k in (1, 2, 4, 8) if k == 1 or (k <= load.views and k * load.view_seconds <= PASS_SHARE * left))
     left -= views * load.view_seconds
+    if left <= 0:
+        return Opening(None, 0, Reason("unfrozen", "the classifier only", "no time is left of the budget"))
     best: tuple[int, float] | None = None
     why = "no stage"
     for first in range(stages - 1, 0, -1):
@@ -62,7 +64,7 @@ def opening(
             break
         epochs = left / _epoch_seconds(Tail(model, first, recipe.dropout), objective, recipe, load, shapes[first])
         if epochs < (LEAST_EPOCHS if best is None else ENOUGH_EPOCHS):
-            why = f"with stage {first} only {max(0.0, epochs):.1f} epochs would fit into {max(0.0, left):.0f} s"
+            why = f"with stage {first} only {epochs:.1f} epochs would fit into {_seconds(left)} s"
             break
         best, why = (first, epochs), "all but the first"
     if best is None:
@@ -71,6 +73,15 @@ def opening(
     text = f"stages {first} to {stages - 1} of 0 to {stages - 1}, on {views} view{'s' if views > 1 else ''}"
     text += "; the others by turning the maps" if views < load.views else ""
     return Opening(first, views, Reason("unfrozen", text, f"about {epochs:.0f} epochs fit into {left:.0f} s; {why}"))
+
+
+def _seconds(left: float) -> str:
+    """A time in seconds as read aloud; less than one is not 0.
+
+    >>> _seconds(12.4), _seconds(0.034)
+    ('12', '0.03')
+    """
+    return f"{left:.0f}" if left >= 1 else f"{left:.1g}"
 
 
 def _shapes(model: ConvNet, size: tuple[int, int]) -> Sequence[tuple[int, ...]]:

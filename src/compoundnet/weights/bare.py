@@ -1,4 +1,4 @@
-"""A file without a record: recognised, and taken as those who published it use it; what is assumed is stated."""
+"""A file without a record: recognised, and taken as what it shows tells; what is assumed is stated."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -7,13 +7,14 @@ from pathlib import Path
 from compoundnet.network import Network
 from compoundnet.preprocess import IMAGENET_MEAN, Preprocess
 
-from .catalogue import habit, known
+from .catalogue import Habit, habit, known
 from .errors import CheckpointError
 from .files import Checkpoint, sha256
+from .judging import Judged, judge
 from .matching import Recognised, as_stored, headless, nearest, recognise, without_background
 from .names import names
 from .records import Weights, imagenet_classes
-from .told import Told
+from .told import NOTHING, Told, by_hash
 
 _IMAGENET = 1000
 
@@ -30,18 +31,23 @@ class Source:
 
 
 def bare(path: Path, checkpoint: Checkpoint, network: Network | None, told: Told) -> Source:
-    """A checkpoint without a record: what neither it nor ``told`` says is taken from its ecosystem's habits.
+    """A checkpoint without a record: what ``told`` does not say is as ``judge`` takes it.
 
     Raises CheckpointError, one line, for what is of no known ecosystem or network, or of another one than is told.
     """
+    hashed = sha256(path) if path.is_file() else ""
+    told = by_hash(hashed) if told is NOTHING else told
     seen = recognise(checkpoint.tensors)
     if seen.ecosystem is None or (network is None and not seen.members):
         raise CheckpointError(f"{path}: {_unrecognised(checkpoint, seen, network)}")
     ecosystem, seen = seen.ecosystem, replace(seen, members=told.among(seen.members))
     member = seen.members[0] if seen.members else "?"
-    row = told.habit or habit(ecosystem, member, told.file or path.name)
-    published = row.network(network or known()[member])
-    stored, table = _stored(path, published, ecosystem, checkpoint)
+    stored, table = _stored(path, network or known()[member], ecosystem, checkpoint)
+    judged = None
+    if told.habit is None and told.file is None:
+        judged = judge(ecosystem, member, stored, checkpoint.tensors, path.name)
+    row = judged.habit if judged else told.habit or habit(ecosystem, member, told.file or path.name)
+    stored = row.network(stored)
     if row.background and stored.classes == _IMAGENET + 1:
         note = "dropped the first of 1001 outputs, which is the background's"
         tensors = without_background(checkpoint.tensors, table)
@@ -49,7 +55,7 @@ def bare(path: Path, checkpoint: Checkpoint, network: Network | None, told: Told
         stored = replace(stored, classes=_IMAGENET)
     if network is None:
         told.require(path, seen.members, stored.classes)
-    assumed = _network_assumed(network, stored, seen, row.doubt)
+    assumed = _network_assumed(network, stored, seen, row, judged)
     network = network or stored
     no_head = headless(table, checkpoint.tensors)
     classes = told.classes if network.classes == len(told.classes) else ()
@@ -57,7 +63,7 @@ def bare(path: Path, checkpoint: Checkpoint, network: Network | None, told: Told
         classes = imagenet_classes()
         assumed.append("outputs are ImageNet's 1000 classes in the usual order")
     preprocess = row.preprocess(network)
-    assumed.append(_preprocess_assumed(preprocess, told, ecosystem))
+    assumed.append(_preprocess_assumed(preprocess, told, ecosystem, judged))
     weights = Weights(
         name=member if seen.members else path.stem,
         network=network,
@@ -66,7 +72,7 @@ def bare(path: Path, checkpoint: Checkpoint, network: Network | None, told: Told
         ecosystem=told.ecosystem or ecosystem,
         source=told.source,
         file=path.name,
-        sha256=sha256(path) if path.is_file() else "",
+        sha256=hashed,
         licence=told.licence,
     )
     return Source(checkpoint, weights, ecosystem, tuple(assumed), no_head)
@@ -78,10 +84,13 @@ def _unrecognised(checkpoint: Checkpoint, seen: Recognised, network: Network | N
     return "; ".join(filter(None, (str(seen), close, remedy)))
 
 
-def _preprocess_assumed(preprocess: Preprocess, told: Told, ecosystem: str) -> str:
+def _preprocess_assumed(preprocess: Preprocess, told: Told, ecosystem: str, judged: Judged | None) -> str:
     norm = "ImageNet's mean and std" if preprocess.mean == IMAGENET_MEAN else f"mean {preprocess.mean[0]:.3g}"
     who = f"{told.by} has it" if told.by else f"{ecosystem} publishes it"
-    return f"preprocessing as {who}: {preprocess.size[0]} pixels, {norm}"
+    if judged is None:
+        return f"preprocessing as {who}: {preprocess.size[0]} pixels, {norm}"
+    who = who if judged.listed else "the family's authors have it"
+    return f"preprocessing as {who}: {preprocess.size[0]} pixels, {norm}{judged.pixels}"
 
 
 def _stored(path: Path, network: Network, ecosystem: str, checkpoint: Checkpoint) -> tuple[Network, Mapping[str, str]]:
@@ -94,15 +103,20 @@ def _stored(path: Path, network: Network, ecosystem: str, checkpoint: Checkpoint
         raise CheckpointError(f"{path}: its names are {ecosystem}'s, but {error}") from None
 
 
-def _network_assumed(given: Network | None, published: Network, seen: Recognised, doubt: str) -> list[str]:
-    """What the shapes leave open about a network, or where a given one runs other than its ecosystem does."""
+def _network_assumed(
+    given: Network | None, published: Network, seen: Recognised, row: Habit, judged: Judged | None
+) -> list[str]:
+    """What the shapes leave open about a network, or where a given one runs other than the file alone would."""
     member, others = seen.members[0] if seen.members else "it", seen.members[1:]
     habits = f"padding {published.padding!r} and norm epsilon {published.norm_eps:g}"
-    twin = f" ({doubt})" if doubt else ""
+    why = (str(judged.function) if judged else "") or (f" ({row.doubt})" if row.doubt else "")
+    likely = judged is not None and judged.function.confidence == "likely"
+    who = seen.ecosystem if judged is None or judged.listed else "its family"
     if given is None:
         also = [f"{member}; {', '.join(others)} has the same shapes"] if others else []
-        return [*also, f"{habits}, as {seen.ecosystem} runs {member}{twin}; give network= (--network) for another"]
+        as_whom = why if likely else f", as {who} runs {member}{why}"
+        return [*also, f"{habits}{as_whom}; give network= (--network) for another"]
     if (given.padding, given.norm_eps) == (published.padding, published.norm_eps):
         return []
     own = f"padding {given.padding!r} and norm epsilon {given.norm_eps:g}, as the given network has"
-    return [f"{own}; {seen.ecosystem} runs {member} with {habits}{twin}"]
+    return [f"{own}; {'without it' if likely else f'{who} runs {member} with'} {habits}{why}"]

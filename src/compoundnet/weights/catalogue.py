@@ -170,12 +170,10 @@ _TIMM_OWN = (
 
 
 _TF = Habit(ecosystem="timm", members="*", files="tf_*", padding="same", norm_eps=1e-3)
-_TWIN = "timm's tf_ twin has the same shapes and runs padding 'same' and norm epsilon 0.001"
 _LUKEMELAS = Habit(ecosystem="lukemelas", members="*", padding="same", norm_eps=1e-3, order="crop_then_resize")
 _MMPRETRAIN = replace(_LUKEMELAS, ecosystem="mmpretrain")
 _KERAS = replace(_LUKEMELAS, ecosystem="keras")
 _AUTHORS = replace(_LUKEMELAS, ecosystem="tensorflow")
-_ADVPROP = "AdvProp's checkpoints look the same and take mean and std 0.5"
 
 
 # The first row that matches counts. Sources: the transforms in torchvision/models/efficientnet.py,
@@ -204,12 +202,11 @@ HABITS: tuple[Habit, ...] = (
     replace(_TF, members="efficientnet_lite4", size=380, interpolation="bilinear", mean=HALF, std=HALF),
     replace(_TF, members="efficientnet_lite*", mean=HALF, std=HALF),
     replace(_TF, members="efficientnet_edgetpu_*", mean=HALF, std=HALF),
-    replace(_TF, files="tf_*_ap*", mean=HALF, std=HALF),
+    replace(_TF, files="tf_*[_.]ap*", mean=HALF, std=HALF),
     _TF,
     *_TIMM_OWN,
     Habit(ecosystem="timm", members="mobilenet_v1", mean=HALF, std=HALF),
     Habit(ecosystem="timm", members="resnet*", resize=236),
-    Habit(ecosystem="timm", members="efficientnet_*", doubt=_TWIN),
     Habit(ecosystem="timm", members="*"),
     replace(_LUKEMELAS, members="efficientnet_lite*", mean=LITE_MEAN, std=LITE_STD),
     replace(_LUKEMELAS, files="adv-*", mean=HALF, std=HALF),
@@ -224,7 +221,7 @@ HABITS: tuple[Habit, ...] = (
     replace(_AUTHORS, members="efficientnet_lite*", mean=LITE_MEAN, std=LITE_STD),
     replace(_AUTHORS, members="efficientnet_edgetpu_*", mean=LITE_MEAN, std=LITE_STD, background=True),
     replace(_AUTHORS, files="*advprop*", mean=HALF, std=HALF),
-    replace(_AUTHORS, doubt=_ADVPROP),
+    _AUTHORS,
     Habit(ecosystem="compoundnet", members="*", padding=None, norm_eps=None, order="crop_then_resize"),
 )
 

@@ -13,13 +13,15 @@ from torch import Tensor
 class Checkpoint:
     """What a weight file holds: tensors by name, the record (JSON text) of our own files, and how it was read.
 
-    ``beside`` names what else a training script kept in the file, such as an optimizer's state.
+    ``origin`` is the record in a file that ``convert`` wrote with another ecosystem's names. ``beside`` names what else
+    a training script kept in the file, such as an optimizer's state.
     """
 
     tensors: Mapping[str, Tensor]
     record: str | None = None
     notes: tuple[str, ...] = ()
     beside: tuple[str, ...] = ()
+    origin: str | None = None
 
 
 def of_arrays(arrays: Mapping[str, NDArray[Any]], notes: tuple[str, ...]) -> Checkpoint:

@@ -61,7 +61,7 @@ def convert(
     to: str,
     out: str | Path,
     *,
-    network: Network | None = None,
+    network: Network | str | None = None,
     operators: Mapping[str, type] = OPERATORS,
     force: bool = False,
     date: str = "",
@@ -118,7 +118,7 @@ class _Original:
     assumed: tuple[str, ...]
 
 
-def _read(source: str | Path, network: Network | None, operators: Mapping[str, type]) -> _Original:
+def _read(source: str | Path, network: Network | str | None, operators: Mapping[str, type]) -> _Original:
     found = opened(source, network, operators)
     if found.headless:
         remedy = "load it with classes=, save it, and convert that"

@@ -13,12 +13,14 @@ from compoundnet.layers import Padding
 from compoundnet.network import Network
 
 from .catalogue import HABITS, habit
+from .published import every_published
 from .records import Weights
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 _IMAGENET, _RGB = 1000, 3
+_SAME_LIBRARY: Mapping[str, str] = MappingProxyType({"keras_numbered": "keras"})  # which names tensors in two ways
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,8 +128,24 @@ def twin(ecosystem: str, member: str, network: Network) -> Twin | None:
     """The other library's model for a member of the families, the one with the network's padding if there are two."""
     if network.in_channels != _RGB and "channels" not in ARGUMENTS.get(ecosystem, {}):
         return None
-    rows = [row for row in TWINS if row.ecosystem == ecosystem and fnmatchcase(member, row.members)]
-    return min(rows, key=lambda row: row.padding != network.padding, default=None)
+    return min(twins(ecosystem, member), key=lambda row: row.padding != network.padding, default=None)
+
+
+def twins(ecosystem: str, member: str) -> tuple[Twin, ...]:
+    """The other library's models with the shapes of a member: timm has two of some, of either padding."""
+    called = _SAME_LIBRARY.get(ecosystem, ecosystem)
+    return tuple(row for row in TWINS if row.ecosystem == called and fnmatchcase(member, row.members))
+
+
+def has_model(ecosystem: str, member: str) -> bool:
+    """Whether an ecosystem has a network, by its code or by what it publishes; its names alone fit many more.
+
+    >>> has_model("torchvision", "efficientnet_b0"), has_model("torchvision", "efficientnet_lite0")
+    (True, False)
+    """
+    called = _SAME_LIBRARY.get(ecosystem, ecosystem)
+    rows = every_published().values()
+    return bool(twins(ecosystem, member)) or any((row.ecosystem, row.member) == (called, member) for row in rows)
 
 
 def runs_as(ecosystem: str, member: str, network: Network) -> Network | None:

@@ -2,7 +2,6 @@
 
 import json
 import re
-import struct
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,18 +14,21 @@ from compoundnet.schema import counted, encode
 
 from .cards import Provenance, lineage
 from .catalogue import PACKAGED, Habit, habit, known, locate
+from .choosing import AVERAGING
 from .errors import CheckpointError
 from .files import Checkpoint, read_checkpoint, sha256
 from .formats import recognised
 from .hashing import state_sha256
+from .judging import Confidence
+from .loading import require_source
+from .matching import ecosystems, fits
 from .names import OWN
-from .published import Published, every_published, published_weights
+from .published import Published, every_published, published_as
 from .records import Weights
 from .repository import by_config, weights_file
 from .store import default_store
-from .telling import Confidence, Finding, normalisation, tell
+from .telling import Finding, normalisation, tell
 from .told import NOTHING, Told, by_store
-from .writing import ORIGIN_KEY
 
 _HASHED = re.compile(r"-([0-9a-f]{8})(?:[0-9a-f]*)\.(?:pth|pt|safetensors)$")
 
@@ -74,7 +76,7 @@ def inspect_checkpoint(source: str | Path, operators: Mapping[str, type] = OPERA
     hashed = sha256(path) if path.is_file() else ""
     weights, where = _record(path, checkpoint, operators)
     findings = [_format(path)]
-    public = _public(hashed)
+    public = published_as(sha256=hashed)
     if weights is None:
         findings += _bare(path, checkpoint, told, public)
     else:
@@ -99,12 +101,8 @@ def _located(source: str | Path) -> tuple[Path, Told]:
         return weights_file(path) or path, by_config(path)
     if not path.exists() and (kept := default_store().find(str(source))) is not None:
         return default_store().path(kept), by_store(kept)
+    require_source(path, str(source))
     return path, NOTHING
-
-
-def _public(hashed: str) -> Published | None:
-    """The row of the catalogue whose hash a file has."""
-    return next(iter(published_weights(sha256=hashed)), None) if hashed else None
 
 
 def _published(row: Published | None) -> tuple[Provenance, ...]:
@@ -143,22 +141,13 @@ def _record(path: Path, checkpoint: Checkpoint, operators: Mapping[str, type]) -
     """The record in the file, and where it stands; of a converted file it lies beside tensors of other names."""
     text, where = checkpoint.record, "its record"
     if text is None:
-        text, where = _metadata(path).get(ORIGIN_KEY), "the record that convert left in it"
+        text, where = checkpoint.origin, "the record that convert left in it"
     if text is None:
         return None, ""
     try:
         return Weights.from_dict(json.loads(text), operators), where
     except (ValueError, RecursionError) as error:
         raise CheckpointError(f"{path}: its record cannot be read: {error}") from None
-
-
-def _metadata(path: Path) -> Mapping[str, str]:
-    """The texts in the head of a safetensors file that was read already; none of another file."""
-    if path.suffix != ".safetensors":
-        return {}
-    with path.open("rb") as file:
-        (length,) = struct.unpack("<Q", file.read(8))
-        return json.loads(file.read(length)).get("__metadata__", {})
 
 
 def _recorded(checkpoint: Checkpoint, weights: Weights, where: str) -> list[Finding]:
@@ -177,6 +166,9 @@ def _recorded(checkpoint: Checkpoint, weights: Weights, where: str) -> list[Find
         ("licence", weights.licence or "unknown"),
     ]
     findings = [Finding(what, value, "certain", where) for what, value in rows]
+    has = {name: tuple(tensor.shape) for name, tensor in checkpoint.tensors.items()}
+    if not any(fits(network, each, has) for each in ecosystems(has)):
+        findings.append(Finding("tensors", "not those of the network in the record", "certain", "names and shapes"))
     known = lineage(weights)[-1].tensors_sha256
     if known and checkpoint.record is not None:
         same = state_sha256(checkpoint.tensors) == known
@@ -228,8 +220,14 @@ def _settled(
 
 def _average(checkpoint: Checkpoint) -> Finding:
     """Whether the weights are a moving average: what was said when the file was read."""
+    cut = tuple(f"cut {prefix!r} off every name" for prefix in AVERAGING)
     for note in checkpoint.notes:
-        if "read as moving averages" in note or "n_averaged" in note or re.match("read .*averaged weights", note):
+        if (
+            note in cut
+            or "read as moving averages" in note
+            or "n_averaged" in note
+            or re.match("read .*averaged weights", note)
+        ):
             return Finding("average", "moving average", "certain", note)
         if "left out" in note and "averag" in note:
             return Finding("average", "raw", "certain", note)

@@ -18,9 +18,10 @@ from .bundle import is_bundle
 from .cards import Card, lineage
 from .catalogue import PACKAGED, known, locate, packaged
 from .errors import CheckpointError
-from .files import SUFFIXES, read_checkpoint, verify, write_safetensors
-from .matching import LoadReport, fitted, load_into
+from .files import SUFFIXES, Checkpoint, read_checkpoint, verify, write_safetensors
+from .matching import LoadReport, ecosystems, fits, fitted, load_into, recognise
 from .names import OWN
+from .networks import network_of
 from .records import Weights
 from .repository import by_config, weights_file
 from .store import default_store, not_stored
@@ -42,7 +43,7 @@ class Pretrained:
 def load(
     name_or_path: str | Path,
     *,
-    network: Network | None = None,
+    network: Network | str | None = None,
     classes: int | None = None,
     in_channels: int | None = None,
     averaged: bool | None = None,
@@ -53,9 +54,11 @@ def load(
     """Load weights by the name of a package's (``efficientnet_lite0``), from a file, or by a name of the store.
 
     A name of the store is what ``compoundnet weights fetch`` or ``import`` put there; its hash is checked again, and
-    nothing is fetched here. A file of ours, or the folder of a training run, holds its record and needs nothing else.
-    For a bare checkpoint (one of ECOSYSTEMS) the network is given or recognised; what the file leaves open is taken as
-    its ecosystem publishes it, and stated in the report; in a folder with timm's config.json, as that has it. A file
+    nothing is fetched here. A file of ours, a safetensors file that ``convert`` wrote, or the folder of a training run
+    holds its record and needs nothing else. For a bare checkpoint (one of ECOSYSTEMS) the network is given, itself or
+    by its name (timm's ``tf_`` names too), or recognised; what the file leaves open is taken as the catalogue has it of
+    a file with this hash, else as ``inspect_checkpoint`` tells, and where that is open as its ecosystem publishes it,
+    and stated in the report; in a folder with timm's config.json, as that has it. A file
     without a classifier (Keras's ``_notop``) needs ``classes``. Another ``classes`` or ``in_channels`` adapts the model
     (see ``load_into``). ``averaged`` chooses between averaged and raw weights where a file has both (see
     ``read_checkpoint``). ``dropout`` and ``drop_path`` are as in ``build``; ``operators`` adds a user's own operators
@@ -105,12 +108,12 @@ def save(path: str | Path, model: ConvNet, weights: Weights) -> None:
 
 def opened(
     name_or_path: str | Path,
-    network: Network | None,
+    network: Network | str | None,
     operators: Mapping[str, type],
     averaged: bool | None = None,
 ) -> Source:
     """What a name or file holds, and whose it is, before any model is made; as ``load`` says."""
-    name, path = str(name_or_path), Path(name_or_path)
+    name, path, network = str(name_or_path), Path(name_or_path), network_of(network, name_or_path)
     if name in PACKAGED:
         _refuse_network(network, name)
         path = locate(PACKAGED[name])
@@ -124,23 +127,41 @@ def opened(
     elif kept is not None:
         path = default_store().path(kept)
         verify(path, kept.sha256)
-    elif not path.exists() and path.suffix not in SUFFIXES and not is_bundle(path):
-        raise CheckpointError(_no_such_name(name))
+    else:
+        require_source(path, name)
     checkpoint = read_checkpoint(path, averaged=averaged)
-    if checkpoint.record is None:
+    text = checkpoint.origin if checkpoint.record is None else checkpoint.record
+    if text is None:
         told = by_config(folder) if folder is not None else by_store(kept) if kept is not None else NOTHING
         return bare(path, checkpoint, network, told)
     _refuse_network(network, path)
     try:
-        weights = Weights.from_dict(json.loads(checkpoint.record), operators)
+        weights = Weights.from_dict(json.loads(text), operators)
     except (ValueError, RecursionError) as error:
         raise CheckpointError(f"{path}: its record cannot be read: {error}") from None
-    return Source(checkpoint, weights, OWN)
+    return Source(checkpoint, weights, OWN if checkpoint.origin is None else _named_by(path, checkpoint, weights))
+
+
+def _named_by(path: Path, checkpoint: Checkpoint, weights: Weights) -> str:
+    """Whose names the tensors of a converted file have; its record says everything else."""
+    has = {name: tuple(tensor.shape) for name, tensor in checkpoint.tensors.items()}
+    for ecosystem in ecosystems(has):
+        if fits(weights.network, ecosystem, has):
+            return ecosystem
+    raise CheckpointError(
+        f"{path}: its tensors are not those of the network in its record; {recognise(checkpoint.tensors)}"
+    )
 
 
 def _refuse_network(network: Network | None, source: str | Path) -> None:
     if network is not None:
         raise CheckpointError(f"{source}: these weights bring their own network; leave network out")
+
+
+def require_source(path: Path, name: str) -> None:
+    """Raise CheckpointError, with what can be given, for a name that is neither a file's nor one with weights."""
+    if not path.exists() and path.suffix not in SUFFIXES and not is_bundle(path):
+        raise CheckpointError(_no_such_name(name))
 
 
 def _no_such_name(name: str) -> str:

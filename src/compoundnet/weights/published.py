@@ -204,6 +204,18 @@ def published_weights(
     return rows
 
 
+def published_as(*, sha256: str = "", hub: str = "") -> Published | None:
+    """The one row that a file's hash is of, or a repository on the Hugging Face hub; None where nobody published it.
+
+    >>> published_as(hub="timm/tf_efficientnet_b0.ap_in1k").name
+    'efficientnet_b0.timm.advprop'
+    """
+    rows = every_published().values()
+    of_hash = (row for row in rows if sha256 and row.sha256_starts and sha256.startswith(row.sha256_starts))
+    of_hub = (row for row in rows if hub and row.hub == hub)
+    return next(of_hash, None) or next(of_hub, None)
+
+
 def _fitting(column: str, wanted: str, values: Iterable[str]) -> set[str]:
     known = sorted(values)
     fitting = {value for value in known if fnmatchcase(value, wanted)}

@@ -8,6 +8,7 @@ has it.
 import struct
 from collections import Counter
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from io import BufferedReader
 from pathlib import Path
 
@@ -26,7 +27,8 @@ from .pytorch.rebuilding import call
 from .pytorch.stored import Contents, Stored, storage
 from .tensorflow import from_variables
 
-RECORD_KEY = "compoundnet"  # where our files keep their Weights record, in safetensors' metadata
+# Where safetensors' metadata keep a Weights record: of our files, and of those with another ecosystem's names.
+RECORD_KEY, ORIGIN_KEY = "compoundnet", "compoundnet.weights"
 MAX_TENSORS = 30_000  # EfficientNet-L2 has 2,200
 _QUOTES = 20  # in a header for each of them, outside of texts in texts
 _SPARE = 1 << 20  # bytes that tensors which share a storage may need beyond the file's: counters of batches do
@@ -38,15 +40,15 @@ def read_safetensors(path: Path, averaged: bool | None) -> Checkpoint:
     _check_header(path)
     try:
         with safe_open(path, framework="pt") as file:
-            record = (file.metadata() or {}).get(RECORD_KEY)
+            said = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - it is no mapping
     except (SafetensorError, struct.error) as error:
         raise DamagedError(one_line(error)) from None
-    if record is None:
-        return _chosen(tensors, averaged)
+    if RECORD_KEY not in said:
+        return replace(_chosen(tensors, averaged), origin=said.get(ORIGIN_KEY))
     if averaged is not None:
         raise RefusedError(f"a file of ours {_ONE_SET}")
-    return Checkpoint(tensors, record)
+    return Checkpoint(tensors, said[RECORD_KEY])
 
 
 def _check_header(path: Path) -> None:

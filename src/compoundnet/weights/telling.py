@@ -1,27 +1,19 @@
 """What names, shapes, statistics and a file's name tell of tensors that come without a record."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
-from typing import Literal, TypeAlias
 
 from torch import Tensor
 
 from compoundnet.network import Network
 
-from .catalogue import HALF, Habit, habit, known
-from .elsewhere import TWINS
+from .catalogue import known
 from .errors import Shape, first
-from .layout import COUNTER
+from .judging import Confidence, Judged, judge
 from .matching import as_stored, ecosystems, fits, headless, nearest, recognise
-from .names import CLASSIFIER, OWN, STEM, names, shapes
-from .stems import scale_of, seen_share, untrained
+from .names import CLASSIFIER, STEM, names, shapes
 
-Confidence: TypeAlias = Literal["certain", "likely", "open"]
-# File names that make an ecosystem's habits differ: its plain models, TensorFlow's, AdvProp's, timm's newest.
-_NAMED = ("", "tf_", "tf__ap", "adv-", "a-advprop", "efficientnet_b0_ra4", "efficientnet_b1_ra4")
-_OWN_NAMES = ("efficientnet_*", "mobilenet*", "resnet*")  # of timm's models that are not TensorFlow's
 _ALIKE = 0.9  # of the shapes, to be worth a word where no name is known
 _WORDS = {1000: "ImageNet's number", 1001: "ImageNet's and one before them for the background"}
 
@@ -68,8 +60,7 @@ def tell(tensors: Mapping[str, Tensor], file: str) -> Telling:
             _named(ecosystem, network, has),
             _network(seen.members, len(has)),
             *_counts(ecosystem, network, has),
-            *_function(ecosystem, member, tensors, network, file),
-            _normalised(ecosystem, member, tensors, network, file),
+            *_judged(network, judge(ecosystem, member, network, tensors, file)),
         ),
     )
 
@@ -105,97 +96,21 @@ def _counts(ecosystem: str, network: Network, has: Mapping[str, Shape]) -> list[
     ]
 
 
-def _function(ecosystem: str, member: str, tensors: Mapping[str, Tensor], network: Network, file: str) -> list[Finding]:
-    """Padding and norm epsilon, which no shape shows."""
-    rows = _kinds(ecosystem, member)
-    ways = {(row.network(network).padding, row.network(network).norm_eps): row for row in rows}
-    if ecosystem == OWN:
-        return _both(network, "likely", "the family's own; a file without a record does not say")
-    if len(ways) == 1:
-        return _both(rows[0].network(network), "certain", f"{ecosystem} runs {member} so")
-    by_name, by_counters = _by_name(file), _by_counters(ecosystem, network, tensors)
-    said = [evidence for evidence in (by_name, by_counters) if evidence is not None]
-    if said and all(row == said[0][0] for row, _ in said):
-        return _both(habit(ecosystem, member, said[0][0]).network(network), "likely", "; ".join(why for _, why in said))
-    why = "; but ".join(text for _, text in said) or f"{ecosystem} has two models of these shapes"
-    values = list(ways)
-    return [
-        Finding("padding", " or ".join(padding for padding, _ in values), "open", why),
-        Finding("norm_eps", " or ".join(f"{eps:g}" for _, eps in values), "open", why),
-    ]
+def _judged(network: Network, found: Judged) -> list[Finding]:
+    """Padding, norm epsilon and normalisation, which no shape shows: what lies open is named in full."""
+    ways = [row.network(network) for row in found.function.rows]
+    values = {
+        "padding": [each.padding for each in ways],
+        "norm_eps": [each.norm_eps for each in ways],
+    }
+    sure, why = found.function.confidence, found.function.evidence
+    told = [Finding(what, each[0] if len(each) == 1 else _or(each), sure, why) for what, each in values.items()]
+    pixels = _or([normalisation(row.mean, row.std) for row in found.pixels.rows])
+    return [*told, Finding("normalisation", pixels, found.pixels.confidence, found.pixels.evidence)]
 
 
-def _kinds(ecosystem: str, member: str) -> list[Habit]:
-    """The habits of an ecosystem's files of a member; those of TensorFlow's only where it has a model for them."""
-    same = any(
-        row.padding == "same" for row in TWINS if row.ecosystem == ecosystem and fnmatchcase(member, row.members)
-    )
-    return [habit(ecosystem, member, name) for name in _NAMED if same or not name.startswith("tf_")]
-
-
-def _both(network: Network, confidence: Confidence, evidence: str) -> list[Finding]:
-    return [
-        Finding("padding", network.padding, confidence, evidence),
-        Finding("norm_eps", network.norm_eps, confidence, evidence),
-    ]
-
-
-def _by_name(file: str) -> tuple[str, str] | None:
-    """The kind of timm's model that a file's name tells of."""
-    if file.startswith("tf_"):
-        return "tf_", "the file's name begins with tf_"
-    if any(fnmatchcase(file, pattern) for pattern in _OWN_NAMES):
-        return "", "the file is named as timm names its own trainings"
-    return None
-
-
-def _by_counters(ecosystem: str, network: Network, tensors: Mapping[str, Tensor]) -> tuple[str, str] | None:
-    """The kind that the norms' counters tell of: what was converted from TensorFlow never counted a batch."""
-    counters = [tensor for name, tensor in tensors.items() if name.endswith(COUNTER)]
-    if not counters or any(tensor.is_meta for tensor in counters):
-        return None
-    norm = names(network, ecosystem)[f"{STEM.replace('conv', 'norm')}.running_mean"].rpartition(".")[0]
-    mean, variance = (tensors[f"{norm}.{leaf}"].float().numpy() for leaf in ("running_mean", "running_var"))
-    if untrained(mean, variance):
-        return None
-    if any(int(tensor) for tensor in counters):
-        return "", "its norms counted batches, so it was trained in PyTorch"
-    return "tf_", "its norms were trained and counted no batch, so it was converted from another library"
-
-
-def _normalised(ecosystem: str, member: str, tensors: Mapping[str, Tensor], network: Network, file: str) -> Finding:
-    """How pictures were normalised: by the stem's variances, by the file's name, or as the ecosystem publishes."""
-    rows = {(row.mean, row.std): row for row in _kinds(ecosystem, member)}
-    chosen, plain = habit(ecosystem, member, file), habit(ecosystem, member, "")
-    share = _share(ecosystem, tensors, network)
-    if (scale := scale_of(share)) is not None and share is not None:
-        fit = [row for row in rows.values() if _is_half(row) == (scale == "half")]
-        best = chosen if chosen in fit else next(iter(fit), None)
-        value = _said(best) if best else ("std near 0.5" if scale == "half" else "std near ImageNet's")
-        return Finding("normalisation", value, "likely", f"the stem's variances are {share[0]:.2f} of ImageNet's std's")
-    if len(rows) == 1:
-        return Finding("normalisation", _said(chosen), "likely", f"{ecosystem} publishes {member} so")
-    if (chosen.mean, chosen.std) != (plain.mean, plain.std):
-        return Finding("normalisation", _said(chosen), "likely", "the file's name")
-    value = " or ".join(map(_said, rows.values()))
-    return Finding("normalisation", value, "open", f"{ecosystem} has files of {member} of each kind")
-
-
-def _share(ecosystem: str, tensors: Mapping[str, Tensor], network: Network) -> tuple[float, float] | None:
-    table = names(network, ecosystem)
-    weight = tensors[table[f"{STEM}.weight"]]
-    variance = tensors[table[f"{STEM.replace('conv', 'norm')}.running_var"]]
-    if weight.is_meta or variance.is_meta:
-        return None
-    return seen_share(weight.float().numpy(), variance.float().numpy())
-
-
-def _is_half(row: Habit) -> bool:
-    return min(row.std) > (HALF[0] + 0.4) / 2
-
-
-def _said(row: Habit) -> str:
-    return normalisation(row.mean, row.std)
+def _or(values: Sequence[str | float]) -> str:
+    return " or ".join(each if isinstance(each, str) else f"{each:g}" for each in values)
 
 
 def normalisation(mean: tuple[float, ...], std: tuple[float, ...]) -> str:

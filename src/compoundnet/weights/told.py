@@ -6,8 +6,9 @@ from pathlib import Path
 
 from .catalogue import Habit
 from .errors import CheckpointError
-from .published import Published, every_published
+from .published import Published, every_published, published_as
 from .store import Stored
+from .store.access import hub_file
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,12 +51,27 @@ NOTHING = Told()
 def by_store(kept: Stored) -> Told:
     """What the store and the catalogue tell of a file that is kept."""
     public = _published(kept)
-    if public is None:
-        return Told(source=kept.source or NOTHING.source)
-    return Told(member=public.member, file=public.file, source=kept.source or NOTHING.source, licence=public.licence)
+    return Told(source=kept.source or NOTHING.source) if public is None else _by_row(public, kept.source)
+
+
+def by_hash(sha256: str) -> Told:
+    """What the catalogue tells of a file with this SHA-256, whatever it is called now; nothing of an unknown one."""
+    public = published_as(sha256=sha256)
+    return NOTHING if public is None else _by_row(public, public.url or public.source)
+
+
+def _by_row(public: Published, source: str) -> Told:
+    source = source or NOTHING.source
+    return Told(member=public.member, file=public.file, source=source, licence=public.licence)
 
 
 def _published(kept: Stored) -> Published | None:
-    """The catalogue's row of a stored file, unless the name stands for other bytes than were published."""
+    """The catalogue's row of a stored file, unless the name stands for other bytes than were published.
+
+    Its name says which, or its hash, or the repository of the hub that it came from.
+    """
     row = every_published().get(kept.name)
-    return row if row is not None and kept.sha256.startswith(row.sha256_starts) else None
+    if row is not None and kept.sha256.startswith(row.sha256_starts):
+        return row
+    hub = hub_file(kept.source).repository if kept.source.startswith("hf:") else ""
+    return published_as(sha256=kept.sha256, hub=hub)

@@ -22,9 +22,9 @@ from .errors import CheckpointError
 from .files import read_checkpoint, write_safetensors
 from .keras import write_keras
 from .names import OWN, from_ours, names, to_ours
+from .readers import ORIGIN_KEY
 from .records import Weights
 
-ORIGIN_KEY = "compoundnet.weights"  # the record in a safetensors file whose tensors have another ecosystem's names
 State: TypeAlias = Mapping[str, Tensor]
 
 

@@ -3,7 +3,6 @@
 Read without ``zipfile``, whose memory grows with what the directory of a hostile archive claims.
 """
 
-import io
 import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -38,8 +37,10 @@ def is_archive(head: bytes) -> bool:
     return head.startswith(_LOCAL)
 
 
-def member(file: BinaryIO, size: int, name: str) -> Source:
+def member(file: BinaryIO, size: int, name: str, room: BinaryIO) -> Source:
     """The member of that name, in an archive of ``size`` bytes. Stored members, as Keras writes them, are not copied.
+
+    A packed one is unpacked into ``room``, an empty file, so that only its tensors come into memory.
 
     Raises CheckpointError, one line, for a damaged archive, a member that is absent, encrypted, fails its
     checksum, or unpacks to more than twice the archive: no trained numbers pack so tight.
@@ -54,7 +55,7 @@ def member(file: BinaryIO, size: int, name: str) -> Source:
         raise CheckpointError(f"{name} is encrypted or packed by method {entry.method}; save it again with Keras")
     start = _start(archive, entry)
     if entry.method == _DEFLATED:
-        return _unpacked(archive, entry, start)
+        return _unpacked(archive, entry, start, room)
     if entry.packed != entry.size:
         raise CheckpointError(f"damaged: {name} is stored, but {entry.packed} bytes shall become {entry.size}")
     _check(name, entry.checksum, (archive.take(start + at, n) for at, n in _pieces(entry.size)))
@@ -98,19 +99,26 @@ def _start(archive: Source, entry: _Member) -> int:
     return start
 
 
-def _unpacked(archive: Source, entry: _Member, start: int) -> Source:
+def _unpacked(archive: Source, entry: _Member, start: int, room: BinaryIO) -> Source:
     if entry.size > _TIGHTEST * archive.size:
         problem = f"{entry.name} unpacks from {entry.packed} to {entry.size} bytes, which no trained numbers do"
         raise CheckpointError(f"refused: {problem}; save it again with model.save()")
-    unpack = zlib.decompressobj(-zlib.MAX_WBITS)
+    unpack, done, checksum = zlib.decompressobj(-zlib.MAX_WBITS), 0, 0
     try:
-        data = unpack.decompress(archive.take(start, entry.packed), entry.size + 1)
+        for at, count in _pieces(entry.packed):
+            packed = archive.take(start + at, count)
+            found = None
+            while done <= entry.size and (found is None or packed or len(found) == _PIECE):
+                found = unpack.decompress(packed, _PIECE)
+                packed = unpack.unconsumed_tail
+                done, checksum = done + len(found), zlib.crc32(found, checksum)
+                room.write(found)
     except zlib.error as error:
         raise CheckpointError(f"damaged: {entry.name} does not unpack ({error})") from None
-    if len(data) != entry.size:
+    if done != entry.size or not unpack.eof:
         raise CheckpointError(f"damaged: {entry.name} does not unpack to its {entry.size} bytes")
-    _check(entry.name, entry.checksum, [data])
-    return Source(io.BytesIO(data), 0, len(data))
+    _expect(entry.name, entry.checksum, checksum)
+    return Source(room, 0, done)
 
 
 def _pieces(size: int) -> Iterator[tuple[int, int]]:
@@ -121,5 +129,9 @@ def _check(name: str, checksum: int, pieces: Iterable[bytes]) -> None:
     found = 0
     for piece in pieces:
         found = zlib.crc32(piece, found)
+    _expect(name, checksum, found)
+
+
+def _expect(name: str, checksum: int, found: int) -> None:
     if found != checksum:
         raise CheckpointError(f"damaged: {name} fails its checksum ({found:08x}, not {checksum:08x})")

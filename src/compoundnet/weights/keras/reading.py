@@ -1,5 +1,6 @@
 """read_keras(): the tensors of a Keras file by name, in PyTorch's order of axes, with numpy alone."""
 
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -15,6 +16,7 @@ from .naming import wanted
 
 SUFFIXES = (".h5", ".hdf5", ".keras")
 _WEIGHTS = "model.weights.h5"
+_MOST_MEMORY = 2  # times the file's size
 
 
 @dataclass(frozen=True)
@@ -41,19 +43,19 @@ def read_keras(path: str | Path) -> KerasFile:
     """
     path = Path(path)
     try:
-        with path.open("rb") as file:
-            return _read(file, path.stat().st_size)
+        with path.open("rb") as file, tempfile.TemporaryFile() as room:
+            return _read(file, path.stat().st_size, room)
     except OSError as error:
         raise CheckpointError(f"{path}: could not be read ({error.strerror})") from None
     except CheckpointError as error:
         raise CheckpointError(f"{path}: {error}") from None
 
 
-def _read(file: BinaryIO, size: int) -> KerasFile:
+def _read(file: BinaryIO, size: int, room: BinaryIO) -> KerasFile:
     head = file.read(8)
     if not is_keras(head):
         raise CheckpointError("neither HDF5 nor an archive, as Keras writes them")
-    source = member(file, size, _WEIGHTS) if is_archive(head) else Source(file, 0, size)
+    source = member(file, size, _WEIGHTS, room) if is_archive(head) else Source(file, 0, size)
     headers = datasets(source)
     names, notes = wanted(headers)
     if not names:
@@ -65,6 +67,7 @@ def _read(file: BinaryIO, size: int) -> KerasFile:
         except CheckpointError as error:
             raise CheckpointError(f"{path}: {error}") from None
     claimed = sum(each.size for each in found.values())
-    if claimed > TIGHTEST * source.size:
-        raise CheckpointError(f"damaged: its tensors claim {claimed} bytes, and the file has {source.size}")
+    needed = claimed + max(each.size for each in found.values())  # a tensor is there twice while its axes are turned
+    if claimed > TIGHTEST * size or needed > _MOST_MEMORY * size:
+        raise CheckpointError(f"damaged: its tensors claim {claimed} bytes, and the file has {size}")
     return KerasFile({name: to_pytorch(name, each.read(source)) for name, each in found.items()}, tuple(notes))

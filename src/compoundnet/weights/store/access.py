@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 from compoundnet.schema import shown
 from compoundnet.weights.errors import CheckpointError
@@ -15,6 +15,7 @@ from .wanting import Wanted
 
 OFFLINE, MIRROR = "COMPOUNDNET_OFFLINE", "COMPOUNDNET_MIRROR"
 HUB_HOST = "huggingface.co"
+ABSENT = "not in the store"
 _YES, _NO = ("1", "true", "yes", "on"), ("", "0", "false", "no", "off")
 _MOST = 16 * 10**9  # bytes of one file; the largest published checkpoint, EfficientNet-L2, has 2
 _HUB = re.compile(r"hf://([\w.-]+)/([\w.-]+?)(?:@([\w.-]+))?/([^@?#]+)", re.ASCII)
@@ -63,7 +64,7 @@ def _mirror(text: str, option: str) -> str:
         if not folder.is_dir():
             raise ValueError(f"{option}: {shown(text)} is neither an address (https://...) nor a folder that exists")
         return folder.absolute().as_uri()
-    parts = urlsplit(text)
+    parts = parts_of(text, option)
     if parts.scheme not in ("https", "http", "file") or (parts.scheme != "file" and not parts.hostname):
         raise ValueError(f"{option}: {shown(text)} is no https, http or file address")
     require_plain(text, option)
@@ -91,8 +92,8 @@ def hub_file(url: str) -> HubFile:
     return HubFile(repository=f"{match[1]}/{match[2]}", revision=match[3] or "main", file=match[4])
 
 
-def address(wanted: Wanted, how: Access) -> str:
-    """Where a file is fetched from: its own address, or the mirror's copy of it.
+def address(wanted: Wanted, how: Access, state: str = ABSENT) -> str:
+    """Where a file is fetched from: its own address, or the mirror's copy of it. ``state`` is why, for the error.
 
     Plain http is taken from this machine, and from a mirror for files whose whole hash is known. Raises
     CheckpointError, one line, for any other address.
@@ -104,8 +105,8 @@ def address(wanted: Wanted, how: Access) -> str:
     'https://mirror.example/w/models/b0.pth'
     """
     if not wanted.url:
-        remedy = f"bring {wanted.file} ({wanted.expected()}): compoundnet weights import FILE"
-        raise CheckpointError(f"{wanted.name}: not in the store, and no address is known; {remedy}")
+        remedy = f"bring {wanted.file} ({wanted.expected()}): compoundnet weights import FILE --name {wanted.name}"
+        raise CheckpointError(f"{wanted.name}: {state}, and no address is known; {remedy}")
     require_plain(wanted.url, wanted.name)
     if not how.mirror:
         require_reachable(wanted.url, wanted.name)
@@ -127,9 +128,17 @@ def _place(wanted: Wanted) -> tuple[str, str]:
     return parts.hostname or "", parts.path.lstrip("/") + (f"?{parts.query}" if parts.query else "")
 
 
+def parts_of(url: str, who: str) -> SplitResult:
+    """The parts of an address. Raises CheckpointError, one line, for what cannot be taken apart."""
+    try:
+        return urlsplit(url)
+    except ValueError as error:  # brackets that hold no number of a host
+        raise CheckpointError(f"{who}: {shown(url)} is no address: {error}") from None
+
+
 def require_plain(url: str, who: str) -> None:
     """Raise CheckpointError for an address with a password, spaces, control characters, or steps to a parent."""
-    parts = urlsplit(url)
+    parts = parts_of(url, who)
     if not url.isascii() or not url.isprintable() or " " in url:
         raise CheckpointError(f"{who}: {shown(url)} is no address: it has a space or an odd character")
     if "@" in parts.netloc and parts.scheme != "hf":

@@ -1,11 +1,12 @@
 """check(): every stored file hashed again, and what is damaged or missing named."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, TypeAlias
 
 from .folder import Store, Stored
+from .remedies import locked_remedy, remedy
 from .wanting import Wanted, digest
 
 State: TypeAlias = Literal["fine", "damaged", "missing", "other"]
@@ -16,7 +17,8 @@ class Checked:
     """What a name or file of the store was found to be.
 
     "damaged" is a file whose SHA-256 is not that of its folder, "other" a name that stands for other bytes than the
-    lock file has. ``path`` is where the file lies or should, ``problem`` what is wrong, in words.
+    lock file has. ``path`` is where the file lies or should, ``problem`` what is wrong, in words, and ``remedy`` what
+    mends it.
     """
 
     name: str
@@ -24,6 +26,7 @@ class Checked:
     path: Path
     bytes: int = 0
     problem: str = ""
+    remedy: str = ""
 
 
 def check(
@@ -41,29 +44,31 @@ def check(
     if lock is not None:
         wanted = [_stored(lock[name]) for name in (names or lock)]
     else:
-        wanted = [store.find(name) or _record(store, name) for name in names] if names else store.entries()
+        named = [store.recorded(name) or Stored(name=name, file="", sha256="", bytes=0) for name in names]
+        wanted = named if names else store.entries()
     seen: dict[Path, tuple[str, int]] = {}
     found = []
     paths = [store.path(each) for each in wanted]
     loose = [path for path in store.blobs() if path not in paths and not names and lock is None]
     for place, each in enumerate(wanted):
-        found.append(_checked(store, each, seen, lock is not None))
+        found.append(_remedied(_checked(store, each, seen, lock is not None), each, lock is not None))
         on_done(place + 1, len(wanted) + len(loose))
     for place, path in enumerate(loose, len(wanted) + 1):
         unnamed = Stored(name=path.name, file=path.name, sha256=path.parent.name, bytes=path.stat().st_size)
-        found.append(_checked(store, unnamed, seen, False))
+        state = _checked(store, unnamed, seen, False)
+        found.append(state if state.state == "fine" else replace(state, remedy="no name stands for it; delete it"))
         on_done(place, len(wanted) + len(loose))
     return found
 
 
+def _remedied(found: Checked, each: Stored, locked: bool) -> Checked:
+    if found.state == "fine":
+        return found
+    return replace(found, remedy=locked_remedy(each, found.state == "other") if locked else remedy(each))
+
+
 def _stored(wanted: Wanted) -> Stored:
     return Stored(name=wanted.name, file=wanted.file, sha256=wanted.sha256, bytes=wanted.bytes or 0, source=wanted.url)
-
-
-def _record(store: Store, name: str) -> Stored:
-    """What a name stands for though its file is not there; of an unknown name, nothing."""
-    known = (each for each in store.entries() if each.name == name)
-    return next(known, Stored(name=name, file="", sha256="", bytes=0))
 
 
 def _checked(store: Store, each: Stored, seen: dict[Path, tuple[str, int]], locked: bool) -> Checked:

@@ -38,22 +38,27 @@ def fetch(
 ) -> Fetched:
     """The wanted file in the store; it is fetched when it is not there, or not as it should be.
 
-    ``wanted`` may be a name of the catalogue or an address (see ``wanted``). The default ``store`` is the user's, and
-    ``how`` follows the user's settings. A download that was interrupted goes on; of several processes one fetches, and
-    the others wait and find its file. ``on_bytes`` hears of (bytes there, all bytes or None), ``say`` of what delays.
-    Bytes of another hash are deleted. Raises CheckpointError (a ValueError), one line, when the file cannot be had.
+    ``wanted`` may be a name of the catalogue or of the store, or an address (see ``wanted``). The default ``store`` is
+    the user's, and ``how`` follows the user's settings. A download that was interrupted goes on; of several processes
+    one fetches, and the others wait and find its file. ``on_bytes`` hears of (bytes there, all bytes or None), ``say``
+    of what delays. Bytes of another hash are deleted. Raises CheckpointError (a ValueError), one line, when the file
+    cannot be had.
     """
-    wanted = wanted_by_name(wanted) if isinstance(wanted, str) else wanted
     store, how = store or default_store(), how or access()
-    found = _present(wanted, store)
+    wanted = wanted_by_name(wanted, store=store) if isinstance(wanted, str) else wanted
+    found, damaged = _present(wanted, store, say)
     if found is not None:
         return Fetched(stored=found, path=store.path(found), new=False)
-    url = address(wanted, how)
-    require_online(wanted, how, url)
+    state = f"is damaged in the store ({damaged[0]})" if damaged else "not in the store"
+    url = address(wanted, how, state)
+    require_online(wanted, how, url, state)
     with store.alone(wanted, say):
-        found = _present(wanted, store, say)
+        found, damaged = _present(wanted, store, say)
         new = found is None
         if found is None:
+            for path in damaged:
+                say(f"{path}: is damaged; fetching it again")
+                path.unlink(missing_ok=True)
             found = _from(Transfer(wanted=wanted, url=url, store=store, how=how, on_bytes=on_bytes, say=say))
     return Fetched(stored=found, path=store.path(found), new=new)
 
@@ -65,7 +70,8 @@ def _from(transfer: Transfer) -> Stored:
     known = replace(transfer, wanted=hub.wanted, url=hub.url)
     # With the hub's hash the file grows where others with that hash let it grow: it is theirs to lock too.
     with nullcontext() if known.part == transfer.part else store.alone(hub.wanted, transfer.say):
-        return _present(hub.wanted, store) or _received(known, hub.source)
+        found, _ = _present(hub.wanted, store, transfer.say)
+        return found or _received(known, hub.source)
 
 
 def _received(transfer: Transfer, source: str) -> Stored:
@@ -90,18 +96,23 @@ def _digest(transfer: Transfer) -> Digest:
         return digest(transfer.part)
 
 
-def _present(wanted: Wanted, store: Store, say: Say | None = None) -> Stored | None:
-    """The wanted file if the store has it with the right hash; with ``say``, a damaged one is removed."""
+def _present(wanted: Wanted, store: Store, say: Say) -> tuple[Stored | None, list[Path]]:
+    """The wanted file if the store has it with the right hash, and the damaged ones that were seen.
+
+    A damaged file in its place gives way to a whole one that lies under another file name.
+    """
+    damaged: list[Path] = []
     for path in store.candidates(wanted):
         with store.using("read"):
             found = digest(path)
         if found.sha256 != path.parent.name:
-            if say is not None:
-                say(f"{path}: is damaged; fetching it again")
-                path.unlink(missing_ok=True)
+            damaged.append(path)
         elif not wanted.refuses(found):
-            known = store.find(wanted.name)
+            known = store.recorded(wanted.name)
             source = known.source if known is not None and known.sha256 == found.sha256 else wanted.url
             stored = Stored(name=wanted.name, file=wanted.file, sha256=found.sha256, bytes=found.bytes, source=source)
-            return store.name(stored, path)
-    return None
+            place = store.path(stored)
+            if place in damaged:
+                say(f"{place}: is damaged; replaced by the whole copy {path.name}")
+            return store.name(stored, path, anew=place in damaged), damaged
+    return None, damaged

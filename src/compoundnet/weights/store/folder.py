@@ -56,8 +56,12 @@ class Store:
 
     def find(self, name: str) -> Stored | None:
         """What a name stands for, if its record can be read and its file is there; nothing is hashed."""
-        found = self._record(self._name_file(name))
+        found = self.recorded(name)
         return found if found is not None and self.path(found).is_file() else None
+
+    def recorded(self, name: str) -> Stored | None:
+        """What a name stands for, also where the file has gone."""
+        return self._record(self._name_file(name))
 
     def entries(self) -> list[Stored]:
         """What all names stand for, in their order, also where the file has gone."""
@@ -110,13 +114,16 @@ class Store:
         discard(part.parent)
         return stored
 
-    def name(self, stored: Stored, path: Path) -> Stored:
-        """Let a name stand for a stored file, which gets the file name that is asked for beside the one it has."""
+    def name(self, stored: Stored, path: Path, *, anew: bool = False) -> Stored:
+        """Let a name stand for a stored file, which gets the file name that is asked for beside the one it has.
+
+        With ``anew`` it takes the place of what has that file name.
+        """
         place = self.path(stored)
-        if place.is_file() and self._record(self._name_file(stored.name)) == stored:
+        if not anew and place.is_file() and self._record(self._name_file(stored.name)) == stored:
             return stored
         with self.using():
-            if not place.is_file():
+            if anew or not place.is_file():
                 _copy(path, place)
             record = self._name_file(stored.name)
             record.parent.mkdir(parents=True, exist_ok=True)

@@ -10,7 +10,7 @@ from compoundnet.weights.catalogue import PACKAGED
 from compoundnet.weights.errors import CheckpointError
 
 from .folder import FULL, Say, Store, Stored, default_store, discard, no_room
-from .rows import known, row_of
+from .rows import catalogued, row_of
 from .wanting import Digest, Wanted, digest, is_file_name, is_name
 
 
@@ -38,10 +38,11 @@ def import_file(
     """Copy a local file into the store, by its hash.
 
     A hash that the catalogue knows names it; another file is called ``name``, or by its file name without the suffix.
+    A file of the catalogue whose hash nobody published is taken for it by ``name`` alone.
     Raises CheckpointError, one line, for a file that cannot be read, that has a name of the catalogue but another
     hash, or that needs a ``name``, and for a full disk.
     """
-    path, store, rows = Path(path), store or default_store(), known() if rows is None else rows
+    path, store, rows = Path(path), store or default_store(), catalogued() if rows is None else rows
     if not path.is_file():
         problem = "is a folder; name a file" if path.is_dir() else "there is no such file"
         raise CheckpointError(f"{path}: {problem}")
@@ -79,9 +80,13 @@ def _copied(path: Path, part: Path, store: Store) -> Digest:
 
 
 def _row(path: Path, found: Digest, name: str, rows: Mapping[str, Wanted]) -> Wanted | None:
-    """The row that the file is, by its hash; refused where its name says that it is one that it is not."""
+    """The row that the file is, by its hash; refused where its name says that it is one that it is not.
+
+    Rows without a hash are claimed by ``name`` alone: several have one file name, and others call their files so, too.
+    """
     row = row_of(found, rows)
-    claimed = rows.get(name) if name else next((each for each in rows.values() if each.file == path.name), None)
+    hashed = (each for each in rows.values() if each.hashed and each.file == path.name)
+    claimed = rows.get(name) if name else next(hashed, None)
     if claimed is not None and (problem := claimed.refuses(found)):
         remedy = "it is damaged or another file; download it again, or give it a --name of its own"
         raise CheckpointError(f"{path}: {problem} of {claimed.name}; {remedy}")

@@ -17,7 +17,7 @@ from urllib.request import (
 from compoundnet.schema import shown
 from compoundnet.weights.errors import CheckpointError
 
-from .access import is_loopback, require_plain
+from .access import is_loopback, parts_of, require_plain
 
 _REDIRECTIONS = 5
 
@@ -32,9 +32,10 @@ class _Redirections(HTTPRedirectHandler):
         self._who = who
 
     def http_error_302(self, req: Request, fp: IO[bytes], code: int, msg: str, headers: HTTPMessage) -> object:
-        target = urljoin(req.full_url, headers.get("Location", ""))
+        location = headers.get("Location", "")
         try:
-            require_no_less_safe(req.full_url, target, self._who)
+            parts_of(location, self._who)
+            require_no_less_safe(req.full_url, urljoin(req.full_url, location), self._who)
         except CheckpointError:
             fp.close()
             raise

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from compoundnet.weights.errors import CheckpointError
 
-from .access import MIRROR, OFFLINE, Access
+from .access import ABSENT, MIRROR, OFFLINE, Access
 from .wanting import Wanted
 
 _AGAIN = (408, 425, 429, 500, 502, 503, 504)  # what servers answer when another attempt may do
@@ -50,19 +50,19 @@ def after_attempts(wanted: Wanted, url: str, error: Transient, kept: int) -> Che
     return CheckpointError(f"{wanted.name}: could not be fetched: {error}{there}; check the network, {TRY}")
 
 
-def offline(wanted: Wanted) -> CheckpointError:
-    """What is said of a file that is not in the store, when no connection may be opened."""
+def offline(wanted: Wanted, state: str = ABSENT) -> CheckpointError:
+    """What is said of a file that is not in the store, or damaged there, when no connection may be opened."""
     named = "" if wanted.hashed else f" --name {wanted.name}"
     size = f", {wanted.bytes:,} bytes" if wanted.bytes else ""
     origin = f", from {wanted.url}" if wanted.url else ""
     file = f"{wanted.file} ({wanted.expected()}{size}{origin})"
-    return CheckpointError(f"{wanted.name}: not in the store, and {OFFLINE} is set; bring {file}: {_IMPORT}{named}")
+    return CheckpointError(f"{wanted.name}: {state}, and {OFFLINE} is set; bring {file}: {_IMPORT}{named}")
 
 
-def require_online(wanted: Wanted, how: Access, url: str) -> None:
+def require_online(wanted: Wanted, how: Access, url: str, state: str = ABSENT) -> None:
     """Raise CheckpointError when fetching from an address would open a connection and none may be."""
     if how.offline and urlsplit(url).scheme != "file":
-        raise offline(wanted)
+        raise offline(wanted, state)
 
 
 def _asked_to_wait(text: str) -> float | None:
