@@ -12,23 +12,12 @@ def converting() -> str:
         [
             *(f"`{line['network']}`", line["from"], line["to"]),
             f"{line['bytes'] / 1e6:,.1f}",
-            *(f"{line['seconds'][key]:.1f}" for key in ("median", "min")),
-            f"{line['busy_seconds']['median']:.1f}",
+            f"{line['seconds']['median']:.1f}",
             f"{line['peak'] / 1e6:,.1f}",
             f"{line['share']:.2f}",
         ]
         for line in lines
     ]
-    head = [
-        "Network",
-        "From",
-        "To",
-        "File (MB)",
-        "Median (s)",
-        "Least (s)",
-        "On the processor (s)",
-        "Most memory (MB)",
-        "of the file",
-    ]
+    head = ["Network", "From", "To", "File (MB)", "Median (s)", "Most memory (MB)", "of the file"]
     rounds = f"{counted(lines[0]['n'], 'round')} each, one thread, the proof included."
     return f"{table(head, rows, words=3)}\n\n{rounds} {taken(lines, 'python', 'torch')}"
