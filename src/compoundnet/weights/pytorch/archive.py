@@ -16,7 +16,7 @@ from compoundnet.weights.errors import DamagedError, RefusedError, plain
 MAX_ENTRIES = 30_000  # EfficientNet-L2 with optimizer and average has 7,000
 MAX_GROWTH = 2  # bytes unpacked for each byte of the file
 STORED, DEFLATED = 0, 8
-_PIECE = 1 << 20  # bytes that are unpacked at once
+_PIECE = 1 << 18  # bytes that are unpacked at once
 _END, _END64, _LOCATOR = struct.Struct("<4s4H2IH"), struct.Struct("<4sQ2H2I4Q"), struct.Struct("<4sIQI")
 _ROW, _LOCAL = struct.Struct("<4s6H3I5H2I"), struct.Struct("<4s5H3I2H")
 _MAX16, _MAX32 = 0xFFFF, 0xFFFFFFFF
