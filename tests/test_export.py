@@ -1,6 +1,8 @@
 """Exported artefacts answer as their models do, carry their record, and show when they are wrong."""
 
 import json
+import tracemalloc
+import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -270,6 +272,23 @@ def test_a_file_of_others_is_no_artefact(tmp_path: Path, capsys: pytest.CaptureF
     path.write_bytes(onnx_preprocess.model(PREPROCESSES[0], True, 10, 20).SerializeToString())
     assert main(["verify", str(path)]) == 1
     assert "holds no compoundnet record" in capsys.readouterr().err
+
+
+def test_a_program_that_unpacks_to_far_more_is_refused_before_it_is_unpacked(
+    exported: dict[str, Exported], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = copied(exported["torch-export"].path, tmp_path)
+    size = path.stat().st_size
+    with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("tiny/data/weights/weight_9999", bytes(4 * size + (2 << 20)))
+    tracemalloc.start()
+    assert main(["verify", str(path)]) == 1
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    out, err = capsys.readouterr()
+    assert (out, err.count("\n")) == ("", 1)
+    assert "more than 4 times as many; torch.export packs nothing, so export the model again" in err
+    assert peak < size
 
 
 def test_verify_prints_its_record_as_json(exported: dict[str, Exported], capsys: pytest.CaptureFixture[str]) -> None:

@@ -127,7 +127,22 @@ def test_tensors_that_share_a_storage_are_copies_and_expanded_ones_are_refused(t
 def test_many_tensors_of_one_storage_cannot_fill_the_memory(tmp_path: Path) -> None:
     one = torch.zeros(1 << 18)
     torch.save({f"t{i}": one for i in range(100)}, tmp_path / "a")
-    assert line(tmp_path / "a").startswith("truncated or no PyTorch checkpoint (its tensors claim 104,857,600 bytes")
+    assert line(tmp_path / "a").startswith(
+        "its 100 tensors share 1 storage, and with copies of their own they need 104,857,600 bytes, more than 2 times"
+    )
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+def test_large_tensors_that_share_a_storage_are_copies_up_to_twice_the_file(tmp_path: Path, zipped: bool) -> None:
+    numbers = torch.arange(600_000.0)  # 2.4 MB
+    tied = {"a": numbers, "b": numbers.view(600, 1000)}
+    torch.save(tied, tmp_path / "tied.pth", _use_new_zipfile_serialization=zipped)
+    found = read_checkpoint(tmp_path / "tied.pth").tensors
+    assert all(torch.equal(found[name], tensor) for name, tensor in tied.items())
+    found["a"].zero_()
+    assert torch.equal(found["b"], tied["b"])
+    torch.save(tied | {"c": numbers[1:]}, tmp_path / "three.pth", _use_new_zipfile_serialization=zipped)
+    assert line(tmp_path / "three.pth").startswith("its 3 tensors share 1 storage, and with copies of their own they")
 
 
 def test_only_what_is_chosen_is_read(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from compoundnet.families import named
 from compoundnet.network import Head, Network
+from compoundnet.weights import read_checkpoint
 from compoundnet.weights.errors import CheckpointError
 from compoundnet.weights.keras import read_keras, write_keras
 from compoundnet.weights.keras.writing import list_attribute
@@ -51,6 +52,24 @@ def test_what_is_written_is_read_back_bit_for_bit(tmp_path: Path) -> None:
     (note,) = found.notes
     assert note.startswith("left out: preprocessing inside the model, 3 arrays")
     assert [path.name for path in tmp_path.iterdir()] == ["a.h5"]
+
+
+@pytest.mark.parametrize("block", [512, 4096])
+def test_a_file_behind_a_user_block_is_read(block: int, tmp_path: Path) -> None:
+    write_keras(tmp_path / "a.h5", TENSORS, TINY)
+    with h5py.File(tmp_path / "a.h5") as plain, h5py.File(tmp_path / "b.h5", "w", userblock_size=block) as behind:
+        for name, value in plain.attrs.items():
+            behind.attrs[name] = value
+        for name in plain:
+            plain.copy(name, behind)
+    data = (tmp_path / "b.h5").read_bytes()
+    assert data[:block] == bytes(block)
+    assert same(read_keras(tmp_path / "b.h5").tensors)
+    assert read_checkpoint(tmp_path / "b.h5").tensors.keys() == read_keras(tmp_path / "a.h5").tensors.keys()
+    moved = put(tmp_path / "moved.h5", bytes(block) + data)  # it says that it begins where it does not
+    assert line(moved) == f"damaged: it begins at byte {2 * block} and says {block}"
+    cut = put(tmp_path / "cut.h5", data[:-block])
+    assert line(cut).startswith(f"truncated: {len(data) - 2 * block} of {len(data) - block} bytes are there")
 
 
 def test_a_written_file_lists_layers_and_weights_in_the_order_that_keras_loads_them(tmp_path: Path) -> None:

@@ -60,6 +60,20 @@ def test_packed_entries_are_read_and_a_bomb_is_refused_before_it_is_unpacked() -
         _in_little_memory(lambda: zipped.read(opened(bomb)))
 
 
+@pytest.mark.parametrize("wrong", [0, -1, 1])
+def test_a_packed_entry_is_unpacked_beside_a_piece_of_the_file(wrong: int) -> None:
+    data = np.random.default_rng(0).integers(0, 16, 6 << 20, dtype=np.uint8).tobytes()  # packs to somewhat over half
+    whole = made.zipped(b"N", {"0": data}, method=zipfile.ZIP_DEFLATED)
+    file = opened(_changed(whole, b"PK\1\2", 24, "<I", len(data) + wrong))
+    entry = next(row for row in archive.entries(file) if row.name.endswith("/0"))
+    if not wrong:
+        _in_little_memory(lambda: archive.content(file, entry), len(data) + (2 << 20))
+        assert archive.content(file, entry) == data
+        return
+    with pytest.raises(DamagedError, match="does not unpack to its size"):
+        archive.content(file, entry)
+
+
 def _in_little_memory(read: Callable[[], object], most: int = 1 << 20) -> None:
     tracemalloc.start()
     try:
@@ -268,7 +282,7 @@ def test_what_scripts_keep_beside_the_tensors_is_passed_over(protocol: int) -> N
     assert isinstance(found["best"], Opaque)
 
 
-MANY = 200_000
+MANY = 100_000
 ATTRIBUTES = "torch._tensor._rebuild_from_type_v2"
 
 

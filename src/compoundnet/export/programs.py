@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 _ENTRY = f"extra/{KEY}.json"
 _MOST_TEXT = 16 << 20  # bytes of a record; one with 21,841 class names has 2 MB
+_MOST_GROWTH = 4  # bytes unpacked for each of the archive; PyTorch packs none, and numbers hardly pack
+_SPARE = 1 << 20  # bytes more, for small files
 # torch.export.load unpickles some entries and evaluates expressions. A file of ours has neither
 # pickled tensors nor objects, and its expressions are arithmetic on sizes.
 _PLAIN_ENTRY = re.compile(
@@ -73,8 +75,19 @@ def _traced(model: "ConvNet", record: Record) -> "torch.export.ExportedProgram":
 def _entries(path: Path) -> list[bytes]:
     """Every entry's name and bytes, the record last; a damaged archive raises BadZipFile."""
     with zipfile.ZipFile(path) as archive:
+        _check_growth(archive, path)
         names = sorted(archive.namelist(), key=lambda name: (name.endswith(_ENTRY), name))
         return [part for name in names for part in _named(name, archive.read(name))]
+
+
+def _check_growth(archive: zipfile.ZipFile, path: Path) -> None:
+    """Raise ArtefactError for entries that claim far more than the archive has; none unpacks to more than it claims."""
+    size, claimed = path.stat().st_size, sum(entry.file_size for entry in archive.infolist())
+    if claimed > _MOST_GROWTH * size + _SPARE:
+        raise ArtefactError(
+            f"its {size:,} bytes claim to unpack to {claimed:,}, more than {_MOST_GROWTH} times as many; "
+            "torch.export packs nothing, so export the model again"
+        )
 
 
 def _named(name: str, data: bytes) -> list[bytes]:
@@ -125,6 +138,7 @@ def _refuse_code(path: Path) -> None:
     import torch
 
     with zipfile.ZipFile(path) as archive:
+        _check_growth(archive, path)
         for name in archive.namelist():
             data = archive.read(name)
             held = "" if _PLAIN_ENTRY.fullmatch(name) else name

@@ -7,15 +7,14 @@ import re
 import struct
 import tarfile
 import zlib
-from collections.abc import Iterator
 from dataclasses import dataclass
 from io import BufferedReader
 from pathlib import Path
 
 from .errors import DamagedError, RefusedError
+from .hdf5 import beginning
 from .pytorch.archive import entries
 
-HDF5 = b"\x89HDF\r\n\x1a\n"
 LEVELDB = struct.pack("<Q", 0xDB4775248B80FB57)  # ends a table of LevelDB, as TensorFlow's .index files are
 MAGIC = b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19."  # the first pickle of PyTorch's files before 1.6
 _HEAD, _UNPACKED = 4096, 1 << 16
@@ -42,21 +41,7 @@ def look(path: Path) -> Look:
         head = file.read(_HEAD)
         file.seek(max(0, size - len(LEVELDB)))
         tail = file.read(len(LEVELDB))
-        return Look(head, tail, size, _names(file, head), any(_at(file, place) == HDF5 for place in _blocks(size)))
-
-
-def _blocks(size: int) -> Iterator[int]:
-    """Where HDF5's signature may stand: at 0, or behind a user block of 512, 1024, 2048, ... bytes."""
-    yield 0
-    place = 512
-    while place + len(HDF5) <= size:
-        yield place
-        place *= 2
-
-
-def _at(file: BufferedReader, place: int) -> bytes:
-    file.seek(place)
-    return file.read(len(HDF5))
+        return Look(head, tail, size, _names(file, head), beginning(file, size) is not None)
 
 
 def _names(file: BufferedReader, head: bytes) -> tuple[str, ...]:

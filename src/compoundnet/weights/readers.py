@@ -16,6 +16,8 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
+from compoundnet.schema import counted
+
 from .bundle import open_bundle
 from .checkpoint import Checkpoint, of_arrays
 from .choosing import choose
@@ -31,7 +33,8 @@ from .tensorflow import from_variables
 RECORD_KEY, ORIGIN_KEY = "compoundnet", "compoundnet.weights"
 MAX_TENSORS = 30_000  # EfficientNet-L2 has 2,200
 _QUOTES = 20  # in a header for each of them, outside of texts in texts
-_SPARE = 1 << 20  # bytes that tensors which share a storage may need beyond the file's: counters of batches do
+_GROWTH = 2  # bytes of tensors for each byte of the file: each of those that share a storage is its own
+_SPARE = 1 << 20  # bytes more, for small files
 _ONE_SET = "says of no weights whether they are averaged; leave out averaged="
 
 
@@ -91,14 +94,27 @@ def _read_torch(path: Path, read: Callable[[BufferedReader], Contents], averaged
         contents = read(file)
         found = choose(contents.tree, lambda value: isinstance(value, Stored), averaged)
         stored = {name: value for name, value in found.tensors.items() if isinstance(value, Stored)}
-        claimed = sum(tensor.size for tensor in stored.values())
-        if claimed > size + _SPARE:
-            raise DamagedError(f"its tensors claim {claimed:,} bytes, and it has {size:,}")
+        _check_sizes(stored, size)
         return Checkpoint(_made(contents, stored), None, found.notes, found.beside)
 
 
+def _check_sizes(stored: Mapping[str, Stored], size: int) -> None:
+    """Raise for tensors that need more than twice a file's bytes: DamagedError, or RefusedError where it is copies."""
+    storages = {tensor.storage.key: tensor.storage.size for tensor in stored.values()}
+    last = {tensor.storage.key: name for name, tensor in stored.items()}
+    copies = sum(tensor.size for name, tensor in stored.items() if last[tensor.storage.key] != name)
+    held = sum(storages.values())
+    if held > _GROWTH * size + _SPARE:
+        raise DamagedError(f"its tensors claim {held:,} bytes, and it has {size:,}")
+    if held + copies > _GROWTH * size + _SPARE:
+        raise RefusedError(
+            f"its {counted(len(stored), 'tensor')} share {counted(len(storages), 'storage')}, and with copies of their "
+            f"own they need {held + copies:,} bytes, more than {_GROWTH} times its {size:,}; save each under one name"
+        )
+
+
 def _made(contents: Contents, stored: Mapping[str, Stored]) -> dict[str, Tensor]:
-    """The tensors, each storage read once; of tensors that share one, each gets its own copy."""
+    """The tensors, each storage read once; of tensors that share one, all but the last get copies."""
     users = Counter(tensor.storage.key for tensor in stored.values())
     shared: dict[str, bytearray] = {}
     made: dict[str, Tensor] = {}
@@ -106,10 +122,11 @@ def _made(contents: Contents, stored: Mapping[str, Stored]) -> dict[str, Tensor]
         if not (contents.checked or tensor.dense):
             raise DamagedError(f"the strides of {plain(name)} skip or repeat numbers")
         key = tensor.storage.key
-        data = shared[key] if key in shared else contents.fetch(tensor.storage)
-        if users[key] > 1:
+        users[key] -= 1
+        data = shared.pop(key) if key in shared else contents.fetch(tensor.storage)
+        if users[key]:
             shared[key] = data
-        made[name] = _viewed(data, tensor).clone() if users[key] > 1 else _viewed(data, tensor)
+        made[name] = _viewed(data, tensor).clone() if users[key] else _viewed(data, tensor)
     return made
 
 

@@ -3,6 +3,6 @@
 from .chunks import TIGHTEST as TIGHTEST
 from .groups import datasets as datasets
 from .source import Source as Source
-from .source import is_hdf5 as is_hdf5
+from .source import beginning as beginning
 from .values import Values as Values
 from .values import values as values

@@ -2,7 +2,7 @@
 
 import itertools
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import BinaryIO
 
 from compoundnet.weights.errors import CheckpointError
@@ -23,7 +23,7 @@ class Source:
     """
 
     def __init__(self, file: BinaryIO, start: int, size: int) -> None:
-        self._file, self._start, self.size = file, start, size
+        self._file, self.start, self.size = file, start, size
         self._left = _TIMES * size + _SLACK
         self._taken: list[tuple[int, int]] = []
 
@@ -35,7 +35,7 @@ class Source:
         self._taken.append((at, count))
         if self._left < 0 or len(self._taken) > _READS:
             raise CheckpointError("damaged: its headers refer to the same bytes again and again")
-        self._file.seek(self._start + at)
+        self._file.seek(self.start + at)
         found = self._file.read(count)
         if len(found) != count:
             raise CheckpointError(f"truncated: {count} bytes at {at} could not be read")
@@ -84,13 +84,26 @@ def number(data: bytes, at: int, size: int) -> int:
     return int.from_bytes(part, "little")
 
 
-def is_hdf5(head: bytes) -> bool:
-    """Whether a file that begins with these bytes is HDF5.
+def beginning(file: BinaryIO, size: int) -> int | None:
+    r"""Where HDF5's mark stands in a file: at 0, or behind a user block of 512, 1024, 2048, ... bytes; None: nowhere.
 
-    >>> is_hdf5(b"PK")
-    False
+    >>> import io
+    >>> beginning(io.BytesIO(bytes(1024) + b"\x89HDF\r\n\x1a\n"), 1032), beginning(io.BytesIO(b"PK"), 2)
+    (1024, None)
     """
-    return head.startswith(_MARK)
+    for place in _blocks(size):
+        file.seek(place)
+        if file.read(len(_MARK)) == _MARK:
+            return place
+    return None
+
+
+def _blocks(size: int) -> Iterator[int]:
+    yield 0
+    place = 512
+    while place + len(_MARK) <= size:
+        yield place
+        place *= 2
 
 
 def root(source: Source) -> int:
@@ -105,8 +118,8 @@ def root(source: Source) -> int:
         raise CheckpointError(f"damaged: addresses of {head[13]} and lengths of {head[14]} bytes, not 8")
     at = 24 if version == 0 else 28
     base, end = number(head, at, 8), number(head, at + 16, 8)
-    if base != 0:
-        raise CheckpointError(f"damaged: it begins at byte {base}, not 0")
-    if end > source.size:
-        raise CheckpointError(f"truncated: {source.size} of {end} bytes are there; download it again")
+    if base not in (0, source.start):  # addresses count from the mark, wherever it says that it is
+        raise CheckpointError(f"damaged: it begins at byte {source.start} and says {base}")
+    if end - base > source.size:
+        raise CheckpointError(f"truncated: {source.size} of {end - base} bytes are there; download it again")
     return number(head, at + 40, 8)

@@ -2,6 +2,5 @@
 
 from .reading import SUFFIXES as SUFFIXES
 from .reading import KerasFile as KerasFile
-from .reading import is_keras as is_keras
 from .reading import read_keras as read_keras
 from .writing import write_keras as write_keras

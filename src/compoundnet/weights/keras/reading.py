@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from compoundnet.weights.axes import to_pytorch
 from compoundnet.weights.errors import CheckpointError
-from compoundnet.weights.hdf5 import TIGHTEST, Source, Values, datasets, is_hdf5, values
+from compoundnet.weights.hdf5 import TIGHTEST, Source, Values, beginning, datasets, values
 from compoundnet.weights.hdf5.headers import Message
 
 from .archive import is_archive, member
@@ -36,11 +36,6 @@ class KerasFile:
     mean: tuple[float, ...] = ()
 
 
-def is_keras(head: bytes) -> bool:
-    """Whether a file that begins with these bytes may be Keras's: HDF5, or an archive (PyTorch's are, too)."""
-    return is_hdf5(head) or is_archive(head)
-
-
 def read_keras(path: str | Path) -> KerasFile:
     """Read a Keras file: weights or a whole model (.h5), weights by number (.weights.h5), an archive (.keras).
 
@@ -61,10 +56,7 @@ def read_keras(path: str | Path) -> KerasFile:
 
 
 def _read(file: BinaryIO, size: int, room: BinaryIO) -> KerasFile:
-    head = file.read(8)
-    if not is_keras(head):
-        raise CheckpointError("neither HDF5 nor an archive, as Keras writes them")
-    source = member(file, size, _WEIGHTS, room) if is_archive(head) else Source(file, 0, size)
+    source = _source(file, size, room)
     headers = datasets(source)
     names, notes = wanted(headers)
     if not names:
@@ -93,3 +85,13 @@ def _mean(source: Source, headers: Mapping[str, Sequence[Message]]) -> tuple[flo
         return tuple(held.read(source).ravel().tolist()) if held.size <= _MOST_CHANNELS * held.dtype.itemsize else ()
     except CheckpointError:  # it is left out, whatever it is
         return ()
+
+
+def _source(file: BinaryIO, size: int, room: BinaryIO) -> Source:
+    """Where HDF5 lies in a file: in an archive, or the file itself, perhaps behind a user block."""
+    if is_archive(file.read(8)):
+        return member(file, size, _WEIGHTS, room)
+    start = beginning(file, size)
+    if start is None:
+        raise CheckpointError("neither HDF5 nor an archive, as Keras writes them")
+    return Source(file, start, size - start)

@@ -16,6 +16,7 @@ from compoundnet.weights.errors import DamagedError, RefusedError, plain
 MAX_ENTRIES = 30_000  # EfficientNet-L2 with optimizer and average has 7,000
 MAX_GROWTH = 2  # bytes unpacked for each byte of the file
 STORED, DEFLATED = 0, 8
+_PIECE = 1 << 18  # bytes that are unpacked at once
 _END, _END64, _LOCATOR = struct.Struct("<4s4H2IH"), struct.Struct("<4sQ2H2I4Q"), struct.Struct("<4sIQI")
 _ROW, _LOCAL = struct.Struct("<4s6H3I5H2I"), struct.Struct("<4s5H3I2H")
 _MAX16, _MAX32 = 0xFFFF, 0xFFFFFFFF
@@ -152,22 +153,36 @@ def content(file: BufferedReader, entry: Entry) -> bytearray:
     if mark != b"PK\3\4" or name != entry.name.encode():
         raise DamagedError(f"the header of {plain(entry.name)} is broken")
     file.seek(extra_length, 1)
-    data = bytearray(entry.packed)  # _check_places has seen that the file is as long
-    if file.readinto(data) < entry.packed:
-        raise DamagedError("it ends too early")
-    if entry.method == DEFLATED:
-        data = _unpacked(data, entry)
+    data = _read(file, entry) if entry.method == STORED else _unpacked(file, entry)
     if zlib.crc32(data) != entry.crc:
         raise DamagedError(f"the checksum of {plain(entry.name)} is not that of its bytes")
     return data
 
 
-def _unpacked(data: bytearray, entry: Entry) -> bytearray:
-    stream = zlib.decompressobj(-zlib.MAX_WBITS)
+def _read(file: BufferedReader, entry: Entry) -> bytearray:
+    data = bytearray(entry.packed)  # _check_places has seen that the file is as long
+    if file.readinto(data) < entry.packed:
+        raise DamagedError("it ends too early")
+    return data
+
+
+def _unpacked(file: BufferedReader, entry: Entry) -> bytearray:
+    """Piece by piece, so that beside the bytes unpacked there is only a piece of those packed."""
+    stream, data = zlib.decompressobj(-zlib.MAX_WBITS), bytearray(entry.size)
+    at, left = 0, entry.packed
     try:
-        found = stream.decompress(data, entry.size + 1)
+        while not stream.eof:
+            piece = stream.unconsumed_tail
+            if not piece:
+                piece = file.read(min(left, _PIECE))
+                left -= len(piece)
+            found = stream.decompress(piece, _PIECE)
+            if at + len(found) > entry.size or not (piece or found):
+                raise DamagedError(f"{plain(entry.name)} does not unpack to its size")
+            data[at : at + len(found)] = found
+            at += len(found)
     except zlib.error as error:
         raise DamagedError(f"{plain(entry.name)} cannot be unpacked: {error}") from None
-    if len(found) != entry.size or not stream.eof:
+    if at != entry.size:
         raise DamagedError(f"{plain(entry.name)} does not unpack to its size")
-    return bytearray(found)
+    return data

@@ -5,7 +5,7 @@ from io import BufferedReader
 
 from compoundnet.weights.errors import DamagedError, RefusedError
 
-from .machine import MAX_BYTES, Machine
+from .machine import MAX_BYTES, SPARE, Machine
 from .rebuilding import call
 from .stored import Contents, Storage, storage
 
@@ -29,10 +29,11 @@ def read(file: BufferedReader) -> Contents:
         return found
 
     values: list[object] = []
-    at = 0
+    at, spare = 0, SPARE
     for _ in range(5):
-        machine = Machine(head, at, call, keep)
+        machine = Machine(head, at, call, keep, spare)
         values.append(machine.run())
+        spare = min(spare, machine.left)  # one room for all of them
         at = machine.at
         if values[0] != MAGIC:
             raise DamagedError("it does not begin as PyTorch's pickles do")

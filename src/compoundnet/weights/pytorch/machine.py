@@ -5,6 +5,7 @@ A name of a class or function stays a name; what is to be called goes to ``call`
 """
 
 import struct
+import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -14,22 +15,34 @@ from .stored import Global, Opaque
 
 MAX_STEPS = 500_000  # L2 with its average takes 200,000
 MAX_BYTES = 32 << 20  # of a pickle without its tensors; that of L2 is 0.4 MB
+SPARE = 10 << 20  # bytes that the values of a pickle may take beyond its own; L2's with average and optimizer take 7 MB
+_STEP = 8  # bytes of a place on the stack
+_MARK = 40
+_SMALL = 256  # True and False are numbers, too
 _LONG_TEXT = 1 << 16  # longer texts stay in the file: no name of a tensor is as long
 _LONG_NUMBER = 16  # bytes
 _STOP = ord(".")
+_NOTHING = object()  # where nothing was remembered
 
 Call = Callable[[str, object], object]
 
 
 class Machine:
-    """One run over ``data`` from ``at``: ``call`` answers calls by name, ``keep`` what lies outside the pickle."""
+    """One run over ``data`` from ``at``: ``call`` answers calls by name, ``keep`` what lies outside the pickle.
 
-    def __init__(self, data: bytes, at: int, call: Call, keep: Callable[[object], object]) -> None:
+    An instruction of one byte makes a list of 72, so the bytes of all that is made are counted, and
+    never given back: they may come to ``spare`` more than the pickle has.
+    """
+
+    def __init__(
+        self, data: bytes | bytearray, at: int, call: Call, keep: Callable[[object], object], spare: int = SPARE
+    ) -> None:
         self.data, self.at, self.call, self.keep = data, at, call, keep
         self.end = min(len(data), at + MAX_BYTES)
+        self.left = spare + self.end - at
         self.stack: list[Any] = []
         self.marks: list[int] = []
-        self.memo: dict[int, object] = {}
+        self.memo: list[object] = []
 
     def run(self) -> object:
         """The value of the pickle; ``at`` is behind it then. Raises DamagedError, or whatever ``call`` raises."""
@@ -43,15 +56,22 @@ class Machine:
             step = _STEPS.get(code)
             if step is None:
                 raise DamagedError(f"its pickle has an instruction {code:#04x} that PyTorch does not write")
+            self.spend(_STEP)
             step(self)
         raise DamagedError(f"its pickle has more than {MAX_STEPS:,} steps")
+
+    def spend(self, count: int) -> None:
+        """Count bytes that were made. Raises DamagedError beyond what there is room for."""
+        self.left -= count
+        if self.left < 0:
+            raise DamagedError("its pickle makes far more values than those of a network")
 
     def take(self, count: int) -> bytes:
         """The next bytes of the pickle."""
         start, self.at = self.at, self.at + count
         if self.at > self.end:
             raise DamagedError("its pickle ends too early, or is far too long")
-        return self.data[start : self.at]
+        return bytes(self.data[start : self.at])
 
     def number(self, form: str) -> Any:
         """The next number, in ``struct``'s notation."""
@@ -76,7 +96,16 @@ class Machine:
         return self.take(count)
 
     def push(self, value: object) -> None:
+        """Put a value that was made on the stack; Python has small numbers, and what is neither, already."""
+        if value is not None and not (isinstance(value, int) and 0 <= value <= _SMALL):
+            self.spend(sys.getsizeof(value))
         self.stack.append(value)
+
+    def grow(self, target: Any, values: Any) -> None:
+        """Fill a list or a dict that was made before."""
+        before = sys.getsizeof(target)
+        target.extend(values) if isinstance(target, list) else target.update(values)
+        self.spend(sys.getsizeof(target) - before)
 
     def pop(self) -> Any:
         """The last value since the last mark."""
@@ -96,7 +125,7 @@ class Machine:
     def top(self, kind: type) -> Any:
         """The last value, which stays; a list or a dict."""
         value = self.pop()
-        self.push(value)
+        self.stack.append(value)
         if not isinstance(value, kind):
             raise DamagedError(f"its pickle fills a {type(value).__name__}, which is no {kind.__name__}")
         return value
@@ -130,7 +159,7 @@ def _fill(machine: Machine, pairs: list[Any]) -> None:
     target = machine.top(dict)
     if len(pairs) % 2:
         raise DamagedError("its pickle has a key without a value")
-    target.update((_key(key), value) for key, value in zip(pairs[::2], pairs[1::2], strict=True))
+    machine.grow(target, ((_key(key), value) for key, value in zip(pairs[::2], pairs[1::2], strict=True)))
 
 
 def _key(key: object) -> object:
@@ -140,19 +169,23 @@ def _key(key: object) -> object:
 
 
 def _extend(machine: Machine, values: list[Any]) -> None:
-    machine.top(list).extend(values)
+    machine.grow(machine.top(list), values)
 
 
 def _remember(machine: Machine, index: int) -> None:
-    value = machine.pop()
-    machine.push(value)
-    machine.memo[index] = value
+    value = machine.top(object)
+    if index < len(machine.memo):
+        machine.memo[index] = value
+        return
+    if index > len(machine.memo) + 1:  # Python 2 counts from 1
+        raise DamagedError("its pickle remembers values in no order")
+    machine.memo += [_NOTHING] * (index - len(machine.memo)) + [value]
 
 
 def _recall(machine: Machine, index: int) -> None:
-    if index not in machine.memo:
+    if index >= len(machine.memo) or machine.memo[index] is _NOTHING:
         raise DamagedError("its pickle recalls a value that it has not seen")
-    machine.push(machine.memo[index])
+    machine.stack.append(machine.memo[index])
 
 
 def _call(machine: Machine, *, keywords: bool = False) -> None:
@@ -184,6 +217,11 @@ def _global(machine: Machine, module: object, attribute: object) -> None:
 def _stack_global(machine: Machine) -> None:
     attribute, module = machine.pop(), machine.pop()
     _global(machine, module, attribute)
+
+
+def _mark(machine: Machine) -> None:
+    machine.spend(_MARK)
+    machine.marks.append(len(machine.stack))
 
 
 def _pop(machine: Machine) -> None:
@@ -225,7 +263,7 @@ _INSTRUCTIONS: Mapping[bytes, Callable[[Machine], object]] = {
     b"\x88": lambda m: m.push(True),
     b"\x89": lambda m: m.push(False),
     # Collections; a set is a list here.
-    b"(": lambda m: m.marks.append(len(m.stack)),
+    b"(": _mark,
     b")": lambda m: m.push(()),
     b"]": lambda m: m.push([]),
     b"}": lambda m: m.push({}),
@@ -245,7 +283,7 @@ _INSTRUCTIONS: Mapping[bytes, Callable[[Machine], object]] = {
     # The stack and the memory.
     b"0": _pop,
     b"1": lambda m: m.since_mark(),
-    b"2": lambda m: m.push(m.top(object)),
+    b"2": lambda m: m.stack.append(m.top(object)),
     b"q": lambda m: _remember(m, m.number("<B")),
     b"r": lambda m: _remember(m, m.number("<I")),
     b"\x94": lambda m: _remember(m, len(m.memo)),

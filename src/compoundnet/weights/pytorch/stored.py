@@ -37,7 +37,7 @@ STORAGES: Mapping[str, str] = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Storage:
     """``count`` elements in a row, which the file keeps under ``key``."""
 
@@ -51,7 +51,7 @@ class Storage:
         return self.count * ELEMENTS[self.dtype]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Stored:
     """A tensor: where its elements lie in a storage; ``offset`` and ``strides`` count elements of ``dtype``."""
 
@@ -82,14 +82,14 @@ class Stored:
         return True
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Global:
     """The name of a class or function; it is never looked up."""
 
     name: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Opaque:
     """Something that is no tensor and was not made: ``kind`` says what it would be."""
 

@@ -21,7 +21,7 @@ def read(file: BufferedReader) -> Contents:
     pickle = rows[root + PICKLE]
     if pickle.size > MAX_BYTES:
         raise DamagedError(f"its pickle has {pickle.size:,} bytes; at most {MAX_BYTES:,} are read")
-    tree = Machine(bytes(content(file, pickle)), 0, call, storage).run()
+    tree = Machine(content(file, pickle), 0, call, storage).run()
 
     def fetch(wanted: Storage) -> bytearray:
         row = rows.get(f"{root}data/{wanted.key}")
