@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tools import blocks, cam_figure, figure, files, front_figure, records, snippets
+from tools import blocks, cam_figure, figure, files, front_figure, inspected, records, snippets
 from tools.__main__ import settled
 from tools.files import CAM_FIGURE, FIGURE, FRONT_FIGURE, PAGES, RESULTS, ROOT, is_up_to_date, write
 
@@ -33,7 +33,11 @@ def test_records_are_what_the_code_computes(name: str) -> None:
 
 
 def test_every_file_in_results_is_made_by_a_tool_but_the_published_one() -> None:
-    assert {path.name for path in RESULTS.iterdir() if path.is_file()} == {*records.MAKERS, "published_top1.json"}
+    assert {path.name for path in RESULTS.iterdir() if path.is_file()} == {
+        *records.MAKERS,
+        inspected.RECORD,
+        "published_top1.json",
+    }
     for path in RESULTS.glob("benchmarks/*"):
         assert all(json.loads(line)["command"].startswith("python -m ") for line in path.read_text().splitlines())
 

@@ -22,7 +22,7 @@ from tools.accuracy_block import (
 )
 from tools.calibration_block import calibration
 from tools.catalogue_block import catalogue_counts, catalogue_flops, catalogue_mmpretrain
-from tools.confusion_block import confusion
+from tools.confusion_block import confusion, confusion_files
 from tools.converting_block import converting
 from tools.elpv_block import elpv
 from tools.fashion_block import fashion
@@ -258,6 +258,7 @@ BLOCKS: Mapping[str, Callable[[], str]] = MappingProxyType(
         "latency": latency,
         "weight_formats": weight_formats,
         "confusion": confusion,
+        "confusion_files": confusion_files,
         "converting": converting,
         "catalogue_counts": catalogue_counts,
         "catalogue_flops": catalogue_flops,

@@ -1,19 +1,24 @@
-"""The block of docs/converting.md: whether inspect tells every member of the families in every ecosystem's names.
+"""The blocks of docs/converting.md: whether inspect tells every member of the families in every ecosystem's names.
 
-Tensors are on the meta device: names and shapes are all that a table over every network, L2 among them, can afford.
+In one table tensors are on the meta device: names and shapes are all that a table over every network, L2 among them,
+can afford. The other is of files that ``tools.inspected`` wrote, of small networks in all formats.
 """
 
 import functools
 from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 
 from compoundnet import MEMBERS
 from compoundnet.weights import ECOSYSTEMS, from_ours
+from compoundnet.weights.catalogue import habit
 from compoundnet.weights.elsewhere import twins
 from compoundnet.weights.names import shapes
 from compoundnet.weights.telling import tell
+from tools.files import records
 from tools.tables import table
 
 FILES = {"weights.pth": "any name", "tf_weights.pth": "tf_...", "efficientnet_weights.pth": "efficientnet_..."}
@@ -99,3 +104,47 @@ def confusion() -> str:
         f"Names that are both {both}: {', '.join(dict.fromkeys(each.member for each in alike))}."
     )
     return f"{table(head, rows, words=2)}\n\n{note}"
+
+
+def answer(line: Mapping[str, Any]) -> str:
+    """What became of a file of the record: "told", "twins" where one of several answers is right, or "wrong".
+
+    All that inspect says has to be true; only padding and norm epsilon may be left open.
+    """
+    ecosystem, member, said = line["ecosystem"], line["member"], line["said"]
+    runs = habit(ecosystem, member, "").network(MEMBERS[member].network)
+    exact = {"format": line["is"], "classes": line["classes"], "in_channels": runs.in_channels}
+    among = {"names": ecosystem, "network": member}
+    ways = {"padding": runs.padding, "norm_eps": runs.norm_eps}
+    if any(said[what][0] != value for what, value in exact.items()):
+        return "wrong"
+    if any(said[what][0] != value for what, value in ways.items() if said[what][1] != "open"):
+        return "wrong"
+    several = {what: said[what][0].split(" or ") for what in among}
+    if any(value not in several[what] for what, value in among.items()):
+        return "wrong"
+    return "told" if all(len(values) == 1 for values in several.values()) else "twins"
+
+
+def confusion_files() -> str:
+    """Counts by ecosystem and kind of file, of files with random weights."""
+    lines = records("inspected.jsonl")
+    rows = []
+    for ecosystem, file in dict.fromkeys((line["ecosystem"], line["file"]) for line in lines):
+        here = [line for line in lines if (line["ecosystem"], line["file"]) == (ecosystem, file)]
+        answers = Counter(map(answer, here))
+        sure = Counter(line["said"]["padding"][1] for line in here)
+        counts = [len(here), *(answers[each] for each in ("told", "twins", "wrong"))]
+        rows.append([ecosystem, file, *map(str, (*counts, *(sure[each] for each in ("certain", "likely", "open"))))])
+    head = ["Names of", "File", "Networks", "told", "twins", "wrong", "Padding certain", "likely", "open"]
+    twins = _listed(line["member"] for line in lines if answer(line) == "twins")
+    note = f"Networks: {_listed(line['member'] for line in lines)}. Twins by their names alone: {twins}."
+    return f"{table(head, sorted(rows, key=_by_ecosystem), words=2)}\n\n{note}"
+
+
+def _by_ecosystem(row: list[str]) -> int:
+    return ECOSYSTEMS.index(row[0])
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(dict.fromkeys(names))
