@@ -278,9 +278,8 @@ def test_a_program_that_unpacks_to_far_more_is_refused_before_it_is_unpacked(
     exported: dict[str, Exported], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = copied(exported["torch-export"].path, tmp_path)
-    size = path.stat().st_size
     with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("tiny/data/weights/weight_9999", bytes(4 * size + (2 << 20)))
+        archive.writestr("tiny/data/weights/weight_9999", bytes(100 << 20))
     tracemalloc.start()
     assert main(["verify", str(path)]) == 1
     peak = tracemalloc.get_traced_memory()[1]
@@ -288,7 +287,7 @@ def test_a_program_that_unpacks_to_far_more_is_refused_before_it_is_unpacked(
     out, err = capsys.readouterr()
     assert (out, err.count("\n")) == ("", 1)
     assert "more than 4 times as many; torch.export packs nothing, so export the model again" in err
-    assert peak < size
+    assert peak < 25 << 20  # of which imports take 5 MB
 
 
 def test_verify_prints_its_record_as_json(exported: dict[str, Exported], capsys: pytest.CaptureFixture[str]) -> None:

@@ -16,8 +16,7 @@ from .stored import Global, Opaque
 MAX_STEPS = 500_000  # L2 with its average takes 200,000
 MAX_BYTES = 32 << 20  # of a pickle without its tensors; that of L2 is 0.4 MB
 SPARE = 10 << 20  # bytes that the values of a pickle may take beyond its own; L2's with average and optimizer take 7 MB
-_STEP = 8  # bytes of a place on the stack
-_MARK = 40
+_STEP, _MARK = 8, 40  # bytes of a place on the stack, and of a mark
 _SMALL = 256  # True and False are numbers, too
 _LONG_TEXT = 1 << 16  # longer texts stay in the file: no name of a tensor is as long
 _LONG_NUMBER = 16  # bytes
@@ -231,11 +230,6 @@ def _pop(machine: Machine) -> None:
         machine.pop()
 
 
-def _pair(machine: Machine) -> list[Any]:
-    value, key = machine.pop(), machine.pop()
-    return [key, value]
-
-
 def _dict(machine: Machine) -> None:
     pairs = machine.since_mark()
     machine.push({})
@@ -278,7 +272,7 @@ _INSTRUCTIONS: Mapping[bytes, Callable[[Machine], object]] = {
     b"a": lambda m: _extend(m, [m.pop()]),
     b"e": lambda m: _extend(m, m.since_mark()),
     b"\x90": lambda m: _extend(m, m.since_mark()),
-    b"s": lambda m: _fill(m, _pair(m)),
+    b"s": lambda m: _fill(m, [m.pop(), m.pop()][::-1]),
     b"u": lambda m: _fill(m, m.since_mark()),
     # The stack and the memory.
     b"0": _pop,
