@@ -11,7 +11,9 @@ from compoundnet import load
 from compoundnet.weights import CheckpointError, convert, inspect_checkpoint
 from compoundnet.weights.networks import network_of
 from tests.parity import built, named
-from tests.test_cli import Run
+from tests.test_cli import Run, run
+
+__all__ = ["run"]  # a fixture
 
 
 def saved(path: Path) -> Path:

@@ -126,10 +126,10 @@ def test_the_code_on_the_page_runs_and_prints_what_is_shown(page: Path) -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_every_file_and_test_that_a_page_names_exists(page: Path) -> None:
+def test_every_file_folder_and_test_that_a_page_names_exists(page: Path) -> None:
     text = page.read_text()
     for path, _, name in re.findall(r"`((?:tests|results|tools|docs|examples)/[\w./]+)(::(\w+))?`", text):
-        assert (ROOT / path).is_file(), path
+        assert (ROOT / path).exists(), path
         if name:
             tree = ast.parse((ROOT / path).read_text())
             assert name in {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}, f"{path}::{name}"
