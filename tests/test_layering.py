@@ -20,7 +20,7 @@ LAYERS = [
     {"solving"},
     {"modules", "building", "weights"},
     {"images", "augmentation", "training", "prediction", "cam", "engines", "export", "measuring", "quantizing"}
-    | {"calibrating", "plots", "data", "evaluating", "transferring"},
+    | {"calibrating", "plots", "data", "evaluating", "transferring", "search"},
     {"serve", "cli", "__main__"},
 ]
 VALUES_MAY_IMPORT = set(sys.stdlib_module_names)

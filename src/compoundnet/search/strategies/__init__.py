@@ -1,0 +1,3 @@
+"""Strategies: which network to try next. One interface, one budget of trials."""
+
+from .protocol import Strategy as Strategy
