@@ -172,12 +172,13 @@ def once(path: Path, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
 def one(name: str, parts: tuple[Examples, Examples], seconds: float, threads: int, fold: int) -> dict[str, Any]:
     """One method's figures on one fold."""
     train, test = parts
-    start = time.monotonic()
+    start, busy = time.monotonic(), time.process_time()
     if name == "transfer":
         logits, about = transferred(train, test, seconds, threads, fold)
     else:
         logits = fitted(train, test, seconds, name == "timm", fold)
         about = {"seconds": round(time.monotonic() - start, 1)}
+    about["busy_seconds"] = round(time.process_time() - busy, 1)  # of the processor: what other work took is missing
     return {"what": "elpv", "method": name, "fold": fold, "threads": threads, **figures(logits, test), **about}
 
 
