@@ -106,10 +106,15 @@ def fitted(train: Examples, test: Examples, seconds: float, pretrained: bool, se
 def answers(model: torch.nn.Module, pictures: DataLoader[Any]) -> NDArray[np.float64]:
     """Log-probabilities (8, N, K) of every picture as it is and in the other symmetries of the square."""
     made: list[torch.Tensor] = []
+    model = model.to(memory_format=torch.channels_last)  # three times as fast on a processor
     with torch.inference_mode():
         for x, _ in pictures:
             turned = [each.flip(axes) for each in (x, x.transpose(2, 3)) for axes in ((), (2,), (3,), (2, 3))]
-            made.append(torch.stack([model(each.contiguous()) for each in turned]).double().log_softmax(2))
+            made.append(
+                torch.stack([model(each.contiguous(memory_format=torch.channels_last)) for each in turned])
+                .double()
+                .log_softmax(2)
+            )
     return torch.cat(made, 1).numpy()
 
 
