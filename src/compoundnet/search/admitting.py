@@ -143,6 +143,6 @@ def survey(problem: Problem, draws: int = 1_000, seed: int = 0) -> Survey:
     spreads = {}
     for name in costs[0] if costs else ():
         values = [each[name] for each in costs]
-        least = min(smallest(problem, name, rng), *values, math.inf)
+        least = min(smallest(problem, name, rng, starts=1), *values, math.inf)
         spreads[name] = Spread(least=least, low=min(values), median=median(values), high=max(values))
     return Survey(drawn=draws, networks=len(costs), admitted=sum(map(problem.admits, points)), costs=spreads)

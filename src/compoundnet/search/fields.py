@@ -74,7 +74,7 @@ def replaced(data: dict[str, Any], changes: Mapping[Parts, Any]) -> dict[str, An
     """A copy of JSON values with others at some paths."""
     found = copy.deepcopy(data)
     for steps, new in changes.items():
-        place = found
+        place: Any = found
         for step in steps[:-1]:
             place = place[step]
         place[steps[-1]] = copy.deepcopy(new)

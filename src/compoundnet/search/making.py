@@ -6,7 +6,7 @@ from dataclasses import fields as fields_of
 from dataclasses import replace
 from typing import Any
 
-from compoundnet.network import Network, Stage
+from compoundnet.network import Network, Stage, Stem
 from compoundnet.operators import Operator
 from compoundnet.schema import FieldError, decode, encode, near, require, shown
 
@@ -24,7 +24,10 @@ class Maker:
         self, base: Network, space: Space, sets: Sequence[Sequence[Mapping[str, Any]]], operators: Mapping[str, type]
     ) -> None:
         self.base, self.space = base, space
-        self.kinds = {**operators, **{type(stage.operator).__name__: type(stage.operator) for stage in base.stages}}
+        self.kinds: dict[str, Any] = {
+            **operators,
+            **{type(stage.operator).__name__: type(stage.operator) for stage in base.stages},
+        }
         self.data: dict[str, Any] = base.to_dict()
         self.changes = [
             [self._read(options, f"choices[{place}].options[{index}]") for index, options in enumerate(choice)]
@@ -88,10 +91,19 @@ class Maker:
             if steps[-1] == "type" and value not in self.kinds:
                 raise FieldError("", f"unknown operator {shown(value)}; {near(str(value), self.kinds)}")
             if steps[0] != "stages":
-                decode(_HINTS[str(steps[0])], replaced(self.data, {steps: value})[str(steps[0])], self.kinds)
+                self._require_beside(str(steps[0]), replaced(self.data, {steps: value})[str(steps[0])])
         except FieldError as error:
             raise FieldError("", f"{path}: {error.problem}") from None
         return value
+
+    def _require_beside(self, name: str, value: Any) -> None:
+        """A field beside the stages must be possible in some network, one without strides."""
+        bare: dict[str, Any] = {"stem": Stem(channels=1, stride=1), "stages": (replace(self.base.stages[0], stride=1),)}
+        try:
+            replace(self.base, **{**bare, name: decode(_HINTS[name], value, self.kinds)})
+        except FieldError as error:
+            if error.path.startswith(name) or not error.path:
+                raise
 
     def _require_stage(self, stage: int, changes: Mapping[Parts, Any], where: str) -> None:
         """One of the operators that the stage may have must take the values, whatever the other choices are."""

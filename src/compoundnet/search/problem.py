@@ -9,6 +9,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from compoundnet.budget import figure
 from compoundnet.schema import counted, require
 
 from . import drawing
@@ -85,13 +86,15 @@ def _reach(problem: Problem, rng: random.Random) -> str:
     least = {name: smallest(problem, name, rng) for name in problem.limits}
     short = {name: cost for name, cost in least.items() if cost > problem.limits[name]}
     if short:
-        found = ", ".join(f"{n} {cost:,.6g} (limit {problem.limits[n]:,.6g})" for n, cost in short.items())
+        found = ", ".join(f"{n} {figure(cost)} (limit {figure(problem.limits[n])})" for n, cost in short.items())
         return f"the smallest found by descent: {found}; raise the limit to that, or add smaller options"
     if not least:
         return "raise a limit, or add smaller options"
     closest = min((drawing.descended(problem.space, problem.excess, rng) for _ in range(2)), key=problem.excess)
     costs, limits = problem.costs(closest) or {}, problem.limits
-    over = ", ".join(f"{n} {costs[n]:,.6g} (limit {limits[n]:,.6g})" for n in limits if costs.get(n, 0) > limits[n])
+    over = ", ".join(
+        f"{n} {figure(costs[n])} (limit {figure(limits[n])})" for n in limits if costs.get(n, 0) > limits[n]
+    )
     return f"each limit can be met by itself, not all together: the closest has {over}; raise that limit"
 
 
