@@ -113,7 +113,7 @@ class Design:
         """A point that makes a network, None where there is none.
 
         Of several it is the one with the first fitting option of every choice: what belongs to a dropped stage, or
-        to an operator that is not chosen, does not matter. Unrounded, ``network(point_of(n)) == n``.
+        to an operator that is not chosen, does not matter.
         """
         require_network(network)
         data = network.to_dict()
