@@ -138,6 +138,20 @@ SURFACE = {
         *["request", "--ecosystem", "--file-name", "--json", "--licence", "--lock", "--locked", "--member", "--method"],
         *["--mirror", "--name", "--sha256", "--stored"],
     ],
+    "search space": [
+        *[
+            "space",
+            "--base",
+            "--device",
+            "--draws",
+            "--json",
+            "--limit",
+            "--no-recheck",
+            "--samples",
+            "--save",
+            "--seed",
+        ],
+    ],
 }
 Run = Callable[..., tuple[int, str, str]]
 
@@ -191,7 +205,7 @@ def test_the_commands_and_their_options_are_these() -> None:
 
 def test_every_option_is_explained(run: Run) -> None:
     for name, options in SURFACE.items():
-        code, out, err = run(name, "--help")
+        code, out, err = run(*name.split(), "--help")
         assert (code, err) == (0, "")
         for option in options:
             lines = [line.split() for line in out.splitlines() if line.startswith(f"  {option}")]

@@ -4,6 +4,7 @@ import hashlib
 import json
 import math
 import random
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -25,7 +26,7 @@ class Choice:
         require_kind(self.options, tuple, "options")
         require(len(self.options) > 0, "options", f"{self.name} has no option")
         written = [json.dumps(option, sort_keys=True) for option in self.options]
-        twice = next((text for text in written if written.count(text) > 1), None)
+        twice = next((text for text, count in Counter(written).items() if count > 1), None)
         require(twice is None, "options", f"{self.name} has {twice} twice")
 
 
@@ -43,7 +44,7 @@ class Space:
     def __post_init__(self) -> None:
         require(len(self.choices) > 0, "choices", "a space needs at least one choice")
         names = [choice.name for choice in self.choices]
-        twice = next((name for name in names if names.count(name) > 1), None)
+        twice = next((name for name, count in Counter(names).items() if count > 1), None)
         require(twice is None, "choices", f"two choices are named {shown(twice)}")
 
     @property
