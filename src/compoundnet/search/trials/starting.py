@@ -71,10 +71,9 @@ def _run(order: Order, pipe: Connection) -> None:
     try:
         pipe.send(("name", myself()))
         say: Callable[[str], None] = lambda line: pipe.send(("say", line))  # noqa: E731
-        store = open_store(place.where, spill=place.spill, patience=place.patience, say=say)
-        study = store.study(order.study, order.identity)
         options: dict[str, Any] = {"limits": order.limits, "front": order.front, "rank": order.rank, "beat": order.beat}
-        ended = work(study, order.job, stop=pipe.poll, **options)
+        with open_store(place.where, spill=place.spill, patience=place.patience, say=say) as store:
+            ended = work(store.study(order.study, order.identity), order.job, stop=pipe.poll, **options)
         pipe.send(("ended", (ended.why, ended.recorded)))
     except TrialsError as error:
         pipe.send(("error", str(error)))

@@ -5,7 +5,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Self, TypeVar
 
 from compoundnet.schema import shown
 
@@ -30,12 +30,29 @@ class Place:
 
 @dataclass(frozen=True)
 class Store:
-    """Studies by name. Made by ``open_store``; ``name`` is its address as it may be shown."""
+    """Studies by name. Made by ``open_store``; ``name`` is its address as it may be shown.
+
+    A context that closes the connections to a database at its end.
+    """
 
     place: Place
     name: str
     storage: "BaseStorage" = field(repr=False)
     say: Callable[[str], None] = field(repr=False)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections; the next call would open them again."""
+        from optuna.storages import RDBStorage
+
+        self.storage.remove_session()
+        if isinstance(self.storage, RDBStorage):
+            self.storage.engine.dispose()
 
     def keep_trying(self, call: Callable[[], T]) -> T:
         """What ``call`` gives. Raises StoreLostError when the store does not answer for long."""
