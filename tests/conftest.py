@@ -54,7 +54,7 @@ def database_server() -> "Iterator[Server]":
         server.make()
         server.start()
         yield server
-        server.stop()
+        server.kill()
 
 
 def pytest_configure() -> None:

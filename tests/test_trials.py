@@ -1,5 +1,6 @@
 """Where trials are kept, against both back ends: what is written is read, claimed once, and shared."""
 
+import json
 import math
 import random
 from collections.abc import Callable, Iterator
@@ -273,6 +274,14 @@ def test_an_accuracy_is_a_share_or_none(accuracy: float | None) -> None:
         assert found.state == ("diverged" if accuracy is not None and not math.isfinite(accuracy) else "failed")
         assert found.why
     assert trial_of(record_of(found)) == found
+
+
+def test_a_task_read_back_has_the_key_it_had() -> None:
+    """10 epochs are read as 10.0, and are the same work."""
+    found = trial()
+    again = trial_of(json.loads(json.dumps(record_of(found))))
+    assert type(found.task.recipe.epochs) is not type(again.task.recipe.epochs)
+    assert again.key == found.key
 
 
 def test_a_process_that_ended_is_known_to_be_gone_only_where_it_can_be_seen() -> None:

@@ -71,19 +71,19 @@ class Patience:
     def keep_trying(self, call: Callable[[], T], store: str, say: Callable[[str], None]) -> T:
         """What ``call`` gives. Raises StoreLostError when it still fails at the end."""
         errors = passing_errors()
-        begun, pause, said = time.monotonic(), self.pause, False
+        begun, pause = None, self.pause
         while True:
             try:
                 return call()
             except errors as error:
                 why = reason(error)
+            if begun is None:
+                begun = time.monotonic()
+                say(f"{store} does not answer ({why}); trying for {self.seconds:g} s")
             if time.monotonic() - begun + pause > self.seconds:
                 raise StoreLostError(
                     f"{store} did not answer for {self.seconds:g} s ({why}); what is recorded there is safe, "
                     "run the same again when it is back"
                 )
-            if not said:
-                say(f"{store} does not answer ({why}); trying for {self.seconds:g} s")
-                said = True
             time.sleep(pause * random.uniform(0.8, 1.0))  # noqa: S311 - workers shall not all knock at once
             pause = min(2 * pause, self.longest)

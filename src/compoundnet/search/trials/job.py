@@ -1,7 +1,5 @@
 """Job: what every worker of a study does. Values that are sent to worker processes."""
 
-import hashlib
-import json
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -13,7 +11,7 @@ from compoundnet.search.objective import Objective
 from compoundnet.search.problem import Outcome, Problem
 from compoundnet.search.space import Point, Space
 from compoundnet.search.strategies import Strategy
-from compoundnet.search.trial import Task, Trial
+from compoundnet.search.trial import Task, Trial, digest
 
 Recorded: TypeAlias = Callable[[], Sequence[Trial]]  # the trials of the study by now, read when it is called
 
@@ -84,11 +82,7 @@ def identity(*, space: Space, objective: Objective, data: str, recipe: Recipe) -
     """
     return {
         "space": space.digest,
-        "objective": _digest(encode(objective)),
+        "objective": digest(encode(objective)),
         "data": data,
-        "recipe": _digest(encode(recipe)),
+        "recipe": digest(encode(recipe)),
     }
-
-
-def _digest(value: object) -> str:
-    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()

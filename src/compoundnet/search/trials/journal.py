@@ -47,8 +47,8 @@ class Journal(JournalFileBackend):
             with self._path.open("ab", buffering=0) as file:
                 size = file.seek(0, os.SEEK_END)
                 try:
-                    if file.write(lines) != len(lines):
-                        raise OSError("the disk took only a part of a record")
+                    while lines:  # a disk that has room for a part says why it has none for the rest
+                        lines = lines[file.write(lines) :]
                     os.fsync(file.fileno())
                 except OSError:
                     file.truncate(size)

@@ -26,7 +26,7 @@ def trial_of(record: Mapping[str, Any]) -> Trial:
     rest = {name: value for name, value in record.items() if name != "task"}
     try:
         task = record["task"]
-        whole = Task(network=_network(task["network"]), recipe=_recipe(_text(task["recipe"])), data=task["data"])
+        whole = Task(network=_network(task["network"]), recipe=_recipe(json.dumps(task["recipe"])), data=task["data"])
     except (KeyError, TypeError) as error:
         raise FieldError("task", f"is no task; {error} is wrong or missing") from None
     return decode(Trial, {**rest, "task": whole})
@@ -47,12 +47,8 @@ def normal(trial: Trial) -> Trial:
 
 
 def _network(data: Mapping[str, Any]) -> Network:
-    rest = _rest(_text({**data, "stages": data["stages"][:1]}))
-    return replace(rest, stages=tuple(_stage(_text(stage)) for stage in data["stages"]))
-
-
-def _text(data: object) -> str:
-    return json.dumps(data, sort_keys=True)
+    rest = _rest(json.dumps({**data, "stages": data["stages"][:1]}))
+    return replace(rest, stages=tuple(_stage(json.dumps(stage)) for stage in data["stages"]))
 
 
 @functools.lru_cache(maxsize=4096)
