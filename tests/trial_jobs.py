@@ -29,9 +29,10 @@ TINY = named("tiny")
 
 @dataclass(frozen=True)
 class Untried:
-    """Uniform draws of what was neither tried nor is pending: the simplest strategy there is."""
+    """Uniform draws of what was neither tried nor is pending, or the ``first`` of it: the simplest strategy there is."""
 
     name: str = "untried"
+    first: bool = False
 
     def start(self, problem: Problem, seed: int) -> tuple[Problem, tuple[Outcome, ...]]:
         return problem, ()
@@ -40,7 +41,7 @@ class Untried:
         problem, told = state
         tried = {*pending, *(outcome.point for outcome in told)}
         free = [point for point in map(problem.space.at, range(problem.space.size)) if point not in tried]
-        return rng.choice(free or [problem.space.at(0)])
+        return free[0] if self.first else rng.choice(free or [problem.space.at(0)])
 
     def tell(self, state: tuple[Problem, tuple[Outcome, ...]], outcome: Outcome) -> tuple[Problem, tuple[Outcome, ...]]:
         problem, told = state
