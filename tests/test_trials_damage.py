@@ -220,7 +220,7 @@ def test_an_interrupted_trial_is_given_up_at_once(tmp_path: Path) -> None:
 
 def test_another_tasks_trial_is_not_recorded_as_this_ones(tmp_path: Path) -> None:
     wrong = result(task(SPACE.at(7), seed=99))
-    broken = replace(job(Log(tmp_path / "log")), evaluate=lambda *arguments: wrong)  # pyrefly: ignore
+    broken = replace(job(Log(tmp_path / "log")), evaluate=lambda *arguments: wrong)
     study = opened(tmp_path / "journal.log")
     work(study, broken, limits=Limits(trials=1))
     assert study.trials[0].state == "failed"

@@ -72,4 +72,6 @@ def _exact(value: Any) -> Any:
         return int(value)
     if isinstance(value, Mapping):
         return {key: _exact(each) for key, each in value.items()}
-    return [_exact(each) for each in value] if isinstance(value, list | tuple) else value
+    if isinstance(value, (list, tuple)):
+        return [_exact(each) for each in value]
+    return value

@@ -85,7 +85,8 @@ class _Run:
         self.standings = Standings(study, job, limits)
         self.begun = time.monotonic()
         self.workers: list[Started] = []
-        self.recorded, self.told, self.errors, self.last = 0, False, [], ""
+        self.errors: list[str] = []
+        self.recorded, self.told = 0, False
 
     def through(self, orders: list[Order], asked: Callable[[], bool]) -> Why:
         try:

@@ -54,7 +54,9 @@ class Ledger:
         """Read what changed: the trials that were open, and those after them."""
         found = self._study.get_trials(deepcopy=False)
         changed = [*self._open, *range(self._next, len(found))]
-        self._next, self._open, self.claims = len(found), [], {}
+        self._next = len(found)
+        self._open.clear()
+        self.claims.clear()
         ordered = True
         for number in changed:
             ordered &= self._take(found[number])

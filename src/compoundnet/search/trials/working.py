@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal, TypeAlias
 
 from compoundnet.schema import counted
+from compoundnet.search.problem import Outcome
 from compoundnet.search.space import Point
 from compoundnet.search.trial import Task, Trial
 from compoundnet.signals import stop_on_signal
@@ -82,6 +83,7 @@ class _Worker:
     recorded: int = 0
     failures: int = 0
     begun: float = field(default_factory=time.monotonic)
+    outcomes: dict[int, Outcome | None] = field(default_factory=dict)  # by the trials' numbers
 
     def __post_init__(self) -> None:
         self.watch, self.replay = Watch(), Replay(self.job)
@@ -107,7 +109,9 @@ class _Worker:
 
     def _claimed(self) -> tuple[Claim, Task] | Refusal:
         """The next task, claimed; or why there is none."""
-        outcomes = {number: self.job.outcome(trial) for number, trial in self.study.numbered.items()}
+        trials, known = self.study.numbered, self.outcomes
+        outcomes = {n: known[n] if n in known else self.job.outcome(trial) for n, trial in trials.items()}
+        self.outcomes = outcomes
         state = self.replay.at({number: outcome for number, outcome in outcomes.items() if outcome is not None})
         pending: list[Point] = [claim.point for claim in self.study.claims if claim.point is not None]
         refusal: Refusal = "recorded"
