@@ -44,7 +44,7 @@ def launch(
     other machines on the same study too: never more than ``limits.trials`` are recorded. ``on_standing`` is called when
     something changed. A first Ctrl-C or SIGTERM begins no more trials and waits for those that run; a second ends them
     at once. Raises TrialsError when workers crashed more than ``restarts`` times, three trials of a worker in a row
-    failed, or the job cannot be sent to a process; StoreLostError when the store does not answer.
+    failed, the store did not answer for long, or the job cannot be sent to a process.
     """
     cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
     count = (len(cores) or os.cpu_count() or 1) if workers is None else workers
