@@ -12,6 +12,7 @@ from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 
 from .damage import cut_torn_tail, first_damaged_line
 from .failing import TrialsError
+from .loading import uncollected
 
 _BROKEN_AFTER = 30  # seconds for which nobody but a dead writer holds the lock
 
@@ -73,7 +74,8 @@ def open_journal(path: Path, say: Callable[[str], None]) -> JournalStorage:
     journal = Journal(path, say)
     journal.mend()
     try:
-        return JournalStorage(journal)
+        with uncollected():
+            return JournalStorage(journal)
     except (OSError, TrialsError):
         raise
     except Exception as error:  # whatever Optuna trips over: the file says where

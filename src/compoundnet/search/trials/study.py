@@ -13,6 +13,7 @@ from .failing import passing_errors
 from .leases import BEAT as EVERY
 from .leases import Beat, Watch
 from .ledger import BEAT, CLAIM, RECORD, Claim, Ledger
+from .loading import uncollected
 from .process import myself
 from .records import record_of, trial_of
 
@@ -57,7 +58,8 @@ class Study:
             if name not in self._ledgers:
                 study = load_study(study_name=name, storage=self.store.storage, sampler=RandomSampler(seed=0))
                 self._ledgers[name] = Ledger(study)
-            self._ledgers[name].refresh()
+            with uncollected():
+                self._ledgers[name].refresh()
 
     @property
     def trials(self) -> Sequence[Trial]:
@@ -69,7 +71,8 @@ class Study:
         """The recorded trials by number, in order."""
         known = self._trials
         records = self._own.records
-        self._trials = {n: known[n] if n in known else trial_of(record["trial"]) for n, record in records.items()}
+        with uncollected():
+            self._trials = {n: known[n] if n in known else trial_of(record["trial"]) for n, record in records.items()}
         return self._trials
 
     @property
