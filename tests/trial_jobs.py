@@ -29,7 +29,7 @@ TINY = named("tiny")
 
 @dataclass(frozen=True)
 class Untried:
-    """Uniform draws of what was neither tried nor is pending, or the ``first`` of it: the simplest strategy there is."""
+    """Uniform draws of what was neither tried nor is pending, or always the ``first`` of it."""
 
     name: str = "untried"
     first: bool = False
