@@ -2,13 +2,18 @@
 
 import os
 import signal
+import tempfile
+from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 if TYPE_CHECKING:
     from compoundnet.weights import Pretrained
+
+    from .postgres import Server
 
 
 @pytest.fixture(scope="module")
@@ -30,6 +35,26 @@ def clothes() -> None:
         if os.environ.get("CI") == "true":
             pytest.fail(reason)
         pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def database_server() -> "Iterator[Server]":
+    """A PostgreSQL server of this process's own. Without Debian's package a test is skipped, but not in CI."""
+    from .postgres import Server, binaries, free_port
+
+    programs = binaries()
+    if programs is None:
+        reason = "no PostgreSQL server here: apt-get install postgresql"
+        if os.environ.get("CI") == "true":
+            pytest.fail(reason)
+        pytest.skip(reason)
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)  # the server's user looks into it
+        server = Server(programs, Path(folder) / "server", free_port())
+        server.make()
+        server.start()
+        yield server
+        server.kill()
 
 
 def pytest_configure() -> None:

@@ -7,6 +7,7 @@ and what was expected.
 
 import dataclasses
 import difflib
+import functools
 import math
 import sys
 import types
@@ -187,10 +188,11 @@ def _within(path: str, hint: Any, data: object, kinds: Mapping[str, type]) -> ob
 
 
 def _decode_record(kind: type, data: object, kinds: Mapping[str, type]) -> object:
+    if isinstance(data, kind):  # it was decoded before
+        return data
     if not isinstance(data, Mapping):
         raise FieldError("", f"expected an object with {kind.__name__}'s fields, got {_given(data)}")
-    hints = typing.get_type_hints(kind)
-    fields = {f.name: f for f in dataclasses.fields(kind)}
+    hints, fields = _fields(kind)
     for key in data:
         if key not in fields:
             raise FieldError(_key(key), f"unknown field of {kind.__name__}; {near(str(key), fields)}")
@@ -199,6 +201,12 @@ def _decode_record(kind: type, data: object, kinds: Mapping[str, type]) -> objec
         if required and name not in data:
             raise FieldError(name, f"missing; {kind.__name__} needs it")
     return kind(**{key: _within(str(key), hints[str(key)], item, kinds) for key, item in data.items()})
+
+
+@functools.cache
+def _fields(kind: type) -> tuple[dict[str, Any], dict[str, dataclasses.Field[Any]]]:
+    """The types and the fields of a record; worked out once, as a search reads ten thousand networks."""
+    return typing.get_type_hints(kind), {f.name: f for f in dataclasses.fields(kind)}
 
 
 def _decode_tagged(data: object, kinds: Mapping[str, type]) -> object:

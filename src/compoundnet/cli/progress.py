@@ -60,6 +60,39 @@ def transfers(file: str) -> Iterator[Callable[[int, int | None], None]]:
         yield on_bar
 
 
+@contextmanager
+def standings(*, silent: bool = False) -> Iterator[Callable[[object], None]]:
+    """A function to call with how a search stands, which says so as text, while the context is open.
+
+    A line that is kept up to date on a terminal, elsewhere one every EVERY_SECONDS where something changed.
+    """
+    if silent:
+        yield lambda standing: None
+        return
+    if not sys.stderr.isatty():
+        yield _changes()
+        return
+    from rich.console import Console
+    from rich.text import Text
+
+    with Console(stderr=True).status("") as status:
+        yield lambda standing: status.update(Text(str(standing)))
+
+
+def _changes(clock: Callable[[], float] = time.monotonic) -> Callable[[object], None]:
+    """A line at most every EVERY_SECONDS, and none for what was said last."""
+    last, said = -EVERY_SECONDS, ""
+
+    def on_standing(standing: object) -> None:
+        nonlocal last, said
+        line, now = str(standing), clock()
+        if line != said and now - last >= EVERY_SECONDS:
+            last, said = now, line
+            sys.stderr.write(f"compoundnet: {line}\n")
+
+    return on_standing
+
+
 def _nothing(done: int, total: int) -> None:
     """What else is on the terminal shows the progress."""
 

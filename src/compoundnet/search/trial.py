@@ -29,8 +29,7 @@ class Task:
     @property
     def key(self) -> str:
         """SHA-256 of all of it: the trial's address in every store."""
-        whole = {"network": self.network.to_dict(), "recipe": encode(self.recipe), "data": self.data}
-        return hashlib.sha256(json.dumps(whole, sort_keys=True).encode()).hexdigest()
+        return digest({"network": self.network.to_dict(), "recipe": encode(self.recipe), "data": self.data})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,3 +56,22 @@ class Trial:
     def key(self) -> str:
         """The task's."""
         return self.task.key
+
+
+def digest(value: object) -> str:
+    """SHA-256 of JSON values. Equal values have equal digests: 10 epochs are 10.0 epochs, as read back from a file.
+
+    >>> digest({"epochs": 10}) == digest({"epochs": 10.0})
+    True
+    """
+    return hashlib.sha256(json.dumps(_exact(value), sort_keys=True).encode()).hexdigest()
+
+
+def _exact(value: Any) -> Any:
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, Mapping):
+        return {key: _exact(each) for key, each in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_exact(each) for each in value]
+    return value

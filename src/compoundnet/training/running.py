@@ -15,6 +15,7 @@ from compoundnet.network import Network
 from compoundnet.preprocess import Preprocess
 from compoundnet.recipes import Recipe
 from compoundnet.schema import decode, encode, require
+from compoundnet.signals import stop_on_signal
 from compoundnet.weights import Pretrained, Weights, load
 from compoundnet.weights.cards import Made, followed
 
@@ -28,7 +29,6 @@ from .origin import step
 from .planning import Plan
 from .randomness import generator
 from .seeing import at_side, own_preprocess, require_sized
-from .signals import stop_on_signal
 from .state import State, TrainingError, latest_state
 
 

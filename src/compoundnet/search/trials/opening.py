@@ -1,0 +1,90 @@
+"""Where trials are kept: a journal file, or a PostgreSQL database by its address."""
+
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from compoundnet.caching import cache_folder
+from compoundnet.schema import shown
+
+from .failing import Patience, TrialsError, quiet, reason, require_optuna, require_postgres
+from .store import Place, Store
+
+if TYPE_CHECKING:
+    from optuna.storages import BaseStorage
+
+_SCHEME = re.compile(r"([a-z][a-z0-9+.-]*)://", re.IGNORECASE)
+_POSTGRES = ("postgresql", "postgres", "postgresql+psycopg")
+_CONNECT_SECONDS = 10
+
+
+def say_on_stderr(line: str) -> None:
+    """What a store says aloud unless told to whom."""
+    sys.stderr.write(f"compoundnet: {line}\n")
+
+
+def open_store(
+    where: str | Path,
+    *,
+    spill: Path | None = None,
+    patience: Patience | None = None,
+    say: Callable[[str], None] = say_on_stderr,
+) -> Store:
+    """The store at ``where``: a journal file ("runs/x/journal.log") or "postgresql://user@host/database".
+
+    ``spill`` is the local folder for results that could not be written; by default beside the journal, or in the
+    cache folder for a database. ``say`` gets lines about what was mended and what does not answer. Raises TrialsError
+    for another kind of address, a journal damaged in its middle, and a missing package; StoreLostError when it does
+    not answer for as long as ``patience`` has.
+    """
+    require_optuna()
+    patience = patience or Patience()
+    text = str(where)
+    scheme = _SCHEME.match(text)
+    if scheme and scheme[1].lower() not in _POSTGRES:
+        raise TrialsError(f"{shown(scheme[0])} is no store; give a journal file, or postgresql://user@host/database")
+    beside = cache_folder() / "unwritten" if scheme else Path(f"{text}.unwritten").absolute()
+    place = Place(where=text, spill=spill or beside, patience=patience)
+    if scheme:
+        require_postgres()
+        shown_as, opened = _shown(text), lambda: _database(text)
+    else:
+        from .journal import open_journal
+
+        path = Path(text)
+        if path.is_dir():
+            raise TrialsError(f"{path} is a folder; name the journal file in it, such as {path / 'journal.log'}")
+        shown_as, opened = text, lambda: open_journal(path, say)
+    return Store(place, shown_as, patience.keep_trying(opened, shown_as, say), say)
+
+
+def _url(text: str) -> str:
+    return f"postgresql+psycopg://{text.partition('://')[2]}"
+
+
+def _shown(text: str) -> str:
+    """The address without its password."""
+    from sqlalchemy.engine import make_url
+    from sqlalchemy.exc import ArgumentError
+
+    try:
+        return make_url(_url(text)).render_as_string(hide_password=True).replace("+psycopg", "", 1)
+    except (ArgumentError, ValueError):
+        raise TrialsError(f"{shown(text)} is no address; write postgresql://user:password@host:port/database") from None
+
+
+def _database(text: str) -> "BaseStorage":
+    from optuna.storages import RDBStorage
+    from sqlalchemy.exc import IntegrityError, ProgrammingError
+
+    settings = {"pool_pre_ping": True, "connect_args": {"connect_timeout": _CONNECT_SECONDS}}
+    for last in (False, False, True):
+        try:
+            with quiet():
+                return RDBStorage(_url(text), engine_kwargs=dict(settings))
+        except (IntegrityError, ProgrammingError) as error:  # another process is making the tables
+            if last:
+                raise TrialsError(f"{_shown(text)}: the tables cannot be made ({reason(error)})") from None
+    raise AssertionError

@@ -1,0 +1,72 @@
+"""Results that the store did not take: kept in a local folder, and written when it is back."""
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock
+
+from compoundnet.schema import FieldError
+from compoundnet.search.trial import Trial
+
+from .failing import TrialsError
+from .leases import Beat
+from .ledger import Claim
+from .records import record_of, trial_of
+from .study import Study
+
+
+def keep(study: Study, claim: Claim, trial: Trial, reward: float) -> Path:
+    """Write a result to a file of its own in the store's folder for them. Raises OSError."""
+    folder = study.store.place.spill
+    folder.mkdir(parents=True, exist_ok=True)
+    whole = {"store": study.store.name, "study": study.name, "identity": study.identity, "reward": _or_none(reward)}
+    path = folder / f"{claim.token}.json"
+    beside = path.with_suffix(f".{os.getpid()}.part")
+    with beside.open("w") as file:
+        json.dump({**whole, "number": claim.number, "worker": claim.worker, "trial": record_of(trial)}, file)
+        file.flush()
+        os.fsync(file.fileno())
+    beside.replace(path)
+    return path
+
+
+def restore(study: Study, limit: int | None) -> int:
+    """Write what was kept for a study to its store, and delete the files. Says how many were written.
+
+    Raises TrialsError for a file that cannot be read; StoreLostError, with nothing deleted, when the store is lost.
+    """
+    folder = study.store.place.spill
+    if not folder.is_dir():
+        return 0
+    count = 0
+    with FileLock(folder / ".lock"):
+        for path in sorted(folder.glob("*.json")):
+            told = _read(path)
+            if (told["store"], told["study"], told["identity"]) != (study.store.name, study.name, study.identity):
+                continue
+            trial, reward = trial_of(told["trial"]), told["reward"]
+            claim = _claim(study.name, path.stem, told, trial)
+            count += study.record(claim, trial, float("-inf") if reward is None else reward, limit)
+            path.unlink()
+    return count
+
+
+def _claim(study: str, token: str, told: Mapping[str, Any], trial: Trial) -> Claim:
+    ids = {"token": token, "worker": told["worker"], "key": trial.key}
+    return Claim(study=study, number=told["number"], point=trial.point, beat=Beat(0, 0.0), **ids)
+
+
+def _read(path: Path) -> Mapping[str, Any]:
+    try:
+        told = json.loads(path.read_text())
+        trial_of(told["trial"])
+    except (ValueError, KeyError, TypeError, FieldError) as error:
+        raise TrialsError(f"{path} is no result that was kept ({error!r}); move it away") from None
+    return told
+
+
+def _or_none(reward: float) -> float | None:
+    return reward if abs(reward) < float("inf") else None

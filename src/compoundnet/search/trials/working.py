@@ -1,0 +1,188 @@
+"""A worker: ask the strategy, claim the task, do it, record it, until the search is over."""
+
+import random
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+from compoundnet.schema import counted
+from compoundnet.search.problem import Outcome
+from compoundnet.search.space import Point
+from compoundnet.search.trial import Task, Trial
+from compoundnet.signals import stop_on_signal
+
+from .failing import StoreLostError, TrialsError, reason
+from .fronts import save_front
+from .job import NO_LIMITS, Job, Limits
+from .leases import BEAT, Watch, beating
+from .ledger import Claim
+from .process import myself, spoken
+from .records import normal
+from .replaying import Replay
+from .spilling import keep, restore
+from .standing import Standing, Standings
+from .study import Refusal, Study
+
+Why: TypeAlias = Literal["trials", "seconds", "asked", "exhausted"]
+DEATHS = 3  # of workers in one task, before it is recorded as failed
+_FAILURES = 3  # in a row, before a worker gives up
+_ATTEMPTS = 20  # to be asked something new
+_WAIT = 0.5  # seconds between looks at what others do, when there is nothing else to do
+
+
+@dataclass(frozen=True)
+class Ended:
+    """Why a search ended, how many trials were recorded by this call, and how the study stands."""
+
+    why: Why
+    recorded: int
+    standing: Standing
+
+
+def work(
+    study: Study,
+    job: Job,
+    *,
+    limits: Limits = NO_LIMITS,
+    front: Path | None = None,
+    on_trial: Callable[[Standing], None] | None = None,
+    stop: Callable[[], bool] = lambda: False,
+    rank: int = 0,
+    beat: float = BEAT,
+) -> Ended:
+    """Do trials in this process until a limit, the end of the space, ``stop``, or a first Ctrl-C or SIGTERM.
+
+    Any number of workers may do so at once, on any machines that reach the store; ``rank`` tells those of one machine
+    apart. Other workers take over a trial whose worker died, at once on the same machine, else after three of its
+    beats (``beat`` seconds, for long trials a tenth of their age). ``front`` is written after every trial. Raises
+    StoreLostError when the store does not answer for long; a result that could not be written is kept then, and
+    recorded by the next call. Raises TrialsError when three trials in a row failed.
+    """
+    if not isinstance(job, Job):
+        raise TrialsError(f"a job is a Job, not {type(job).__name__}")
+    if count := restore(study, limits.trials):
+        study.store.say(f"{counted(count, 'result')} kept from an earlier search recorded")
+    with stop_on_signal() as asked:
+        worker = _Worker(study, job, limits, front, on_trial, lambda: stop() or asked(), rank, beat)
+        why = worker.run()
+    return Ended(why, worker.recorded, worker.standings.now())
+
+
+@dataclass
+class _Worker:
+    study: Study
+    job: Job
+    limits: Limits
+    front: Path | None
+    on_trial: Callable[[Standing], None] | None
+    stop: Callable[[], bool]
+    rank: int
+    every: float
+    recorded: int = 0
+    failures: int = 0
+    begun: float = field(default_factory=time.monotonic)
+    outcomes: dict[int, Outcome | None] = field(default_factory=dict)  # by the trials' numbers
+
+    def __post_init__(self) -> None:
+        self.watch, self.replay = Watch(), Replay(self.job)
+        self.standings = Standings(self.study, self.job, self.limits)
+
+    def run(self) -> Why:
+        while True:
+            if self.stop():
+                return "asked"
+            if self.limits.seconds is not None and time.monotonic() - self.begun >= self.limits.seconds:
+                return "seconds"
+            self.study.refresh()
+            self.study.reap(self.watch)
+            if self.limits.trials is not None and len(self.study.numbered) >= self.limits.trials:
+                return "trials"
+            claim = self._claimed()
+            if isinstance(claim, tuple):
+                self._do(*claim)
+            elif claim == "recorded" and not self.study.claims:
+                return "exhausted"
+            else:  # others may die, or leave something to do
+                time.sleep(_WAIT)
+
+    def _claimed(self) -> tuple[Claim, Task] | Refusal:
+        """The next task, claimed; or why there is none."""
+        trials, known = self.study.numbered, self.outcomes
+        outcomes = {n: known[n] if n in known else self.job.outcome(trial) for n, trial in trials.items()}
+        self.outcomes = outcomes
+        state = self.replay.at({number: outcome for number, outcome in outcomes.items() if outcome is not None})
+        pending: list[Point] = [claim.point for claim in self.study.claims if claim.point is not None]
+        refusal: Refusal = "recorded"
+        for attempt in range(_ATTEMPTS):
+            seed = f"{self.job.seed}/{self.rank}/{len(outcomes)}/{len(pending)}/{attempt}"
+            point = self.job.strategy.ask(state, pending, random.Random(seed))  # noqa: S311 - chance, not a secret
+            task = self.job.task(self.job.problem.space.require(point))
+            claim = self.study.claim(task, point, self.limits.trials, self.every)
+            if isinstance(claim, Claim):
+                return claim, task
+            if claim == "full":
+                return claim
+            refusal = claim if claim == "running" else refusal
+            pending = pending if point in pending else [*pending, point]
+        return refusal
+
+    def _do(self, claim: Claim, task: Task) -> None:
+        try:
+            trial = self._trial(claim, task)
+        except BaseException:  # Ctrl-C a second time: nobody needs to wait for us
+            self.study.withdraw(claim)
+            raise
+        self._record(claim, trial)
+        self.failures = self.failures + 1 if trial.state == "failed" else 0
+        standing = self.standings.now()
+        if self.front is not None:
+            save_front(self.front, standing.front, self.job.axes, study=self.study.name, trials=standing.done)
+        if self.on_trial is not None:
+            self.on_trial(standing)
+        if self.failures >= _FAILURES:
+            raise TrialsError(f"the last {_FAILURES} trials failed, the last one with: {trial.why}")
+
+    def _trial(self, claim: Claim, task: Task) -> Trial:
+        assert claim.point is not None
+        if found := self.study.elsewhere(task.key):
+            name, trial = found
+            return self.job.placed(replace(trial, facts={**trial.facts, "taken_from": name}), claim.point)
+        begun = time.monotonic()
+        if (deaths := self.study.deaths(task.key)) >= DEATHS:
+            trial = _failed(task, begun, f"{deaths} workers died in it")
+        else:
+            with beating(lambda beat: self.study.beat(claim, beat), self.every):
+                trial = self._evaluated(task, begun)
+        return self.job.placed(replace(normal(trial), worker=spoken(myself())), claim.point)
+
+    def _evaluated(self, task: Task, begun: float) -> Trial:
+        def trials() -> Sequence[Trial]:
+            self.study.glance()
+            return self.study.trials
+
+        try:
+            trial = self.job.evaluate(task, trials)
+        except Exception as error:
+            return _failed(task, begun, reason(error))
+        if trial.key != task.key:
+            return _failed(task, begun, "what came back is the trial of another task")
+        return trial
+
+    def _record(self, claim: Claim, trial: Trial) -> None:
+        reward = self.job.reward(trial)
+        try:
+            self.recorded += self.study.record(claim, trial, reward, self.limits.trials)
+        except StoreLostError as error:
+            try:
+                path = keep(self.study, claim, trial, reward)
+            except OSError as why:
+                raise StoreLostError(
+                    f"{error}; this trial's result is lost, as no file could be written: {why}"
+                ) from None
+            raise StoreLostError(f"{error}; this trial's result is kept in {path} and recorded then") from None
+
+
+def _failed(task: Task, begun: float, why: str) -> Trial:
+    return Trial(task=task, state="failed", accuracy=None, seconds=time.monotonic() - begun, why=why)
