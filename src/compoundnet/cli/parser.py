@@ -15,6 +15,7 @@ from compoundnet.schema import near
 from .activating import cam
 from .calibrating import calibrate
 from .checking import data
+from .coefficients import search_coefficients
 from .converting import convert
 from .evaluating import evaluate
 from .explaining import explain_network
@@ -65,6 +66,7 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
         "convert": convert,
         "inspect": inspect_file,
         "weights": weights,
+        "search-coefficients": search_coefficients,  # written as two words
     }
 )
 _POSITIONAL: Mapping[str, tuple[str, str | None]] = MappingProxyType(
@@ -96,6 +98,7 @@ _FLAGS = MappingProxyType(
         "include_preprocess": "let the graph take uint8 pictures of any size, and resize, crop and normalise them",
         "cam": "a second output: class activation maps of every class",
         "random_weights": "take a network's name or JSON file, with weights that nobody trained",
+        "by_stage": "let one stage grow before another: more depths for a small network, where uniform ones are few",
         "per_stage": "choose the width and the repeats of every stage by themselves (--depth and --width: 0.5:2 each)",
         "quick": "measure a quarter of the samples, more briefly",
         "no_recheck": "trust the device file, without measuring a few samples of it again",
@@ -118,10 +121,16 @@ def parse(argv: Sequence[str]) -> tuple[Command, dict[str, Any]]:
     """The command that was asked for and its arguments. Raises ValueError, one line, for wrong usage."""
     parser, commands = build()
     try:
-        namespace = parser.parse_args(list(_joined(argv)))
+        namespace = parser.parse_args(list(_joined(_grouped(argv))))
     except ArgumentError as error:
         raise ValueError(_translated(str(error), argv, commands)) from None
     return COMMANDS[namespace.command], namespace[namespace.command].as_dict()
+
+
+def _grouped(argv: Sequence[str]) -> Sequence[str]:
+    """The arguments, with a command of two words, such as search coefficients, as one."""
+    two = "-".join(argv[:2])
+    return [two, *argv[2:]] if two in COMMANDS else argv
 
 
 def _joined(argv: Sequence[str]) -> Iterator[str]:

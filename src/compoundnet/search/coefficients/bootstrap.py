@@ -32,6 +32,11 @@ class Difference:
     high: float
     p: float
 
+    @property
+    def reversed(self) -> "Difference":
+        """How much better the other one is."""
+        return Difference(-self.mean, -self.high, -self.low, self.p)
+
 
 def drawn(hits_ASN: Hits, draws: int = DRAWS, seed: int = 0) -> Numbers:
     """Accuracies of shape (arms, draws) when seeds and pictures are drawn again; ``hits`` say what was right.

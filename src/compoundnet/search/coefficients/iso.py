@@ -1,8 +1,10 @@
 """The exact iso-cost set: every rounded network whose cost is the budget, within a hundredth, and no formula."""
 
 import math
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from types import SimpleNamespace
 from typing import Any
 
@@ -59,6 +61,11 @@ class Iso:
     def __len__(self) -> int:
         return len(self.use)
 
+    @cached_property
+    def _said(self) -> Counter[str]:
+        """How many networks have factors that read alike."""
+        return Counter(factors(self.scaling(index)) for index in range(len(self)))
+
     @property
     def logs(self) -> Numbers:
         """Logarithms of the factors, of shape (n, 3): depth, width, resolution."""
@@ -72,6 +79,8 @@ class Iso:
         """One network as an arm; without a name it is called by its factors."""
         found = self.scaling(index)
         said = name or factors(found)
+        if not name and self._said[said] > 1:  # depths by stage of as many blocks
+            said = f"{said} ({'-'.join(map(str, self.sizes[index][1]))})"
         return Arm(said, found, sized(self.base, *self.sizes[index]), float(self.use[index]))
 
     def nearest(self, scaling: Scaling) -> int:
@@ -85,9 +94,10 @@ class Iso:
         squares = squares_from(tuple(logs.T), rule.pieces[0])
         for piece in rule.pieces[1:]:
             squares = np.minimum(squares, squares_from(tuple(logs.T), piece))
-        index = int(np.maximum(squares, 0.0).argmin())
+        squares = np.round(np.maximum(squares, 0.0), 12)
+        index = int(np.lexsort((np.abs(self.use - 1), squares))[0])  # of equally near ones the most exact
         length = float(np.linalg.norm(logs[index]))
-        return index, math.sqrt(max(0.0, float(squares[index]))) / length if length else 1.0
+        return index, math.sqrt(float(squares[index])) / length if length else 1.0
 
 
 def factors(scaling: Scaling) -> str:
@@ -96,7 +106,7 @@ def factors(scaling: Scaling) -> str:
     >>> factors(Scaling(1.2, 1.1, 1.15))
     'd1.2 w1.1 r1.15'
     """
-    return f"d{scaling.depth:.3g} w{scaling.width:.3g} r{scaling.resolution:.3g}"
+    return f"d{scaling.depth:.3g} w{scaling.width:.6g} r{scaling.resolution:.4g}"
 
 
 def grown(network: Network, times: Mapping[str, float], device: Device | None = None) -> Budget:
