@@ -138,6 +138,11 @@ SURFACE = {
         *["request", "--ecosystem", "--file-name", "--json", "--licence", "--lock", "--locked", "--member", "--method"],
         *["--mirror", "--name", "--sha256", "--stored"],
     ],
+    "search-coefficients": [
+        *["net", "--budget", "--by-stage", "--confirm", "--data", "--divisor", "--finalists", "--json", "--out"],
+        *["--pictures", "--recipe", "--rungs", "--seeds", "--set", "--settings", "--side", "--tolerance", "--transfer"],
+        *["--trials", "--workers"],
+    ],
 }
 Run = Callable[..., tuple[int, str, str]]
 

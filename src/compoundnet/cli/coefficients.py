@@ -4,12 +4,12 @@ import json as json_
 import re
 import sys
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from compoundnet.budget import LIMITS, PREDICTED
-from compoundnet.schema import near, shown
+from compoundnet.schema import near, require_count, shown
 
 from . import INTERRUPTED
 from .output import write, write_json, write_table
@@ -72,40 +72,55 @@ def search_coefficients(
         tolerance: how far from the budget a network may be, as a share
         workers: how many single-threaded processes train
     """
-    source = read(net)
-    times = factors(budget, "--budget")
-    chosen = _recipe(recipe, settings)
-    try:
-        with progress("pictures") as on_done:
-            found = _opened(data, source, side, on_done)
-        asked = _asked(
-            source,
-            found,
-            divisor,
-            recipe=chosen,
-            budget=times,
-            candidates=set,
-            by_stage=by_stage,
-            tolerance=tolerance,
-            pictures=pictures,
-            seeds=seeds,
-            rungs=rungs,
-            finalists=finalists,
-            confirm=confirm,
-            trials=trials,
-            transfer={} if transfer is None else factors(transfer, "--transfer"),
-        )
-        ended = _searched(asked, found, Path(out), workers)
-    except KeyboardInterrupt:
+    counts = {"seeds": seeds, "confirm": confirm, "finalists": finalists, "trials": trials, "rungs": rungs}
+    more = {"candidates": set, "by_stage": by_stage, "tolerance": tolerance, "pictures": pictures}
+    times = {"budget": factors(budget, "--budget"), "transfer": factors(transfer, "--transfer") if transfer else {}}
+    place = _Place(data, Path(out), side, workers)
+    found = _run(read(net), place, divisor, recipe=_recipe(recipe, settings), **counts, **more, **times)
+    if found is None:
         sys.stderr.write(f"compoundnet: {out}: stopped; the same command goes on with the trials that are finished\n")
         return INTERRUPTED
-    _written(ended, Path(out))
-    if json:
-        write_json(ended.to_dict())
-    else:
-        print_found(ended, source.name)
-        write(f"\nReport: {Path(out) / REPORT}" + ("" if ended.best is None else f"; network: {Path(out) / NET}"))
+    _show(found, place.out, json)
     return 0
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where pictures come from and results go, and who trains."""
+
+    data: str
+    out: Path
+    side: int | None
+    workers: int
+
+
+def _run(source: Source, place: _Place, divisor: int | None, **settings: Any) -> "Found | None":
+    """The search, kept in its folder; None where it was interrupted."""
+    from compoundnet.search.coefficients import Search
+    from compoundnet.search.keeping import write_beside
+
+    require_count(place.workers, "workers")
+    try:
+        with progress("pictures") as on_done:
+            data = _opened(place.data, source, place.side, on_done)
+        asked = _asked(source, data, divisor, **settings)
+        with progress("thousand pictures trained") as on_done:
+            search = Search(asked, data.material, data.test, place.out, place.workers, on_done=on_done)
+            found = search.run()
+    except KeyboardInterrupt:
+        return None
+    write_beside(place.out / REPORT, json_.dumps(found.to_dict(), indent=1, allow_nan=False) + "\n")
+    if (net := found.net()) is not None:
+        write_beside(place.out / NET, json_.dumps(net, indent=2) + "\n")
+    return found
+
+
+def _show(found: "Found", out: Path, json: bool) -> None:
+    if json:
+        write_json(found.to_dict())
+        return
+    print_found(found)
+    write(f"\nReport: {out / REPORT}" + ("" if found.best is None else f"; network: {out / NET}"))
 
 
 def factors(text: str, option: str) -> dict[str, float]:
@@ -156,35 +171,19 @@ def _asked(source: Source, found: "Opened", divisor: int | None, **rest: Any) ->
     return Asked(network=network, rounding=rounding, **rest)
 
 
-def _searched(asked: "Asked", found: "Opened", out: Path, workers: int) -> "Found":
-    from compoundnet.search.coefficients import Search
-
-    with progress("thousand pictures trained") as on_done:
-        return Search(asked, found.material, found.test, out, workers, on_done=on_done).run()
-
-
-def _written(found: "Found", out: Path) -> None:
-    from compoundnet.search.keeping import write_beside
-
-    write_beside(out / REPORT, json_.dumps(found.to_dict(), indent=1, allow_nan=False) + "\n")
-    net = found.net()
-    if net is not None:
-        write_beside(out / NET, json_.dumps(net, indent=2) + "\n")
-
-
-def print_found(found: "Found", name: str) -> None:
+def print_found(found: "Found") -> None:
     """The arms with their intervals, the verdict, and the coefficients."""
     for line in found.notes:
         write(line)
     title = f"On the test pictures, {found.asked.confirm} fresh seeds each"
-    _print_arms(found.comparison, f"{title}, {_said(found.asked.budget)} {name}:")
+    _print_arms(found.comparison, f"{title}, {_said(found.asked.budget)} the base:")
     write(found.sentence)
     if found.coefficients is not None and found.best is not None:
         d, w, r = found.coefficients.depth, found.coefficients.width, found.coefficients.resolution
         write(f"alpha {d:.3f}, beta {w:.3f}, gamma {r:.3f} for twice the multiply-adds, by {found.best.name}.")
     if found.transfer is not None:
         write("")
-        _print_arms(found.transfer, f"The same coefficients at {_said(found.asked.transfer)} {name}:")
+        _print_arms(found.transfer, f"The same coefficients at {_said(found.asked.transfer)} the base:")
         write(found.transfer.verdict.sentence)
 
 
