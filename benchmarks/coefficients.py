@@ -29,7 +29,7 @@ from compoundnet.schema import encode
 from compoundnet.search.coefficients import Arm, Fidelity, Iso, directions, iso, quick, reach, task_of, verdict
 from compoundnet.search.coefficients.guided import foreseen, next_index
 from compoundnet.search.coefficients.looking import look
-from compoundnet.search.coefficients.sets import spread_out
+from compoundnet.search.coefficients.sets import spread_places
 from compoundnet.search.fitting import fit
 from compoundnet.search.keeping import TrialFolder
 from compoundnet.search.material import Material, divided
@@ -136,8 +136,7 @@ class Run:
 
     def picked(self, space: Iso) -> Arm:
         """S: half of 20 networks spread out, half asked for by the surrogate; of them, the one it foresees best."""
-        first = {arm.network for arm in spread_out(space, SAMPLED // 2)}
-        tried = [index for index in range(len(space)) if space.at(index).network in first]
+        tried = spread_places(space, SAMPLED // 2)
         means = self._means(space, tried)
         while len(tried) < min(SAMPLED, len(space)):
             index = next_index(space, tried, means)
@@ -257,8 +256,8 @@ def main() -> int:
     parser.add_argument("--out", type=Path, help="the folder of trials; default: runs/coefficients/TIER")
     given = parser.parse_args()
     own = {name: getattr(given, name) for name in ("pictures", "epochs", "seeds") if getattr(given, name) is not None}
-    arms = {} if given.arms is None else {"arms": tuple(given.arms.split(","))}
-    tier = replace(TIERS[given.tier], **own, **arms)
+    tier = replace(TIERS[given.tier], **own)
+    tier = tier if given.arms is None else replace(tier, arms=tuple(given.arms.split(",")))
     if unknown := [name for name in tier.arms if name not in ARMS]:
         parser.error(f"--arms: {', '.join(unknown)}; known: {', '.join(ARMS)}")
     material = divided(fashion_mnist(), VALIDATION / 60_000)

@@ -39,14 +39,15 @@ def material(side: int = 16) -> Material:
 def brief(**changes: Any) -> Recipe:
     """One epoch in batches of 16."""
     base = quick(1.0)
-    return replace(base, batch=16, optimizer=replace(base.optimizer, per=16, warmup_epochs=0.2), **changes)
+    small = replace(base, batch=16, optimizer=replace(base.optimizer, per=16, warmup_epochs=0.2))
+    return replace(small, **changes)
 
 
 def asked(**changes: Any) -> Asked:
     """Directions at twice the multiply-adds: one seed, one rung, two fresh seeds."""
     settings: dict[str, Any] = {"candidates": "directions", "seeds": 1, "rungs": 1, "confirm": 2, "finalists": 2}
-    settings |= {"rounding": FINE, "by_stage": True, "tolerance": 0.05}
-    return Asked(network=SMALL, recipe=brief(), **(settings | changes))
+    settings |= {"network": SMALL, "recipe": brief(), "rounding": FINE, "by_stage": True, "tolerance": 0.05}
+    return Asked(**(settings | changes))
 
 
 def files(folder: Path) -> set[str]:

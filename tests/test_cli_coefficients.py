@@ -62,7 +62,7 @@ def test_pictures_become_coefficients(given: Path, tmp_path: Path, capsys: pytes
         (["--budget", "2x,macs=3x"], "--budget: macs stands twice"),
         (["--transfer", "x"], "--transfer: 'x' is no factor"),
         (["--seeds", "0"], "seeds: 0 is not a whole number of at least 1"),
-        (["--settings", "epoch=1"], "--set: a recipe has no 'epoch'; did you mean epochs?"),
+        (["--settings", "epoch=1"], "--settings: a recipe has no 'epoch'; did you mean epochs?"),
         (["--pictures", "1000"], "pictures: 1,000 of"),
         (["--side", "400"], "has 16 pixels on its shorter side; ask for at most as many"),
         (["--set", "cube"], "--set: expected one of"),

@@ -146,7 +146,7 @@ def factors(text: str, option: str) -> dict[str, float]:
 def _recipe(name: str | None, settings: str) -> "Recipe":
     from compoundnet.search.coefficients.asking import quick
 
-    return changed(quick() if name is None else read_recipe(name).recipe, settings)
+    return changed(quick() if name is None else read_recipe(name).recipe, settings, "--settings")
 
 
 def _opened(data: str, source: Source, side: int | None, on_done: Any) -> "Opened":

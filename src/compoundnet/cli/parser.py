@@ -121,13 +121,13 @@ def parse(argv: Sequence[str]) -> tuple[Command, dict[str, Any]]:
     """The command that was asked for and its arguments. Raises ValueError, one line, for wrong usage."""
     parser, commands = build()
     try:
-        namespace = parser.parse_args(list(_joined(_grouped(argv))))
+        namespace = parser.parse_args(list(_joined(grouped(argv))))
     except ArgumentError as error:
         raise ValueError(_translated(str(error), argv, commands)) from None
     return COMMANDS[namespace.command], namespace[namespace.command].as_dict()
 
 
-def _grouped(argv: Sequence[str]) -> Sequence[str]:
+def grouped(argv: Sequence[str]) -> Sequence[str]:
     """The arguments, with a command of two words, such as search coefficients, as one."""
     two = "-".join(argv[:2])
     return [two, *argv[2:]] if two in COMMANDS else argv

@@ -20,18 +20,24 @@ class Opened:
 
 
 def opened(
-    data: str, channels: int, side: int | None = None, seed: int = 0, on_done: Callable[[int, int], None] | None = None
+    data: str,
+    channels: int,
+    side: int | None = None,
+    *,
+    seed: int = 0,
+    judges: float = JUDGES,
+    on_done: Callable[[int, int], None] | None = None,
 ) -> Opened:
     """The pictures of data (as ``for_training`` takes them) in memory, square, at ``side`` pixels.
 
     The side defaults to that of pictures in one array. A test part and a validation part that the data does not have
-    are drawn from its training part by ``seed``, each class in its share. Raises ValueError, one line, for data that
-    cannot be read, files without a side, and pictures smaller than it.
+    are drawn from its training part by ``seed``, each class in its share; ``judges`` is that of the validation. Raises
+    ValueError, one line, for data that cannot be read, files without a side, and pictures smaller than it.
     """
     parts = every_part(data)
     train, notes = parts["train"], list[str]()
     held = dict[str, Examples]()
-    for name, share in (("test", TEST), ("validation", JUDGES)):
+    for name, share in (("test", TEST), ("validation", judges)):
         if name in parts:
             held[name] = parts[name]
             continue

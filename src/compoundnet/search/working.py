@@ -170,3 +170,5 @@ def _work(pipe: Connection, data: Mapping[str, Material]) -> None:
             pipe.send(fit(task, data[task.data], keep=file))
         except ValueError as error:
             pipe.send(ValueError(str(error)))
+        except Exception as error:  # it is raised where the task came from
+            pipe.send(RuntimeError(f"{type(error).__name__}: {error}"))

@@ -60,6 +60,11 @@ class Asked:
             require_count(self.pictures, "pictures")
 
     @property
+    def spread(self) -> int:
+        """How many of a surrogate's networks are spread out before it is asked: half of them."""
+        return max(2, self.trials // 2)
+
+    @property
     def sweeps(self) -> bool:
         """Whether its networks have different costs, so that none of them can win."""
         return self.candidates in ("sweep", "width_sweep")
@@ -123,12 +128,16 @@ def task_of(network: Network, base: Network, recipe: Recipe, fidelity: Fidelity,
     return Task(network=replace(network, resolution=side), recipe=changed, data=data.digest)
 
 
-def require_trainable(network: Network, material: Material) -> None:
-    """Raise FieldError for a network that cannot take the pictures."""
+def require_trainable(asked: Asked, material: Material) -> None:
+    """Raise FieldError for a network that cannot take the pictures, and for more of them than there are."""
+    network = asked.network
     channels = network.in_channels
     require(channels in (1, 3), "in_channels", f"{channels}; pictures are grey (1) or RGB (3)")
     fits = material.channels in (1, channels)
     require(fits, "in_channels", f"{channels} for pictures of {material.channels} channels")
+    most = len(material.train)
+    enough = asked.pictures is None or asked.pictures <= most
+    require(enough, "pictures", f"{asked.pictures:,} of {most:,} that train; ask for at most as many")
     outputs, classes = network.classes, len(material.train.classes)
     remedy = f"give dataclasses.replace(network, classes={classes})"
     require(outputs == classes, "classes", f"{outputs} for data of {classes}; {remedy}")

@@ -15,7 +15,6 @@ from .iso import Arm, Iso, grown, iso, reach
 from .sets import directions, grid, spread_out, sweep
 
 _STARTS = (Scaling(), Scaling(depth=2.0), Scaling(resolution=1.3), Scaling(depth=2.0, resolution=1.3))  # Fig. 4's
-_FIRST = 0.5  # of a surrogate's trials are spread out before it is asked
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,7 +40,7 @@ def chosen(asked: Asked, native: int) -> Chosen:
         arms, more = directions(found)
         notes += more
     elif asked.candidates == "surrogate":
-        arms = spread_out(found, max(2, round(_FIRST * asked.trials)))
+        arms = spread_out(found, asked.spread)
     else:
         arms = grid(found, share(asked.network, found.at(0).network))
     require(len(arms) > 1, "budget", f"only {len(arms)} candidate; take a smaller divisor, or depths by stage")

@@ -26,6 +26,7 @@ from .guided import next_index
 from .halving import Fidelity, ranked, survivors
 from .iso import Arm, Iso
 from .looking import look
+from .sets import spread_places
 from .verdict import verdict
 
 ASKED, TRIALS, WEIGHTS = "search.json", "trials", "weights"
@@ -49,7 +50,7 @@ class Search:
     on_done: OnDone | None = None
 
     def __post_init__(self) -> None:
-        require_trainable(self.asked.network, self.material)
+        require_trainable(self.asked, self.material)
         same = self.test.pixels.shape[1:] == self.material.train.pixels.shape[1:]
         require(same, "test", "its pictures have another shape than those that train")
         require(self.test.classes == self.material.train.classes, "test", "its classes are not those that train")
@@ -96,7 +97,7 @@ class _Running:
         data = {part.digest: part for part in self.parts.values()}
         self.bench = Bench(data, keeping, search.folder / WEIGHTS, search.workers)
         self.done, self.total = 0.0, self._work()
-        self.seconds = 0.0
+        self.seconds, self.seen = 0.0, set[str]()
         self.diverged = list[str]()
 
     def found(self) -> Found:
@@ -126,30 +127,30 @@ class _Running:
         if self.asked.sweeps:
             return arms, []
         if self.asked.candidates == "surrogate" and self.candidates.iso is not None:
-            arms = self._guided(self.candidates.iso, arms)
+            arms = self._guided(self.candidates.iso)
         ranks = list[Rank]()
         for number, rung in enumerate(self.rungs):
             scores = self._scores(arms, rung)
             order = ranked(scores)
             by_name = {arm.name: arm for arm in arms}
-            kept = len(order) if number == len(self.rungs) - 1 else survivors(len(order), self.asked.eta, self._least)
+            last = number == len(self.rungs) - 1
+            kept = len(order) if last else survivors(len(order), self.asked.eta, self.asked.finalists)
             ranks += [Rank(number + 1, rung, by_name[name], tuple(scores[name])) for name in order]
             arms = [by_name[name] for name in order[:kept]]
         return arms, ranks
 
-    def _guided(self, iso: Iso, arms: list[Arm]) -> list[Arm]:
-        """The spread-out arms and those that the surrogate asks for, one by one, at the first rung."""
-        place = {scaled: index for index, scaled in enumerate(iso.sizes)}
-        known = {index: iso.at(index) for index in place.values()}
-        tried = [next(index for index, each in known.items() if each.network == arm.network) for arm in arms]
+    def _guided(self, iso: Iso) -> list[Arm]:
+        """The spread-out networks and those that the surrogate asks for, one by one, at the first rung."""
+        tried, means = spread_places(iso, self.asked.spread), list[float]()
         while len(tried) < min(self.asked.trials, len(iso)):
-            scores = self._scores([known[index] for index in tried], self.rungs[0])
-            means = [float(np.mean([each or 0.0 for each in scores[known[index].name]])) for index in tried]
+            new = [iso.at(index) for index in tried[len(means) :]]
+            means += [
+                float(np.mean([each or 0.0 for each in found])) for found in self._scores(new, self.rungs[0]).values()
+            ]
             index = next_index(iso, tried, means)
-            if index is None:
-                break
+            assert index is not None  # there are more than were tried
             tried.append(index)
-        return [known[index] for index in tried]
+        return [iso.at(index) for index in tried]
 
     def _compared(self, arms: Sequence[Arm], hits: Mapping[str, Hits]) -> Comparison:
         of_arms = {arm.name: np.stack([hits[task.key] for task in self._final([arm])]) for arm in arms}
@@ -158,10 +159,6 @@ class _Running:
         return Comparison(tuple(arms), said)
 
     # Trials
-
-    @property
-    def _least(self) -> int:
-        return self.asked.finalists
 
     def _finalists(self, count: int) -> int:
         """The directions are few, and all of them are told about; of other sets the finalists alone."""
@@ -182,12 +179,10 @@ class _Running:
         return task_of(network, self.asked.network, self.asked.recipe, fidelity, seed, data)
 
     def _trials(self, tasks: Sequence[Task], weights: bool = False) -> list[Trial]:
-        seen = set[str]()
-
         def on_trial(trial: Trial) -> None:
-            if trial.key in seen:
+            if trial.key in self.seen:
                 return
-            seen.add(trial.key)
+            self.seen.add(trial.key)
             self.done += trial.task.recipe.epochs * len(self.bench.data[trial.task.data].train)
             self.seconds += trial.seconds
             if trial.state in ("diverged", "failed"):

@@ -87,6 +87,11 @@ def grid(iso: Iso, share: float, step: float = STEP) -> list[Arm]:
 
 def spread_out(iso: Iso, count: int) -> list[Arm]:
     """So many networks far from each other in logarithms, beginning with the one nearest to the middle."""
+    return [iso.at(index) for index in spread_places(iso, count)]
+
+
+def spread_places(iso: Iso, count: int) -> list[int]:
+    """The places of ``spread_out``."""
     require_count(count, "count")
     logs = iso.logs
     chosen = [int(((logs - logs.mean(axis=0)) ** 2).sum(axis=1).argmin())]
@@ -95,7 +100,7 @@ def spread_out(iso: Iso, count: int) -> list[Arm]:
         if away.max() == 0:
             break
         chosen.append(int(away.argmax()))
-    return [iso.at(index) for index in chosen]
+    return chosen
 
 
 def sweep(
