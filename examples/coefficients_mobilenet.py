@@ -12,7 +12,7 @@ import compoundnet as c
 from compoundnet.search.coefficients import Asked, Search, quick
 from compoundnet.search.opening import opened
 
-ROUNDING = c.Rounding(divisor=4, head="grow")
+ROUNDING = c.Rounding(divisor=2, head="grow")
 
 
 def question(pictures: int = 3_000, epochs: float = 3.0, confirm: int = 3) -> Asked:

@@ -13,10 +13,10 @@ from compoundnet.search.material import Material
 from .training import examples
 
 SMALL = Network(
-    stem=Stem(channels=4, stride=2),
+    stem=Stem(channels=8, stride=2),
     stages=(
-        Stage(operator=MBConv(expand=1, se=0.0), layers=1, channels=4),
-        Stage(operator=MBConv(expand=2, se=0.0), layers=2, channels=8, stride=2),
+        Stage(operator=MBConv(expand=1, se=0.0), layers=2, channels=8),
+        Stage(operator=MBConv(expand=2, se=0.0), layers=2, channels=12, stride=2),
     ),
     head=Head(channels=16),
     classes=4,
@@ -45,7 +45,7 @@ def brief(**changes: Any) -> Recipe:
 
 def asked(**changes: Any) -> Asked:
     """Directions at twice the multiply-adds: one seed, one rung, two fresh seeds."""
-    settings: dict[str, Any] = {"candidates": "directions", "seeds": 1, "rungs": 1, "confirm": 2, "finalists": 2}
+    settings: dict[str, Any] = {"candidates": "directions", "seeds": 1, "rungs": 2, "confirm": 2, "finalists": 2}
     settings |= {"network": SMALL, "recipe": brief(), "rounding": FINE, "by_stage": True, "tolerance": 0.05}
     return Asked(**(settings | changes))
 

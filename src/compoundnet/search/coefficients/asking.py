@@ -135,9 +135,8 @@ def require_trainable(asked: Asked, material: Material) -> None:
     require(channels in (1, 3), "in_channels", f"{channels}; pictures are grey (1) or RGB (3)")
     fits = material.channels in (1, channels)
     require(fits, "in_channels", f"{channels} for pictures of {material.channels} channels")
-    most = len(material.train)
-    enough = asked.pictures is None or asked.pictures <= most
-    require(enough, "pictures", f"{asked.pictures:,} of {most:,} that train; ask for at most as many")
+    wanted, most = asked.pictures_of(material), len(material.train)
+    require(wanted <= most, "pictures", f"{wanted:,} of {most:,} that train; ask for at most as many")
     outputs, classes = network.classes, len(material.train.classes)
     remedy = f"give dataclasses.replace(network, classes={classes})"
     require(outputs == classes, "classes", f"{outputs} for data of {classes}; {remedy}")

@@ -86,7 +86,8 @@ def difference(one: Numbers, other: Numbers, mean: float, level: float = LEVEL) 
     apart = one - other
     low, high = np.quantile(apart, [(1 - level) / 2, (1 + level) / 2])
     tail = min(int((apart <= 0).sum()), int((apart >= 0).sum()))
-    return Difference(mean, float(low), float(high), min(1.0, 2 * (tail + 1) / (len(apart) + 1)))
+    low, high = max(-1.0, float(low)), min(1.0, float(high))  # of two seeds, widened, it may be beyond
+    return Difference(mean, low, high, min(1.0, 2 * (tail + 1) / (len(apart) + 1)))
 
 
 def holm(ps: list[float]) -> list[float]:

@@ -9,9 +9,10 @@ from compoundnet.network import Network
 from compoundnet.rules import Rule
 from compoundnet.scaling import Scaling
 from compoundnet.schema import require
+from compoundnet.solving.ranges import Ranges
 
 from .asking import Asked
-from .iso import Arm, Iso, grown, iso, reach
+from .iso import MOST, STEP, Arm, Iso, grown, iso, lines, reach
 from .sets import directions, grid, spread_out, sweep
 
 _STARTS = (Scaling(), Scaling(depth=2.0), Scaling(resolution=1.3), Scaling(depth=2.0, resolution=1.3))  # Fig. 4's
@@ -28,8 +29,7 @@ class Chosen:
 
 def chosen(asked: Asked, native: int) -> Chosen:
     """The candidates for pictures of ``native`` pixels. Raises FieldError when the budget leaves none."""
-    budget = grown(asked.network, asked.budget)
-    ranges = reach(asked.network, budget, native)
+    ranges = ranges_of(asked, asked.budget, native)
     if asked.sweeps:
         return Chosen(tuple(_swept(asked, native)), (f"In range: {ranges}",), None)
     found = iso_of(asked, asked.budget, native)
@@ -48,10 +48,21 @@ def chosen(asked: Asked, native: int) -> Chosen:
 
 
 def iso_of(asked: Asked, times: Mapping[str, float], native: int) -> Iso:
-    """The iso-cost set at so many times the base's costs."""
+    """The iso-cost set at so many times the base's costs, of every 4th, 8th, ... side, so that it can be counted."""
     budget = grown(asked.network, times)
-    ranges = reach(asked.network, budget, native)
+    ranges = ranges_of(asked, times, native)
     return iso(asked.network, budget, ranges, asked.rounding, tolerance=asked.tolerance, by_stage=asked.by_stage)
+
+
+def ranges_of(asked: Asked, times: Mapping[str, float], native: int) -> Ranges:
+    """Where ``iso_of`` looks."""
+    budget = grown(asked.network, times)
+    for doublings in range(4):
+        ranges = reach(asked.network, budget, native, step=STEP << doublings)
+        wide, deep, allowed = lines(asked.network, ranges, asked.rounding, by_stage=asked.by_stage)
+        if len(wide.values) * len(deep.values) * len(allowed) <= MOST:
+            break
+    return ranges
 
 
 def share(base: Network, network: Network) -> float:
@@ -66,7 +77,7 @@ def per_doubling(base: Network, arm: Arm) -> Scaling:
     >>> b0, b3 = named("efficientnet_b0"), named("efficientnet_b3")
     >>> found = per_doubling(b0, Arm("b3", Scaling(1.4, 1.2, 300 / 224), b3, 1.0))
     >>> round(found.depth, 2), round(found.width, 2), round(found.resolution, 2)
-    (1.15, 1.08, 1.13)
+    (1.16, 1.08, 1.14)
     """
     doublings = math.log2(share(base, arm.network))
     require(doublings != 0, "budget", "the arm costs what its base does; there is no coefficient to find")

@@ -20,12 +20,12 @@ from compoundnet.search.working import Bench
 
 from .asking import FRESH, Asked, require_trainable, task_of
 from .bootstrap import Hits
-from .choosing import Chosen, against, chosen, per_doubling
+from .choosing import Chosen, against, chosen, iso_of, per_doubling
 from .found import Comparison, Found, Rank
 from .guided import next_index
 from .halving import Fidelity, ranked, survivors
 from .iso import Arm, Iso
-from .looking import look
+from .looking import FILE, look
 from .sets import spread_places
 from .verdict import verdict
 
@@ -57,8 +57,10 @@ class Search:
 
     def run(self) -> Found:
         """Everything, or what is left of it. Raises ValueError, one line, for a folder of another search."""
-        self._begin()
         found = chosen(self.asked, self.material.side)
+        if self.asked.transfer and not self.asked.sweeps:
+            iso_of(self.asked, self.asked.transfer, self.material.side)  # or it ends here, and not after hours
+        self._begin()
         return _Running(self, found).found()
 
     def _begin(self) -> None:
@@ -110,8 +112,9 @@ class _Running:
             more, said = against(self.asked, coefficients, self.search.material.side)
             compared.append(more)
             notes += [f"transfer: {line}" for line in said]
+        looked = (self.search.folder / FILE).exists()
         for group in compared:
-            self._trials(self._final(group), weights=True)
+            self._trials(self._final(group), weights=not looked)
         hits = look(
             self.search.folder, [t for group in compared for t in self._final(group)], self.bench, self.search.test
         )
@@ -134,7 +137,7 @@ class _Running:
             order = ranked(scores)
             by_name = {arm.name: arm for arm in arms}
             last = number == len(self.rungs) - 1
-            kept = len(order) if last else survivors(len(order), self.asked.eta, self.asked.finalists)
+            kept = len(order) if last else survivors(len(order), self.asked.eta, self._finalists(len(order)))
             ranks += [Rank(number + 1, rung, by_name[name], tuple(scores[name])) for name in order]
             arms = [by_name[name] for name in order[:kept]]
         return arms, ranks
@@ -185,8 +188,10 @@ class _Running:
             self.seen.add(trial.key)
             self.done += trial.task.recipe.epochs * len(self.bench.data[trial.task.data].train)
             self.seconds += trial.seconds
-            if trial.state in ("diverged", "failed"):
-                self.diverged.append(f"seed {trial.task.recipe.seed}: {trial.state}, {trial.why}")
+            if trial.state == "failed":
+                raise ValueError(f"a trial {trial.why}; free some memory, and the same search goes on")
+            if trial.state == "diverged":
+                self.diverged.append(f"seed {trial.task.recipe.seed}: diverged, {trial.why}")
             if self.search.on_done is not None:
                 thousands = round(self.done / 1000)
                 self.search.on_done(thousands, max(thousands, round(self.total / 1000)))
@@ -203,6 +208,6 @@ class _Running:
         for number, rung in enumerate(self.rungs):
             total += count * asked.seeds * rung.work
             last = number == len(self.rungs) - 1
-            count = count if last else survivors(count, asked.eta, asked.finalists)
+            count = count if last else survivors(count, asked.eta, self._finalists(count))
         finals = self._finalists(count) + (6 if asked.transfer else 0)
         return total + finals * asked.confirm * self.full.work

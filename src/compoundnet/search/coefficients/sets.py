@@ -35,21 +35,23 @@ STEP, SLACK = 0.1, 0.1  # of the paper's grid: between two values, and of alpha 
 
 
 def directions(iso: Iso, names: Iterable[str] = tuple(DIRECTIONS)) -> tuple[list[Arm], list[str]]:
-    """The network nearest to each direction's ray, and a line for each direction that has none of its own.
+    """The network nearest to each direction's ray, and a line for each direction that has not.
 
     ``names`` are those of ``DIRECTIONS``, or of rules. A direction has none where the nearest network lies more than
-    about 37 degrees off, as resolution does when the pictures have no more pixels, and where another direction has the
-    same one already.
+    about 37 degrees off, as resolution does when the pictures have no more pixels. Where a direction before has the
+    nearest one already, it is the next.
     """
     found, notes = dict[int, str](), list[str]()
     for name in names:
         index, sine = iso.along(rule_of(name))
+        if index in found:
+            before = found[index]
+            index, sine = iso.along(rule_of(name), found)
+            notes.append(f"{name}: the nearest network is that of {before}; this is the next")
         if sine > FARTHEST:
             degrees = math.degrees(math.asin(min(1.0, sine)))
             notes.append(f"{name}: no network of the budget lies that way; the nearest is {degrees:.0f} degrees off")
-        elif index in found:
-            notes.append(f"{name}: the same network as {found[index]}")
-        else:
+        elif index not in found:
             found[index] = name
     return [iso.at(index, name) for index, name in found.items()], notes
 
@@ -66,7 +68,7 @@ def lattice(step: float = STEP, slack: float = SLACK) -> list[Scaling]:
 
     >>> grid = lattice()
     >>> len(grid), Scaling(1.2, 1.1, 1.2) in grid
-    (16, True)
+    (20, True)
     """
     require_number(step, "step", "a step from 0.01 to 1", least=0.01, most=1)
     require_number(slack, "slack", "a number above 0, at most 1", above=0, most=1)

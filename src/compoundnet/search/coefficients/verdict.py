@@ -113,7 +113,7 @@ def _contrasts(
 
 
 def _standing(name: str, hits: Hits, draws: np.ndarray) -> Standing:
-    low, high = (float(end) for end in np.quantile(draws, [(1 - LEVEL) / 2, (1 + LEVEL) / 2]))
+    low, high = (float(np.clip(end, 0, 1)) for end in np.quantile(draws, [(1 - LEVEL) / 2, (1 + LEVEL) / 2]))
     return Standing(name, float(hits.mean()), low, high, tuple(float(each) for each in hits.mean(axis=1)))
 
 
