@@ -60,7 +60,7 @@ def test_the_networks_of_the_coefficient_example_cost_twice_its_base() -> None:
 @pytest.mark.usefixtures("clothes")
 def test_the_coefficient_example_goes_on_where_it_was(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     module = runpy.run_path(str(EXAMPLES / "coefficients_mobilenet.py"))
-    asked = module["question"](pictures=256, epochs=1.0, confirm=2)
+    asked = module["question"](pictures=256, epochs=1.0, confirm=1)
     module["main"](tmp_path, asked)
     said = capsys.readouterr().out
     assert said.count(" % (") == 6
