@@ -4,11 +4,24 @@ from typing import get_args
 
 from hypothesis import strategies as st
 
-from compoundnet import Basic, Bottleneck, FusedMBConv, Head, MBConv, Network, Operator, SeparableConv, Stage, Stem
+from compoundnet import (
+    Basic,
+    Bottleneck,
+    ConvBlock,
+    FusedMBConv,
+    Head,
+    MBConv,
+    Network,
+    Operator,
+    SeparableConv,
+    Stage,
+    Stem,
+)
 from compoundnet.layers import Activation, Padding
 
 kernels = st.sampled_from([1, 3, 5, 7])
 shares = st.sampled_from([0.0, 0.0625, 0.25, 1.0])
+skips = st.sampled_from([True, False, "pool"])
 activations = st.sampled_from(get_args(Activation))
 
 operators: st.SearchStrategy[Operator] = st.one_of(
@@ -17,9 +30,10 @@ operators: st.SearchStrategy[Operator] = st.one_of(
         kernel=kernels,
         expand=st.integers(1, 6),
         se=shares,
-        skip=st.booleans(),
+        skip=skips,
         se_activation=st.none() | activations,
     ),
+    st.builds(ConvBlock, kernel=kernels, se=shares, skip=skips, se_activation=st.none() | activations),
     st.builds(
         FusedMBConv,
         kernel=kernels,

@@ -138,7 +138,21 @@ SURFACE = {
         *["request", "--ecosystem", "--file-name", "--json", "--licence", "--lock", "--locked", "--member", "--method"],
         *["--mirror", "--name", "--sha256", "--stored"],
     ],
-    "search-coefficients": [
+    "search space": [
+        *[
+            "space",
+            "--base",
+            "--device",
+            "--draws",
+            "--json",
+            "--limit",
+            "--no-recheck",
+            "--samples",
+            "--save",
+            "--seed",
+        ],
+    ],
+    "search coefficients": [
         *["net", "--budget", "--by-stage", "--confirm", "--data", "--divisor", "--finalists", "--json", "--out"],
         *["--pictures", "--recipe", "--rungs", "--seeds", "--set", "--settings", "--side", "--tolerance", "--transfer"],
         *["--trials", "--workers"],
@@ -196,7 +210,7 @@ def test_the_commands_and_their_options_are_these() -> None:
 
 def test_every_option_is_explained(run: Run) -> None:
     for name, options in SURFACE.items():
-        code, out, err = run(name, "--help")
+        code, out, err = run(*name.split(), "--help")
         assert (code, err) == (0, "")
         for option in options:
             lines = [line.split() for line in out.splitlines() if line.startswith(f"  {option}")]

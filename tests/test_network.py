@@ -158,7 +158,7 @@ def test_a_field_error_survives_a_process_boundary() -> None:
     ("call", "message"),
     [
         (lambda: MBConv(se_activation=cast("Any", "swish")), "se_activation: 'swish' is not one of None, 'silu'"),
-        (lambda: MBConv(skip=cast("Any", "false")), "skip: 'false' is not a bool"),
+        (lambda: MBConv(skip=cast("Any", "false")), "skip: 'false' is not one of True, False, 'pool'"),
         (lambda: FusedMBConv(expand_from=cast("Any", "outputs")), "expand_from: 'outputs' is not one of"),
         (lambda: Stem(channels=8, max_pool=cast("Any", "no")), "max_pool: 'no' is not a bool"),
         (lambda: Stage(operator=cast("Any", MBConv), layers=1, channels=8), "give an instance"),

@@ -8,7 +8,7 @@ import compoundnet
 VALUES = ["CONVENTION", "COMPOUND", "MEMBERS", "RULES"]
 PUBLIC = [
     *VALUES,
-    *["Basic", "Bottleneck", "FusedMBConv", "MBConv", "Operator", "SeparableConv", "Site"],
+    *["Basic", "Bottleneck", "ConvBlock", "FusedMBConv", "MBConv", "Operator", "SeparableConv", "Site"],
     *["Head", "Network", "Stage", "Stem", "Cost", "Rounding", "Scaling"],
     *["Preprocess", "Pretrained", "Weights", "Measurement", "Prepared", "Setting"],
     *["build", "by_layer", "by_stage", "cost", "load", "measure", "member", "named", "prepare"],

@@ -17,7 +17,7 @@ from compoundnet.building import build
 from compoundnet.families import MEMBERS, named
 from compoundnet.layers import Node, seq
 from compoundnet.network import Network
-from compoundnet.operators import OPERATORS, Basic, Bottleneck, FusedMBConv, MBConv, SeparableConv, Site
+from compoundnet.operators import OPERATORS, Basic, Bottleneck, ConvBlock, FusedMBConv, MBConv, SeparableConv, Site
 from compoundnet.preprocess import Preprocess
 from compoundnet.scaling import Scaling, scale
 from compoundnet.schema import FieldError
@@ -39,7 +39,7 @@ NAMEABLE = {
 
 
 OPERATORS_OF: dict[str, tuple[type, ...]] = {
-    "compoundnet": (MBConv, FusedMBConv, SeparableConv, Basic, Bottleneck),
+    "compoundnet": (MBConv, FusedMBConv, ConvBlock, SeparableConv, Basic, Bottleneck),
     "torchvision": (MBConv, Basic, Bottleneck),
     "timm": (MBConv, FusedMBConv, SeparableConv, Basic, Bottleneck),
     "lukemelas": (MBConv,),
@@ -83,14 +83,18 @@ def _counts(name: str) -> bool:
 
 
 def _names_or_none(network: Network, ecosystem: str) -> dict[str, str] | None:
-    """Refused for a mixture of layouts (ResNet blocks beside others, a ResNet with a head convolution)."""
+    """Refused for a mixture of layouts (ResNet blocks beside others, a ResNet with a head convolution).
+
+    And for pooled skips, which no other library has.
+    """
     try:
         return names(network, ecosystem)
     except ValueError:
         resnet = [isinstance(stage.operator, Basic | Bottleneck) for stage in network.stages]
         se = {isinstance(stage.operator, MBConv) and stage.operator.se > 0 for stage in network.stages}
         mixed = any(resnet) and (not all(resnet) or network.head.channels is not None)
-        if mixed or (ecosystem == "torchvision" and len(se) == 2):
+        pooled = any(getattr(stage.operator, "skip", False) == "pool" for stage in network.stages)
+        if mixed or pooled or (ecosystem == "torchvision" and len(se) == 2):
             return None
         raise
 

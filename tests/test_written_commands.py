@@ -12,7 +12,7 @@ from jsonargparse import ArgumentParser
 from tools.files import PAGES, ROOT
 
 from compoundnet import MEMBERS, load
-from compoundnet.cli.parser import build, grouped
+from compoundnet.cli.parser import build
 from compoundnet.cli.training import changed
 from compoundnet.recipes import RECIPES, entry
 
@@ -70,7 +70,7 @@ def test_every_command_in_a_shell_block_is_one_that_the_parser_takes(parser: Arg
     found = [(page.name, command) for page in PAGES for command in commands(page)]
     assert {"training.md", "README.md"} <= {page for page, _ in found}
     for _, command in found:
-        if parser.parse_args(list(grouped(command.split()[1:]))).command == "train":
+        if parser.parse_args(command.split()[1:]).command == "train":
             options = asked(parser, command)
             assert options["net"] in MEMBERS
             assert changed(entry(options["recipe"]).recipe, options["set"]).epochs > 0

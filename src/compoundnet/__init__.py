@@ -23,6 +23,7 @@ from .network import Stem as Stem
 from .network import unfold as unfold
 from .operators import Basic as Basic
 from .operators import Bottleneck as Bottleneck
+from .operators import ConvBlock as ConvBlock
 from .operators import FusedMBConv as FusedMBConv
 from .operators import MBConv as MBConv
 from .operators import Operator as Operator

@@ -3,6 +3,7 @@
 CONVENTION is printed beside every number. Multiply-adds are what the paper calls FLOPS.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -119,8 +120,12 @@ def by_layer(network: Network, size: tuple[int, int] | None = None) -> list[Laye
 
 
 def total(layers: list[LayerCost]) -> Cost:
-    """The sum of layer costs, without building a Cost for every partial sum."""
-    costs = [layer.cost for layer in layers]
+    """The sum of layer costs."""
+    return summed([layer.cost for layer in layers])
+
+
+def summed(costs: Sequence[Cost]) -> Cost:
+    """The sum of costs, without building a Cost for every partial sum."""
     return Cost(
         sum(c.params for c in costs),
         sum(c.macs for c in costs),

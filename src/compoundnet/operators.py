@@ -8,10 +8,13 @@ exported like the ones here (see examples/own_operator.py).
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Literal, Protocol, get_args, runtime_checkable
+from typing import Literal, Protocol, TypeAlias, get_args, runtime_checkable
 
-from .layers import Act, Activation, Conv, Gate, GlobalPool, Node, Norm, Padding, Residual, Seq, seq
+from .layers import Act, Activation, Conv, Gate, GlobalPool, MaxPool, Node, Norm, Padding, Residual, Seq, seq
 from .schema import require, require_choice, require_count, require_kind, require_number
+
+Skip: TypeAlias = bool | Literal["pool"]  # MnasNet's SkipOp: identity, none, pooling
+_POOL = 3  # the side of a pooled skip's windows, that of every other pool here
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +50,17 @@ class Site:
             )
         )
 
-    def skip_if_possible(self, children: Seq, wanted: bool = True) -> Node:
-        """Add the input to the output where shapes allow (stride 1, equal widths) and it is wanted."""
+    def skip_if_possible(self, children: Seq, wanted: Skip = True) -> Node:
+        """Add the input to the output where shapes allow (stride 1, equal widths) and it is wanted.
+
+        A "pool" skip adds the input's maxima over 3 x 3 pixels, at the block's stride, so that it fits everywhere; a
+        1x1 convolution and norm follow where the widths differ. MnasNet names a pooling skip and says no more of it.
+        """
+        if wanted == "pool":
+            pool = ("pool", MaxPool(_POOL, self.stride, self.padding))
+            same = self.inputs == self.outputs
+            match = () if same else self.conv_norm(self.inputs, self.outputs).children
+            return Residual(children.children, Seq((pool, *match)))
         if wanted and self.stride == 1 and self.inputs == self.outputs:
             return Residual(children.children)
         return children
@@ -69,24 +81,24 @@ class MBConv:
 
     With ``se=0`` it is MobileNetV2's inverted residual. ``se`` is a share of the block's *input*
     width, before expansion (efficientnet_model.py, MBConvBlock). ``se_activation`` is for MnasNet,
-    whose squeeze uses ReLU. No activation follows the projection or the addition.
+    whose squeeze uses ReLU. No activation follows the projection or the addition. With ``expand=1`` it is MnasNet's
+    depthwise-separable convolution. ``skip`` may be "pool": see ``Site.skip_if_possible``.
     """
 
     kernel: int = 3
     expand: int = 6
     se: float = 0.25
-    skip: bool = True
+    skip: Skip = True
     se_activation: Activation | None = None
 
     def __post_init__(self) -> None:
         _check_kernel(self.kernel)
         require_count(self.expand, "expand")
-        require_number(self.se, "se", "a share between 0 and 1", least=0, most=1)
-        require_kind(self.skip, bool, "skip")
-        require_choice(self.se_activation, (None, *get_args(Activation)), "se_activation")
+        _check_gate_and_skip(self.se, self.skip, self.se_activation)
 
     def __str__(self) -> str:
-        return f"MBConv{self.expand}, k{self.kernel}x{self.kernel}{'' if self.se else ', no SE'}"
+        pooled = ", pooled skip" if self.skip == "pool" else ""
+        return f"MBConv{self.expand}, k{self.kernel}x{self.kernel}{'' if self.se else ', no SE'}{pooled}"
 
     def unfold(self, site: Site) -> Node:
         """Expand (unless by 1), depthwise, SE (if any), project; skip where shapes allow."""
@@ -130,6 +142,35 @@ class FusedMBConv:
         wide = (site.inputs if self.expand_from == "input" else site.outputs) * self.expand
         expand = site.conv_norm_act(site.inputs, wide, self.kernel, site.stride)
         return site.skip_if_possible(seq(expand=expand, project=site.conv_norm(wide, site.outputs)), self.skip)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConvBlock:
+    """A full convolution with norm and activation, squeeze-and-excite and skip as MBConv has them (MnasNet's conv).
+
+    ``se`` is a share of the block's *input* width. Nothing follows the addition.
+    """
+
+    kernel: int = 3
+    se: float = 0.0
+    skip: Skip = True
+    se_activation: Activation | None = None
+
+    def __post_init__(self) -> None:
+        _check_kernel(self.kernel)
+        _check_gate_and_skip(self.se, self.skip, self.se_activation)
+
+    def __str__(self) -> str:
+        pooled = ", pooled skip" if self.skip == "pool" else ""
+        return f"Conv, k{self.kernel}x{self.kernel}{', SE' if self.se else ''}{pooled}"
+
+    def unfold(self, site: Site) -> Node:
+        """One strided k x k convolution, SE (if any); skip where shapes allow."""
+        children = site.conv_norm_act(site.inputs, site.outputs, self.kernel, site.stride).children
+        if self.se:
+            squeezed = max(1, int(site.inputs * self.se))
+            children = (*children, ("se", site.squeeze_excite(site.outputs, squeezed, self.se_activation)))
+        return site.skip_if_possible(Seq(children), self.skip)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -202,11 +243,17 @@ def _add_then_activate(site: Site, body: Seq) -> Seq:
     return seq(residual=Residual(body.children, shortcut), act=Act(site.activation))
 
 
+def _check_gate_and_skip(se: object, skip: object, se_activation: object) -> None:
+    require_number(se, "se", "a share between 0 and 1", least=0, most=1)
+    require_choice(skip, (True, False, "pool"), "skip")
+    require_choice(se_activation, (None, *get_args(Activation)), "se_activation")
+
+
 def _check_kernel(kernel: object) -> None:
     require_count(kernel, "kernel")
     require(isinstance(kernel, int) and kernel % 2 == 1, "kernel", f"{kernel!r} is even; padding needs an odd kernel")
 
 
 OPERATORS: Mapping[str, type] = MappingProxyType(
-    {kind.__name__: kind for kind in (MBConv, FusedMBConv, SeparableConv, Basic, Bottleneck)}
+    {kind.__name__: kind for kind in (MBConv, FusedMBConv, ConvBlock, SeparableConv, Basic, Bottleneck)}
 )

@@ -159,6 +159,8 @@ def _decode_optional(args: tuple[Any, ...], data: object, kinds: Mapping[str, ty
     chosen = [arg for arg in args if arg is not type(None)]
     if len(chosen) > 1 and isinstance(data, list):
         chosen = [arg for arg in chosen if get_origin(arg) is tuple] or chosen
+    if len(chosen) > 1 and isinstance(data, str):
+        chosen = [arg for arg in chosen if get_origin(arg) is Literal] or chosen
     return _decode(chosen[0], data, kinds)
 
 

@@ -4,6 +4,7 @@ import inspect
 import re
 from argparse import HelpFormatter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import pairwise
 from types import MappingProxyType
 from typing import Any, TypeAlias
 
@@ -31,6 +32,7 @@ from .recipes import recipe
 from .serving import serve
 from .sharding import merge
 from .solving import solve_budget
+from .spaces import search_space
 from .timing import time
 from .training import train
 from .transferring import transfer
@@ -66,9 +68,11 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
         "convert": convert,
         "inspect": inspect_file,
         "weights": weights,
-        "search-coefficients": search_coefficients,  # written as two words
+        "search space": search_space,  # two words: an action of a group
+        "search coefficients": search_coefficients,
     }
 )
+_GROUPS: Mapping[str, str] = MappingProxyType({"search": "Search for networks: what may be chosen, and what is best."})
 _POSITIONAL: Mapping[str, tuple[str, str | None]] = MappingProxyType(
     {
         "nets": ("names of networks (see models), JSON files or weights files, timed in turn", "+"),
@@ -76,6 +80,7 @@ _POSITIONAL: Mapping[str, tuple[str, str | None]] = MappingProxyType(
         "folder": ("a folder with one sub-folder of pictures a class, or train/ and val/ that hold them", None),
         "net": ("a network's name (see models), a JSON file, or - for standard input", None),
         "pattern": ("only the names that match, such as 'efficientnet_*'", "?"),
+        "space": ("mnasnet, per_stage (around --base), or a JSON file that --save wrote", None),
         "paths": ("picture files, folders or globs", "*"),
         "request": ("list; fetch NAME ...; verify [NAME ...]; where [NAME ...]; or import FILE ...", "+"),
         "what": ("list; show RECIPE; diff RECIPE RECIPE; or scale RECIPE (a name or a JSON file)", "+"),
@@ -121,16 +126,13 @@ def parse(argv: Sequence[str]) -> tuple[Command, dict[str, Any]]:
     """The command that was asked for and its arguments. Raises ValueError, one line, for wrong usage."""
     parser, commands = build()
     try:
-        namespace = parser.parse_args(list(_joined(grouped(argv))))
+        namespace = parser.parse_args(list(_joined(argv)))
     except ArgumentError as error:
         raise ValueError(_translated(str(error), argv, commands)) from None
-    return COMMANDS[namespace.command], namespace[namespace.command].as_dict()
-
-
-def grouped(argv: Sequence[str]) -> Sequence[str]:
-    """The arguments, with a command of two words, such as search coefficients, as one."""
-    two = "-".join(argv[:2])
-    return [two, *argv[2:]] if two in COMMANDS else argv
+    name, found = namespace.command, namespace[namespace.command]
+    if name in _GROUPS:
+        name, found = f"{name} {found.action}", found[found.action]
+    return COMMANDS[name], found.as_dict()
 
 
 def _joined(argv: Sequence[str]) -> Iterator[str]:
@@ -159,7 +161,7 @@ def _joined(argv: Sequence[str]) -> Iterator[str]:
 
 
 def build() -> tuple[ArgumentParser, dict[str, ArgumentParser]]:
-    """The whole parser, and the parser of each command."""
+    """The whole parser, and the parser of each command; a group's actions are called by both words."""
     parser = ArgumentParser(
         prog="compoundnet",
         description="Which ConvNet fits my budget? Scaling, exact costs and predictions.",
@@ -170,8 +172,16 @@ def build() -> tuple[ArgumentParser, dict[str, ArgumentParser]]:
     )
     subcommands = parser.add_subcommands(required=True, dest="command")
     commands = {name: _command(command) for name, command in COMMANDS.items()}
+    groups = {"": subcommands}
     for name, sub in commands.items():
-        subcommands.add_subcommand(name, sub, help=sub.description)
+        group, _, action = name.rpartition(" ")
+        if group not in groups:
+            inner = ArgumentParser(
+                description=_GROUPS[group], formatter_class=HelpFormatter, exit_on_error=False, allow_abbrev=False
+            )
+            subcommands.add_subcommand(group, inner, help=_GROUPS[group])
+            groups[group] = inner.add_subcommands(required=True, dest="action")
+        groups[group].add_subcommand(action, sub, help=sub.description)
     return parser, commands
 
 
@@ -208,14 +218,17 @@ def _translated(message: str, argv: Sequence[str], commands: Mapping[str, Argume
     """jsonargparse's message as one line in words."""
     text = " ".join(message.split())
     if unknown := re.match(r"unrecognized arguments: (\S+)", text):
-        command = next((word for word in argv if word in commands), None)
+        command = _command_in(argv, commands)
         known = _options(commands, command)
         if command is not None and not unknown[1].startswith("-"):
             return _one_too_many(command, unknown[1])
         hint = "give it after the command" if unknown[1] in known else near(unknown[1], known)
         return f"unknown argument {unknown[1]}; {hint}"
+    if (group := next(iter(argv), "")) in _GROUPS and _command_in(argv, commands) is None:
+        return _no_action(group, argv[1:], commands)
     if (choice := re.search(r"invalid choice: '(.*?)'", text)) or 'expected "command"' in text:
-        return f"unknown command {choice[1]!r}; {near(choice[1], commands)}" if choice else "no command; try --help"
+        known = [name for name in commands if " " not in name] + list(_GROUPS)
+        return f"unknown command {choice[1]!r}; {near(choice[1], known)}" if choice else "no command; try --help"
     if missing := re.match(r"the following arguments are required: (.+)", text):
         return _missing([key.rpartition(".")[2] for key in missing[1].split(", ")])
     if empty := re.match(r"argument (\S+): expected one argument", text):
@@ -228,6 +241,20 @@ def _translated(message: str, argv: Sequence[str], commands: Mapping[str, Argume
         kind = re.sub(r"typing\.Literal\[(.*)\]", r"one of \1", expected[0].rstrip("."))
         return f"--{key[1].rpartition('.')[2]}: expected {_WORDS.get(kind, kind)}, got {given[1]!r}"
     return text
+
+
+def _command_in(argv: Sequence[str], commands: Mapping[str, ArgumentParser]) -> str | None:
+    """The command that was asked for, if any."""
+    pairs = (" ".join(pair) for pair in pairwise(argv))
+    return next((words for words in (*pairs, *argv) if words in commands), None)
+
+
+def _no_action(group: str, words: Sequence[str], commands: Mapping[str, ArgumentParser]) -> str:
+    """What to say of a group without an action of it."""
+    actions = [name.removeprefix(f"{group} ") for name in commands if name.startswith(f"{group} ")]
+    if words and not words[0].startswith("-"):
+        return f"unknown action {words[0]!r} of {group}; {near(words[0], actions)}"
+    return f"no action of {group}; {near('', actions)}"
 
 
 def _missing(names: Sequence[str]) -> str:
