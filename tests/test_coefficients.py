@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 from compoundnet import COMPOUND, RULES, Budget, Network, Rounding, Scaling, cost, named
 from compoundnet.schema import FieldError
 from compoundnet.search.coefficients import (
+    Fidelity,
     Found,
     Search,
     chosen,
@@ -33,13 +34,16 @@ from compoundnet.search.coefficients import (
     reach,
     step2,
     sweep,
+    task_of,
 )
 from compoundnet.search.coefficients.asking import FRESH
 from compoundnet.search.coefficients.depths import uneven
 from compoundnet.search.coefficients.guided import foreseen, next_index, terms
 from compoundnet.search.coefficients.iso import Arm, Iso
+from compoundnet.search.coefficients.looking import look
 from compoundnet.search.coefficients.sets import spread_out, spread_places
 from compoundnet.search.keeping import TrialFolder
+from compoundnet.search.working import Bench
 from compoundnet.solving import Ranges
 from compoundnet.solving.surface import surface
 
@@ -305,10 +309,19 @@ def test_another_search_does_not_take_the_folder(
 
 
 def test_a_second_look_at_the_test_pictures_is_refused(done: tuple[Path, Found], tmp_path: Path) -> None:
+    """By another search, for other networks, on other pictures; and a damaged note counts as a look."""
     folder, _ = done
-    (tmp_path / "test.json").write_text((folder / "test.json").read_text())
-    with pytest.raises(ValueError, match=r"the test pictures were looked at on .*; a second look would choose by them"):
+    note = tmp_path / "test.json"
+    note.write_text((folder / "test.json").read_text())
+    with pytest.raises(ValueError, match=r"looked at, and no search.json says by which search"):
         Search(asked(), material(), memory(64, 2), tmp_path).run()
+    bench = Bench({}, TrialFolder(tmp_path), tmp_path)
+    other = task_of(SMALL, SMALL, asked().recipe, Fidelity(1, 96), 0, material())
+    with pytest.raises(ValueError, match=r"the test pictures were looked at on .*; a second look would choose by them"):
+        look(tmp_path, [other], bench, memory(64, 2))
+    note.write_text("{")
+    with pytest.raises(ValueError, match=r"damaged .*; the test pictures count as seen"):
+        look(tmp_path, [other], bench, memory(64, 2))
 
 
 def test_a_lost_trial_is_trained_again_to_the_same_end(done: tuple[Path, Found]) -> None:

@@ -119,21 +119,30 @@ def test_a_difference_of_nothing_is_likely_by_chance() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("seeds", "spread"), [(5, 0.0), (5, 0.004), (10, 0.002), (3, 0.004)])
-def test_the_interval_covers_the_truth_as_often_as_it_says(seeds: int, spread: float) -> None:
-    """400 comparisons of arms 1 point apart: 95 % within the error of the count, or more where seeds are few."""
-    covered, truth = 0, 0.01
+@pytest.mark.parametrize(
+    ("seeds", "level", "picture", "most"),
+    [
+        (5, 0.0, 0.0, 0.98),  # which pictures are in the test set is all the chance there is
+        (5, 0.01, 0.0, 0.985),  # seeds differ by a point, which is most of it
+        (3, 0.01, 0.0, 0.985),
+        (10, 0.01, 0.0, 0.985),
+        (5, 0.002, 0.05, 1.0),  # what a seed makes of a picture is most of it, and is counted twice
+    ],
+)
+def test_the_interval_covers_the_truth_as_often_as_it_says(
+    seeds: int, level: float, picture: float, most: float
+) -> None:
+    """400 comparisons of arms 3 points apart: 95 %, but for a few points that so few pictures and draws may take."""
+    covered, pictures, truth = 0, 800, 0.03
     for number in range(400):
         rng = np.random.default_rng([seeds, number])
-        pictures = 800
         hard = rng.random(pictures)
-        levels = [mean + spread * rng.standard_normal((seeds, 1)) for mean in (0.90, 0.89)]
-        hits = np.stack([(hard + 0.02 * rng.standard_normal((seeds, pictures))) < level for level in levels])
+        levels = [mean + level * rng.standard_normal((seeds, 1)) for mean in (0.80, 0.77)]
+        hits = np.stack([hard + picture * rng.standard_normal((seeds, pictures)) < each for each in levels])
         one, other = drawn(hits, 600, seed=number)
         found = difference(one, other, 0.0)
         covered += found.low <= truth <= found.high
-    assert covered / 400 >= 0.92
-    assert covered / 400 <= 0.999
+    assert 0.91 <= covered / 400 <= most
 
 
 # Halving

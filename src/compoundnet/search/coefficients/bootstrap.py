@@ -1,7 +1,9 @@
 """How far apart networks are: the paired hierarchical bootstrap over seeds and test pictures.
 
 Seeds and pictures are crossed, as every seed's network sees the same pictures: each draw takes seeds with replacement
-and pictures with replacement, the same ones for every network.
+and pictures with replacement, the same ones for every network. The two deviations are added. Their product is left out:
+what one seed makes of one picture is in both already, and with it would be counted three times (Owen 2007). Counted
+twice it still makes intervals wider than need be, never narrower.
 """
 
 from dataclasses import dataclass
@@ -47,16 +49,15 @@ def drawn(hits_ASN: Hits, draws: int = DRAWS, seed: int = 0) -> Numbers:
     """
     require(hits_ASN.ndim == 3 and hits_ASN.size > 0, "hits", f"shape {hits_ASN.shape} is not arms, seeds, pictures")
     require_count(draws, "draws")
-    arms, seeds, pictures = hits_ASN.shape
+    _, seeds, pictures = hits_ASN.shape
     rng = np.random.default_rng(seed)
-    rows = hits_ASN.reshape(arms * seeds, pictures).astype(np.float32)
-    found = np.empty((arms, draws))
+    by_picture, by_seed = hits_ASN.mean(axis=1, dtype=np.float32), hits_ASN.mean(axis=2)
+    found = np.repeat(by_seed.mean(axis=1)[:, None], draws, axis=1)
     for begin in range(0, draws, _AT_ONCE):
-        some = min(_AT_ONCE, draws - begin)
-        times_DN = _times(rng, some, pictures)
-        shares = (rows @ times_DN.T).reshape(arms, seeds, some) / pictures
-        weights_DS = 1 / seeds + widening(seeds) * (_times(rng, some, seeds) - 1) / seeds
-        found[:, begin : begin + some] = np.einsum("asd,ds->ad", shares, weights_DS)
+        some = slice(begin, min(begin + _AT_ONCE, draws))
+        count = some.stop - begin
+        found[:, some] += by_picture @ (_times(rng, count, pictures) - 1).T / pictures
+        found[:, some] += widening(seeds) * by_seed @ (_times(rng, count, seeds) - 1).T / seeds
     return found
 
 

@@ -68,6 +68,8 @@ class Search:
         pictures = {"train": self.material.digest, "test": len(self.test)}
         mine = {"version": 1, "asked": self.asked.to_dict(), "pictures": pictures}
         if not file.exists():
+            seen = f"{self.folder / FILE}: the test pictures were looked at, and no {ASKED} says by which search"
+            require(not (self.folder / FILE).exists(), "", f"{seen}; search in another folder")
             write_beside(file, json.dumps(mine) + "\n")
             return
         try:
