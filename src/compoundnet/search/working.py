@@ -3,8 +3,9 @@
 import multiprocessing
 import signal
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
+from itertools import chain
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -58,7 +59,7 @@ class Bench:
                 left.append(task)
             else:
                 found[task.key] = kept
-        for trial in (*found.values(), *self._trained(left, weights)):
+        for trial in chain(list(found.values()), self._trained(left, weights)):  # each is told as it ends
             found[trial.key] = trial
             if on_trial is not None:
                 on_trial(trial)
@@ -103,7 +104,8 @@ def _by_workers(given: Sequence[_Given], data: Mapping[str, Material], count: in
             for worker in workers:
                 if worker.at is None and waiting:
                     worker.at = waiting.pop()
-                    worker.pipe.send(worker.at)
+                    with suppress(OSError):  # it died while it had nothing to do: its end is told below
+                        worker.pipe.send(worker.at)
             ready = wait([worker.pipe for worker in workers if worker.at])
             for worker in [worker for worker in workers if worker.pipe in ready and worker.at]:
                 trial = _received(worker)
