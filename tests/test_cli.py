@@ -152,6 +152,11 @@ SURFACE = {
             "--seed",
         ],
     ],
+    "search coefficients": [
+        *["net", "--budget", "--by-stage", "--confirm", "--data", "--divisor", "--finalists", "--json", "--out"],
+        *["--pictures", "--recipe", "--rungs", "--seeds", "--set", "--settings", "--side", "--tolerance", "--transfer"],
+        *["--trials", "--workers"],
+    ],
 }
 Run = Callable[..., tuple[int, str, str]]
 

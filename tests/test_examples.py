@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from compoundnet import cost
+from compoundnet.search.coefficients import chosen
+
 EXAMPLES = Path(__file__).parent.parent / "examples"
 
 
@@ -43,3 +46,25 @@ def test_the_demo_shows_short_paths_none_of_them_in_its_environment(tmp_path: Pa
     assert len(shown) == 5
     assert all(path == "demo" or path.startswith("demo/") for path in shown)
     assert "demo/" in (EXAMPLES.parent / ".gitignore").read_text().splitlines()
+
+
+def test_the_networks_of_the_coefficient_example_cost_twice_its_base() -> None:
+    asked = runpy.run_path(str(EXAMPLES / "coefficients_mobilenet.py"))["question"]()
+    arms = chosen(asked, 28).arms
+    assert [arm.name for arm in arms] == ["depth", "width", "resolution", "compound", "dwr", "dWr"]
+    for arm in arms:
+        assert abs(cost(arm.network).macs / cost(asked.network).macs / 2 - 1) <= 0.01
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("clothes")
+def test_the_coefficient_example_goes_on_where_it_was(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    module = runpy.run_path(str(EXAMPLES / "coefficients_mobilenet.py"))
+    asked = module["question"](pictures=256, epochs=1.0, confirm=1)
+    module["main"](tmp_path, asked)
+    said = capsys.readouterr().out
+    assert said.count(" % (") == 6
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.json") if path.name != "net.json"}
+    module["main"](tmp_path, asked)
+    assert capsys.readouterr().out == said
+    assert {path: path.stat().st_mtime_ns for path in before} == before

@@ -1,6 +1,7 @@
 """Eq. 2-3: scale the depth, width and resolution of any network, and round as a stated rule says."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -114,15 +115,21 @@ def scale(network: Network, scaling: Scaling, rounding: Rounding = RELEASED) -> 
     require_kind(rounding, Rounding, "rounding")
     for name in ("depth", "width", "resolution"):
         require(getattr(scaling, name) <= MAX_COUNT, name, f"{getattr(scaling, name):g} is too large a factor")
-    stem, *channels, head = scaled_widths(network, scaling.width, rounding)
+    widths = scaled_widths(network, scaling.width, rounding)
     repeats = scaled_repeats(network, scaling.depth, rounding)
+    return sized(network, widths, repeats, rounding.side(network.resolution, scaling.resolution))
+
+
+def sized(network: Network, widths: Sequence[int], repeats: Sequence[int], side: int) -> Network:
+    """The network with these channels (stem, stages, head; 0 for a head without a convolution), repeats and side."""
+    stem, *channels, head = widths
     stages = zip(network.stages, channels, repeats, strict=True)
     return replace(
         network,
         stem=replace(network.stem, channels=stem),
         stages=tuple(replace(stage, channels=width, layers=layers) for stage, width, layers in stages),
         head=replace(network.head, channels=head or None),
-        resolution=rounding.side(network.resolution, scaling.resolution),
+        resolution=side,
     )
 
 

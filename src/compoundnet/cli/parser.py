@@ -16,6 +16,7 @@ from compoundnet.schema import near
 from .activating import cam
 from .calibrating import calibrate
 from .checking import data
+from .coefficients import search_coefficients
 from .converting import convert
 from .evaluating import evaluate
 from .explaining import explain_network
@@ -68,6 +69,7 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
         "inspect": inspect_file,
         "weights": weights,
         "search space": search_space,  # two words: an action of a group
+        "search coefficients": search_coefficients,
     }
 )
 _GROUPS: Mapping[str, str] = MappingProxyType({"search": "Search for networks: what may be chosen, and what is best."})
@@ -101,6 +103,7 @@ _FLAGS = MappingProxyType(
         "include_preprocess": "let the graph take uint8 pictures of any size, and resize, crop and normalise them",
         "cam": "a second output: class activation maps of every class",
         "random_weights": "take a network's name or JSON file, with weights that nobody trained",
+        "by_stage": "let one stage grow before another: more depths for a small network, where uniform ones are few",
         "per_stage": "choose the width and the repeats of every stage by themselves (--depth and --width: 0.5:2 each)",
         "quick": "measure a quarter of the samples, more briefly",
         "no_recheck": "trust the device file, without measuring a few samples of it again",

@@ -162,7 +162,7 @@ def _left(out: str, resume: bool) -> str:
     return f"{out}: interrupted before anything was written; the same command begins again"
 
 
-def changed(recipe: Recipe, settings: str) -> Recipe:
+def changed(recipe: Recipe, settings: str, option: str = "--set") -> Recipe:
     """A recipe with other settings: PATH=VALUE, between commas. Raises ValueError, with near names, for an unknown one.
 
     >>> changed(Recipe(), "epochs=10,optimizer.rate=0.02,advprop={}").optimizer.rate
@@ -174,23 +174,23 @@ def changed(recipe: Recipe, settings: str) -> Recipe:
     for setting in settings.split(","):
         path, equals, value = setting.partition("=")
         if not equals:
-            raise ValueError(f"--set: {setting!r} is not PATH=VALUE, such as epochs=10")
+            raise ValueError(f"{option}: {setting!r} is not PATH=VALUE, such as epochs=10")
         *above, name = path.strip().split(".")
         place: Any = data
         for part in above:
-            place = _inside(place, part, path)
-        _inside(place, name, path)
+            place = _inside(place, part, path, option)
+        _inside(place, name, path, option)
         place[name] = _value(value.strip())
     try:
         return decode(Recipe, data)
     except FieldError as error:
-        raise ValueError(f"--set: {error}") from None
+        raise ValueError(f"{option}: {error}") from None
 
 
-def _inside(place: Any, name: str, path: str) -> Any:
+def _inside(place: Any, name: str, path: str, option: str) -> Any:
     if not isinstance(place, dict) or name not in place:
         known = place if isinstance(place, dict) else {}
-        raise ValueError(f"--set: a recipe has no {path!r}; {near(name, known)}")
+        raise ValueError(f"{option}: a recipe has no {path!r}; {near(name, known)}")
     return place[name]
 
 

@@ -93,16 +93,16 @@ def along(rule: Rule, use: float = USE) -> Objective:
         points = [np.log(axis) for axis in (space.width.factors, space.depth.factors)]
         sides = np.log(np.array(space.sides) / space.network.resolution)
         point = points[1][None, :, None], points[0][:, None, None], sides[None, None, :]
-        squares = _from(point, rule.pieces[0])
+        squares = squares_from(point, rule.pieces[0])
         for piece in rule.pieces[1:]:
-            squares = np.minimum(squares, _from(point, piece))
+            squares = np.minimum(squares, squares_from(point, piece))
         # Shares of the budget lie below 1 and distances below 100: those that use too little come after all others.
         return np.where(used >= use, -np.sqrt(np.maximum(squares, 0.0)), used - 1000.0)
 
     return score
 
 
-def _from(point: tuple[NDArray[np.float64], ...], piece: Piece) -> NDArray[np.float64]:
+def squares_from(point: tuple[NDArray[np.float64], ...], piece: Piece) -> NDArray[np.float64]:
     """The square of each point's distance from a stretch of a rule, in logarithms of (depth, width, resolution)."""
     start = [math.log(getattr(piece.start, axis)) for axis in AXES]
     direction = np.log([getattr(piece.scaling, axis) for axis in AXES])

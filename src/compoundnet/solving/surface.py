@@ -106,18 +106,19 @@ def surface(
     remedy = f"at most {MOST_NETWORKS:,}: narrow the ranges, or take fewer sides"
     require(count <= MOST_NETWORKS, "ranges", f"{sizes} make {count:,} networks; {remedy}")
     return Surface(
-        network, rounding, ranges, wide, deep, allowed, _costs(network, wide, deep, allowed, device, on_done)
+        network, rounding, ranges, wide, deep, allowed, costs_of(network, wide, deep, allowed, device, on_done)
     )
 
 
-def _costs(
+def costs_of(
     network: Network,
     wide: Axis,
     deep: Axis,
     allowed: tuple[int, ...],
-    device: Device | None,
-    on_done: Callable[[int, int], None] | None,
+    device: Device | None = None,
+    on_done: Callable[[int, int], None] | None = None,
 ) -> dict[str, Numbers]:
+    """The costs by name, of shape (widths, depths, sides); the axes' values need not come from one factor."""
     stem, *stages, head = zip(*wide.values, strict=True)
     count = 3 + 2 * len(stages) + len(SUMS) + (device is not None)  # parts to walk; then sums of them, and the peak
     done = itertools.count(1)

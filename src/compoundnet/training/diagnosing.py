@@ -23,12 +23,13 @@ def require_finite(loss: float, step: int, model: ConvNet, images_NCHW: Tensor) 
 
 def require_finite_weights(model: nn.Module, steps: int) -> None:
     """Raise TrainingError, with the first name, unless all that a state would hold is finite."""
-    name = _first(model)
+    name = not_finite(model)
     if name:
         raise TrainingError(f"step {steps - 1}: it left {name} not finite; {_TRY}; the last good state is kept")
 
 
-def _first(model: nn.Module) -> str | None:
+def not_finite(model: nn.Module) -> str | None:
+    """The first parameter or buffer that holds NaN or infinity, by name; None where all are finite."""
     tensors = {**dict(model.named_parameters()), **dict(model.named_buffers())}
     return next((name for name, value in tensors.items() if not bool(torch.isfinite(value).all())), None)
 
@@ -38,7 +39,7 @@ def first_broken(model: nn.Module, images_NCHW: Tensor) -> str | None:
     """What comes first, along the way of a batch, that holds NaN or infinity: images, a weight, a block's output."""
     if not bool(torch.isfinite(images_NCHW).all()):
         return "the images are not finite"
-    if name := _first(model):
+    if name := not_finite(model):
         return f"{name} is not finite, since a step before"
     walked = copy.deepcopy(model)  # a walk in training mode changes the running statistics
     found: list[str] = []

@@ -12,15 +12,15 @@ from compoundnet.data import Task
 from compoundnet.modules import ConvNet
 from compoundnet.preprocess import Preprocess
 
-from .advprop import Box, adversarial_copies, auxiliary_twin
+from .advprop import Box, auxiliary_twin
 from .averaging import averaged
 from .diagnosing import require_finite
 from .feeding import Batch, Feed, Nothing, Rest
-from .losses import loss_of, sums
-from .mixing import mixed
+from .losses import sums
 from .optimizing import optimizer_of
 from .planning import Plan
 from .randomness import seed_all
+from .stepping import batch_loss
 from .syncing import synchronise
 
 
@@ -93,14 +93,7 @@ class Learner(LightningModule):
 
     def training_step(self, *args: Any, **kwargs: Any) -> Tensor:
         """The loss of a batch, (images, labels); the first argument."""
-        recipe = self.plan.recipe
-        images, labels = args[0]
-        images, labels = mixed(images, labels, recipe.augment, self.model.network.classes)
-        images = images.contiguous(memory_format=torch.channels_last)
-        loss = loss_of(self.model(images), labels, self.task, recipe.label_smoothing)
-        if self.twin is not None and recipe.advprop is not None:
-            copies = adversarial_copies(self.twin, images, labels, recipe.advprop, self.box)
-            loss = (loss + loss_of(self.twin(copies), labels, self.task, recipe.label_smoothing)) / 2
+        images, loss = batch_loss(self.model, args[0], self.plan.recipe, self.task, self.twin, self.box)
         value = loss.item()
         require_finite(value, self.done, self.model, images)
         self.loss_sum += value

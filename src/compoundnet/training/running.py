@@ -1,14 +1,12 @@
 """train(): a network, a recipe and labelled pictures to a folder of weights and figures."""
 
-import contextlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from compoundnet.building import build
 from compoundnet.data import Examples
 from compoundnet.modules import ConvNet
 from compoundnet.network import Network
@@ -23,13 +21,13 @@ from .feeding import Feed
 from .feeds import feed_of
 from .folder import MODEL, RESUME, RUN, RunFolder
 from .history import Progress
-from .host import Host, quiet, require_lightning
+from .host import Host, on_threads, quiet, require_lightning
 from .identity import facts_of
 from .origin import step
 from .planning import Plan
-from .randomness import generator
 from .seeing import at_side, own_preprocess, require_sized
 from .state import State, TrainingError, latest_state
+from .stepping import fresh
 
 
 @dataclass(frozen=True)
@@ -86,7 +84,7 @@ def train(
     view = preprocess or at_side(taken, network.resolution)
     task = Job(network, recipe, train, validation, RunFolder(Path(folder)), weights, view, host or Host(), made)
     _check(task)
-    with quiet(), _threads(task.host.threads), torch.random.fork_rng(), stop_on_signal() as stop:
+    with quiet(), on_threads(task.host.threads), torch.random.fork_rng(), stop_on_signal() as stop:
         return _run(task, resume, stop, on_progress)
 
 
@@ -144,18 +142,10 @@ def _run(job: Job, resume: bool, stop: Callable[[], bool], on_progress: Callable
 
 
 def _model(job: Job) -> ConvNet:
-    recipe = job.recipe
-    model = build(
-        job.network,
-        dropout=recipe.dropout,
-        drop_path=recipe.drop_connect,
-        norm_momentum=1 - recipe.bn_momentum,
-        generator=generator("weights", recipe.seed),
-    )
+    model = fresh(job.network, job.recipe)
     if job.weights is not None:
         model.load_state_dict(job.weights.model.state_dict())
-    model.checkpointing = recipe.checkpointing
-    return model.to(memory_format=torch.channels_last)
+    return model
 
 
 def _feeds(job: Job, plan: Plan, rank: int) -> dict[str, Feed]:
@@ -222,16 +212,6 @@ def _record(job: Job, rank: int) -> Weights:
 def _trained(folder: RunFolder, progress: Progress, rank: int) -> Trained:
     assert progress.best is not None
     return Trained(folder.path, tuple(progress.history), progress.history[progress.best], rank)
-
-
-@contextlib.contextmanager
-def _threads(count: int | None) -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(count or before)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def load_run(folder: str | Path) -> tuple[Network, Recipe, Pretrained]:

@@ -1,12 +1,12 @@
 """Choices: the widths and repeats that every stage may take, and how many networks they make."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import pairwise
 from math import prod
 
 from compoundnet.network import MAX_BLOCKS, Network
-from compoundnet.scaling import RELEASED, Rounding
+from compoundnet.scaling import RELEASED, Rounding, sized
 from compoundnet.schema import require, require_count, require_number
 
 STEP = 0.125  # between two width factors
@@ -77,14 +77,8 @@ class Choices:
 
     def network(self, base: Network, stem: int, stages: tuple[tuple[int, int], ...], head: int, side: int) -> Network:
         """``base`` with these channels and (channels, repeats), at this side."""
-        pairs = zip(base.stages, stages, strict=True)
-        return replace(
-            base,
-            stem=replace(base.stem, channels=stem),
-            stages=tuple(replace(stage, channels=width, layers=layers) for stage, (width, layers) in pairs),
-            head=replace(base.head, channels=head or None),
-            resolution=side,
-        )
+        widths, repeats = zip(*stages, strict=True)
+        return sized(base, (stem, *widths, head), repeats, side)
 
     def path(self, base: Network, network: Network) -> tuple[tuple[int, int], ...] | None:
         """The places of a network's widths and repeats, from stem to head; None when it is not one to choose."""

@@ -1,0 +1,208 @@
+"""The command of step 1: search coefficients."""
+
+import json as json_
+import re
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from compoundnet.budget import LIMITS, PREDICTED
+from compoundnet.schema import near, require_count, shown
+
+from . import INTERRUPTED
+from .output import write, write_json, write_table
+from .progress import progress
+from .recipes import read as read_recipe
+from .sources import Source, read
+from .training import changed
+
+if TYPE_CHECKING:
+    from compoundnet.recipes import Recipe
+    from compoundnet.search.coefficients import Asked, Comparison, Found
+    from compoundnet.search.opening import Opened
+
+_FACTOR = re.compile(r"([0-9]+([.][0-9]+)?)x")
+_COUNTED = tuple(name for name in LIMITS if name not in PREDICTED)
+NET, REPORT = "net.json", "report.json"
+
+
+def search_coefficients(
+    net: str,
+    data: str,
+    out: str,
+    budget: str = "2x",
+    set: Literal["grid", "directions", "sweep", "width_sweep", "surrogate"] = "grid",
+    seeds: int = 3,
+    confirm: int = 5,
+    finalists: int = 4,
+    trials: int = 16,
+    rungs: int = 2,
+    transfer: str | None = None,
+    recipe: str | None = None,
+    settings: str = "",
+    pictures: int | None = None,
+    side: int | None = None,
+    divisor: int | None = None,
+    by_stage: bool = False,
+    tolerance: float = 0.01,
+    workers: int = 1,
+    json: bool = False,
+) -> int:
+    """Find alpha, beta and gamma on your own pictures, among networks of exactly one cost (step 1).
+
+    Args:
+        data: a folder with one sub-folder a class, ImageNet's, or one of shards; a .csv; or a set (see docs)
+        out: the folder of the search: trials, report.json and net.json; the same command goes on with it
+        budget: how many times the base's multiply-adds, such as 2x; or of other costs: params=2x,macs=3x
+        set: which networks of the budget are compared: step 1's grid, directions (depth, width, resolution, compound,
+            dwr, dWr), surrogate (sampled by what was found), or a sweep of one dimension (Fig. 3) or width (Fig. 4)
+        seeds: how many seeds rank the candidates
+        confirm: how many fresh seeds the verdict is made of
+        finalists: how many candidates are confirmed; of directions all are
+        trials: how many networks a surrogate samples
+        rungs: how many rounds of successive halving come before the confirmation
+        transfer: check the coefficients at this second budget too, such as 4x
+        recipe: the name of a recipe (see recipe list) or its JSON file; default: 8 epochs of AdamW for small networks
+        settings: settings other than the recipe's, such as epochs=4,optimizer.rate=0.002
+        pictures: train with so many of the pictures, each class in its share; default: all
+        side: keep the pictures at this side, in pixels; needed for pictures of any size
+        divisor: round widths to a multiple of this, such as 2 for small networks; default: as the family does
+        tolerance: how far from the budget a network may be, as a share
+        workers: how many single-threaded processes train
+    """
+    counts = {"seeds": seeds, "confirm": confirm, "finalists": finalists, "trials": trials, "rungs": rungs}
+    more = {"candidates": set, "by_stage": by_stage, "tolerance": tolerance, "pictures": pictures}
+    times = {"budget": factors(budget, "--budget"), "transfer": factors(transfer, "--transfer") if transfer else {}}
+    place = _Place(data, Path(out), side, workers)
+    found = _run(read(net), place, divisor, recipe=_recipe(recipe, settings), **counts, **more, **times)
+    if found is None:
+        sys.stderr.write(f"compoundnet: {out}: stopped; the same command goes on with the trials that are finished\n")
+        return INTERRUPTED
+    _show(found, place.out, json)
+    return 0
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where pictures come from and results go, and who trains."""
+
+    data: str
+    out: Path
+    side: int | None
+    workers: int
+
+
+def _run(source: Source, place: _Place, divisor: int | None, **settings: Any) -> "Found | None":
+    """The search, kept in its folder; None where it was interrupted."""
+    from compoundnet.search.coefficients import Search
+    from compoundnet.search.keeping import write_beside
+
+    require_count(place.workers, "workers")
+    try:
+        with progress("pictures") as on_done:
+            data = _opened(place.data, source, place.side, on_done)
+        asked = _asked(source, data, divisor, **settings)
+        with progress("thousand pictures trained") as on_done:
+            search = Search(asked, data.material, data.test, place.out, place.workers, on_done=on_done)
+            found = search.run()
+    except KeyboardInterrupt:
+        return None
+    write_beside(place.out / REPORT, json_.dumps(found.to_dict(), indent=1, allow_nan=False) + "\n")
+    if (net := found.net()) is not None:
+        write_beside(place.out / NET, json_.dumps(net, indent=2) + "\n")
+    return found
+
+
+def _show(found: "Found", out: Path, json: bool) -> None:
+    if json:
+        write_json(found.to_dict())
+        return
+    print_found(found)
+    write(f"\nReport: {out / REPORT}" + ("" if found.best is None else f"; network: {out / NET}"))
+
+
+def factors(text: str, option: str) -> dict[str, float]:
+    """Factors of costs: 2x for the multiply-adds, or NAME=2x between commas. Raises ValueError, one line.
+
+    >>> factors("2x", "--budget"), factors("params=2x,macs=3.5x", "--budget")
+    ({'macs': 2.0}, {'params': 2.0, 'macs': 3.5})
+    """
+    found = dict[str, float]()
+    for part in text.split(","):
+        name, _, factor = part.strip().rpartition("=")
+        name, match = name.strip().replace("-", "_") or "macs", _FACTOR.fullmatch(factor.strip())
+        if match is None:
+            raise ValueError(f"{option}: {shown(part)} is no factor such as 2x or params=2x")
+        if name not in _COUNTED:
+            raise ValueError(f"{option}: {shown(name)} is no cost; {near(name, _COUNTED)}")
+        if name in found:
+            raise ValueError(f"{option}: {name} stands twice; give it once")
+        found[name] = float(match[1])
+    return found
+
+
+def _recipe(name: str | None, settings: str) -> "Recipe":
+    from compoundnet.search.coefficients.asking import quick
+
+    return changed(quick() if name is None else read_recipe(name).recipe, settings, "--settings")
+
+
+def _opened(data: str, source: Source, side: int | None, on_done: Any) -> "Opened":
+    from compoundnet.search.opening import opened
+
+    found = opened(data, source.network.in_channels, side, on_done=on_done)
+    for line in found.notes:
+        sys.stderr.write(f"compoundnet: {line}\n")
+    return found
+
+
+def _asked(source: Source, found: "Opened", divisor: int | None, **rest: Any) -> "Asked":
+    """The search, its network with the classes of the data; what is changed is said."""
+    from compoundnet.search.coefficients import Asked
+
+    network, count = source.network, len(found.material.train.classes)
+    if network.classes != count:
+        said = f"{count} classes, as the data has, instead of {network.classes:,}"
+        sys.stderr.write(f"compoundnet: {source.name}: {said}\n")
+        network = replace(network, classes=count)
+    rounding = source.rounding if divisor is None else replace(source.rounding, divisor=divisor)
+    return Asked(network=network, rounding=rounding, **rest)
+
+
+def print_found(found: "Found") -> None:
+    """The arms with their intervals, the verdict, and the coefficients."""
+    for line in found.notes:
+        write(line)
+    title = f"On the test pictures, {found.asked.confirm} fresh seeds each"
+    _print_arms(found.comparison, f"{title}, {_said(found.asked.budget)} the base:")
+    write(found.sentence)
+    if found.coefficients is not None and found.best is not None:
+        d, w, r = found.coefficients.depth, found.coefficients.width, found.coefficients.resolution
+        write(f"alpha {d:.3f}, beta {w:.3f}, gamma {r:.3f} for twice the multiply-adds, by {found.best.name}.")
+    if found.transfer is not None:
+        write("")
+        _print_arms(found.transfer, f"The same coefficients at {_said(found.asked.transfer)} the base:")
+        write(found.transfer.verdict.sentence)
+
+
+def _said(times: Mapping[str, float]) -> str:
+    return " and ".join(f"{factor:g} times the {limit.replace('_', ' ')}" for limit, factor in times.items()) + " of"
+
+
+def _print_arms(compared: "Comparison", title: str) -> None:
+    from compoundnet.cost import cost
+    from compoundnet.search.coefficients.verdict import points
+
+    write(title)
+    standings = {each.name: each for each in compared.verdict.standings}
+    apart = {each.rival: each.difference for each in compared.verdict.contrasts}
+    rows = []
+    for arm in sorted(compared.arms, key=lambda arm: -standings[arm.name].accuracy):
+        stand, behind = standings[arm.name], apart.get(arm.name)
+        low, high = 100 * stand.low, 100 * stand.high
+        gap = "-" if behind is None else points(behind.reversed)
+        figures = [f"{100 * arm.use:.1f} %", f"{cost(arm.network).params:,}"]
+        rows.append([arm.name, *figures, f"{100 * stand.accuracy:.2f} %", f"{low:.2f} to {high:.2f}", gap])
+    write_table(["Network", "Budget", "Params", "Top-1", "95 % interval", "Against the choice"], rows)

@@ -1,0 +1,55 @@
+"""Tiny searches: a network of a few hundred weights, pictures whose class can be seen, one epoch."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from compoundnet import Head, MBConv, Network, Rounding, Stage, Stem
+from compoundnet.data import Memory
+from compoundnet.recipes import Recipe
+from compoundnet.search.coefficients import Asked, quick
+from compoundnet.search.material import Material
+
+from .training import examples
+
+SMALL = Network(
+    stem=Stem(channels=8, stride=2),
+    stages=(
+        Stage(operator=MBConv(expand=1, se=0.0), layers=2, channels=8),
+        Stage(operator=MBConv(expand=2, se=0.0), layers=2, channels=12, stride=2),
+    ),
+    head=Head(channels=16),
+    classes=4,
+    resolution=12,
+)
+FINE = Rounding(divisor=2)
+
+
+def memory(count: int, seed: int = 0, side: int = 16) -> Memory:
+    """Noise with a bright quarter; which one is the class."""
+    data = examples(count, seed, side)
+    return Memory(data.pixels, data.labels, data.classes)
+
+
+def material(side: int = 16) -> Material:
+    """96 pictures that train, 32 that judge."""
+    return Material(memory(96, 0, side), memory(32, 1, side))
+
+
+def brief(**changes: Any) -> Recipe:
+    """One epoch in batches of 16."""
+    base = quick(1.0)
+    small = replace(base, batch=16, optimizer=replace(base.optimizer, per=16, warmup_epochs=0.2))
+    return replace(small, **changes)
+
+
+def asked(**changes: Any) -> Asked:
+    """Directions at twice the multiply-adds: one seed, one rung, two fresh seeds."""
+    settings: dict[str, Any] = {"candidates": "directions", "seeds": 1, "rungs": 2, "confirm": 2, "finalists": 2}
+    settings |= {"network": SMALL, "recipe": brief(), "rounding": FINE, "by_stage": True, "tolerance": 0.05}
+    return Asked(**(settings | changes))
+
+
+def files(folder: Path) -> set[str]:
+    """The names of the trials in a search's folder."""
+    return {path.name for path in (folder / "trials").glob("*.json")}

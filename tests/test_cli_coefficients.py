@@ -1,0 +1,87 @@
+"""compoundnet search coefficients: a network and pictures to a table, a verdict and net.json."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from compoundnet import Network, cost
+from compoundnet.cli import main
+from compoundnet.cli.coefficients import factors
+
+from .searching import SMALL
+from .training import examples
+
+QUICK = "epochs=1,batch=16,optimizer.per=16,optimizer.warmup_epochs=0.2"
+SMALLEST = ["--seeds", "1", "--rungs", "1", "--confirm", "2", "--divisor", "2", "--by-stage", "--tolerance", "0.05"]
+
+
+@pytest.fixture(scope="module")
+def given(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A network's JSON and a folder of 96 pictures in four classes."""
+    root = tmp_path_factory.mktemp("given")
+    (root / "net.json").write_text(json.dumps({**SMALL.to_dict(), "classes": 1000}))
+    data = examples(96)
+    for k, label in enumerate(data.labels):
+        folder = root / "data" / "abcd"[label]
+        folder.mkdir(parents=True, exist_ok=True)
+        data.image(k).save(folder / f"{k}.png")
+    return root
+
+
+def command(given: Path, out: Path, *more: str) -> list[str]:
+    start = ["search", "coefficients", str(given / "net.json"), "--data", str(given / "data"), "--out", str(out)]
+    return [*start, "--side", "16", "--settings", QUICK, "--set", "directions", *SMALLEST, *more]
+
+
+def test_pictures_become_coefficients(given: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(command(given, tmp_path / "out")) == 0
+    out, err = capsys.readouterr()
+    assert "4 classes, as the data has, instead of 1,000" in err
+    assert "has no test part: 19 of its pictures are held out as one" in err
+    assert "2 fresh seeds each, 2 times the macs of the base" in out
+    assert "for twice the multiply-adds" in out
+    assert "Undecided" in out or "Tie" in out or "Winner" in out or "Beaten" in out
+    net = json.loads((tmp_path / "out" / "net.json").read_text())
+    share = cost(Network.from_dict(net["network"])).macs / cost(SMALL).macs
+    assert share == pytest.approx(2, rel=0.06)
+    assert main(["cost", str(tmp_path / "out" / "net.json"), "--json"]) == 0
+    capsys.readouterr()
+    assert main(command(given, tmp_path / "out", "--json")) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report == json.loads((tmp_path / "out" / "report.json").read_text())
+    assert main(command(given, tmp_path / "out", "--transfer", "3x")) == 2
+    assert "holds another search (transfer" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        (["--budget", "2"], "--budget: '2' is no factor such as 2x or params=2x"),
+        (["--budget", "prams=2x"], "--budget: 'prams' is no cost; did you mean params?"),
+        (["--budget", "2x,macs=3x"], "--budget: macs stands twice"),
+        (["--transfer", "x"], "--transfer: 'x' is no factor"),
+        (["--seeds", "0"], "seeds: 0 is not a whole number of at least 1"),
+        (["--settings", "epoch=1"], "--settings: a recipe has no 'epoch'; did you mean epochs?"),
+        (["--pictures", "1000"], "pictures: 1,000 of"),
+        (["--side", "400"], "has 16 pixels on its shorter side; ask for at most as many"),
+        (["--set", "cube"], "--set: expected one of"),
+        (["--workers", "0"], "workers: 0 is not a whole number of at least 1"),
+    ],
+)
+def test_a_mistake_is_one_clear_line(
+    more: list[str], said: str, given: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(command(given, tmp_path / "out", *more)) == 2
+    err = capsys.readouterr().err
+    errors = [line for line in err.splitlines() if line.startswith("compoundnet: error: ")]
+    assert len(errors) == 1
+    assert said in errors[0]
+    assert "Traceback" not in err
+    assert not (tmp_path / "out" / "report.json").exists()
+
+
+def test_factors_are_of_any_cost_that_is_counted() -> None:
+    assert factors("training-memory=1.5x", "--budget") == {"training_memory": 1.5}
+    with pytest.raises(ValueError, match="'latency_ms' is no cost"):
+        factors("latency_ms=2x", "--budget")
