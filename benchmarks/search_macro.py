@@ -125,9 +125,8 @@ def observed_best(outcomes: Sequence[Outcome]) -> Point:
 
 def summary(lines: Sequence[dict[str, Any]], macro: Macro) -> Iterator[dict[str, Any]]:
     """What the limits admit, every strategy's mean regrets with intervals, and random's trials for the same regret."""
-    groups: dict[tuple[Limit, str], list[dict[str, Any]]] = {}
-    for line in lines:
-        groups.setdefault((line["limit"], line["strategy"]), []).append(line)
+    yield from choice([line for line in lines if line["repeat"] >= OTHERS])
+    groups = grouped([line for line in lines if line["repeat"] < OTHERS])
     for limit in dict.fromkeys(limit for limit, _ in groups):
         most = macro.limit(limit)
         inside = macro.macs <= most
@@ -147,6 +146,27 @@ def summary(lines: Sequence[dict[str, Any]], macro: Macro) -> Iterator[dict[str,
             }
         if {(limit, "random"), (limit, DEFAULT)} <= {*groups}:
             yield from equal(limit, groups[limit, DEFAULT], groups[limit, "random"])
+
+
+def grouped(lines: Sequence[dict[str, Any]]) -> dict[tuple[Limit, str], list[dict[str, Any]]]:
+    """Repeats by limit and strategy."""
+    groups: dict[tuple[Limit, str], list[dict[str, Any]]] = {}
+    for line in lines:
+        groups.setdefault((line["limit"], line["strategy"]), []).append(line)
+    return groups
+
+
+def choice(lines: Sequence[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Regrets on the repeats that only chose the default."""
+    for (limit, name), group in grouped(lines).items():
+        yield {
+            "what": "choice",
+            "limit": limit,
+            "strategy": name,
+            "n": len(group),
+            "trials": list(TRIALS),
+            **{pick: intervals(group, pick) for pick in ("observed", "tried", "admissible")},
+        }
 
 
 def intervals(lines: Sequence[dict[str, Any]], pick: str) -> list[list[float]]:

@@ -58,7 +58,7 @@ def test_pairwise_is_a_gaussian_process_of_its_kernel(count: int) -> None:
             likelihood = stats.multivariate_normal(cov=square * covariance).logpdf(y - level)
             if likelihood > best:
                 process = GaussianProcessRegressor(kernel, alpha=noise, optimizer=None).fit(x - centre, y - level)
-                mean, deviation = process.predict(asked - centre, return_std=True)
+                mean, deviation = np.asarray(process.predict(asked - centre, return_std=True))
                 best, found = likelihood, (level + mean, np.sqrt(square) * deviation)
     assert np.allclose(ours[0], found[0], atol=1e-8)
     assert np.allclose(ours[1], found[1], atol=1e-6)

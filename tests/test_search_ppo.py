@@ -5,7 +5,7 @@ import random
 import torch
 
 from compoundnet.search import Outcome
-from compoundnet.search.strategies.controller import HIDDEN, SPAN, Learning, initial, sampled, scored, updated
+from compoundnet.search.strategies.controller import HIDDEN, SPAN, Adam, Learning, initial, sampled, scored, updated
 from compoundnet.search.strategies.ppo import Policy, Ppo
 
 from .searched import outcome, problem
@@ -71,9 +71,24 @@ def test_what_is_rewarded_becomes_likelier_and_what_was_given_does_not_change() 
     assert after[0] > before[0]
     assert after[1] < before[1]
     assert all(torch.equal(weights[name], kept[name]) for name in kept)
-    steps = [each["step"].item() for each in adam["state"].values()]
-    updated(new, adam, points, gains, Learning(0.00035, 1e-5, 0.2, 5))
-    assert [each["step"].item() for each in adam["state"].values()] == steps == [5.0] * len(kept)
+    assert adam.steps == 5
+    further, later = updated(new, adam, points, gains, Learning(0.00035, 1e-5, 0.2, 5))
+    assert (adam.steps, later.steps) == (5, 10)
+    assert scored(further, torch.tensor(points))[0][0] > after[0]
+
+
+def test_adam_is_torchs() -> None:
+    generator = torch.Generator().manual_seed(0)
+    theirs = torch.nn.Parameter(torch.rand(5, generator=generator))
+    optimiser = torch.optim.Adam([theirs], lr=0.01)
+    zeros = (torch.zeros(5),)
+    ours, adam = [theirs.detach().clone()], Adam(0, zeros, zeros)
+    for _ in range(4):
+        gradient = torch.rand(5, generator=generator)
+        ours, adam = adam.stepped(ours, [gradient], 0.01)
+        theirs.grad = gradient
+        optimiser.step()
+    assert torch.allclose(ours[0], theirs, atol=1e-7)
 
 
 def test_the_clip_stops_what_went_too_far() -> None:
@@ -90,7 +105,7 @@ def test_learning_waits_for_a_full_batch_and_the_baseline_is_the_moving_average(
     of = problem(*SHAPE)
     outcomes = [outcome(of, of.space.at(place), 0.1 * place) for place in range(5)]
     first = told(Ppo(batch=5), outcomes[:4])
-    assert first.optimizer is None
+    assert first.adam is None
     assert first.baseline is None
     baseline = sum(each.reward for each in outcomes) / 5
     for each in outcomes:
@@ -98,7 +113,7 @@ def test_learning_waits_for_a_full_batch_and_the_baseline_is_the_moving_average(
     after = told(Ppo(batch=5), outcomes)
     assert after.baseline is not None
     assert abs(after.baseline - baseline) < 1e-12
-    assert after.optimizer is not None
+    assert after.adam is not None
 
 
 def test_a_search_of_many_trials_prefers_what_is_rewarded() -> None:

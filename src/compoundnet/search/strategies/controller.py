@@ -1,9 +1,9 @@
 """The recurrent controller of NASNet, by which MnasNet searches: its networks as plain tensors, and PPO's update."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import torch
 from torch import Tensor
@@ -62,7 +62,7 @@ def scored(weights: Weights, points: Tensor) -> tuple[Tensor, Tensor]:
     return torch.stack(chosen).sum(0), torch.stack(entropy).sum(0)
 
 
-def _walk(weights: Weights, choices: int, count: int, choose: Any) -> list[Tensor]:
+def _walk(weights: Weights, choices: int, count: int, choose: Callable[[Tensor, int], Tensor]) -> list[Tensor]:
     """Log-probabilities of every choice's options, each shape (count, options); ``choose`` gives what was chosen."""
     hidden = cell = torch.zeros(count, HIDDEN)
     read = weights["first"].expand(count, -1)
@@ -79,37 +79,52 @@ def _walk(weights: Weights, choices: int, count: int, choose: Any) -> list[Tenso
     return found
 
 
+@dataclass(frozen=True)
+class Adam:
+    """Moving averages of gradients and of their squares (Kingma, Ba 2015, Algorithm 1) after so many steps."""
+
+    steps: int
+    means: tuple[Tensor, ...]
+    squares: tuple[Tensor, ...]
+
+    def stepped(
+        self, weights: Sequence[Tensor], gradients: Sequence[Tensor], rate: float
+    ) -> "tuple[list[Tensor], Adam]":
+        """The weights one step on. torch's own optimiser changes its weights in place, and takes seconds to load."""
+        steps = self.steps + 1
+        means = tuple(0.9 * mean + 0.1 * each for mean, each in zip(self.means, gradients, strict=True))
+        squares = tuple(0.999 * square + 0.001 * each**2 for square, each in zip(self.squares, gradients, strict=True))
+        one, two = 1 - 0.9**steps, 1 - 0.999**steps
+        moved = [
+            weight - rate / one * mean / ((square / two).sqrt() + 1e-8)
+            for weight, mean, square in zip(weights, means, squares, strict=True)
+        ]
+        return moved, Adam(steps, means, squares)
+
+
 def updated(
-    weights: Weights, optimizer: dict[str, Any] | None, points: Sequence[Point], gains: Sequence[float], how: Learning
-) -> tuple[Weights, dict[str, Any]]:
+    weights: Weights, adam: Adam | None, points: Sequence[Point], gains: Sequence[float], how: Learning
+) -> tuple[Weights, Adam]:
     """Weights and Adam's state after PPO's epochs on a batch; ``gains`` are rewards less the baseline.
 
     The old policy is the one before the update (Schulman et al. 2017, Eq. 7). What was given is not changed.
     """
-    fresh = {name: tensor.clone().requires_grad_() for name, tensor in weights.items()}
-    adam = torch.optim.Adam(fresh.values(), lr=how.rate)
-    if optimizer is not None:
-        adam.load_state_dict(_copied(optimizer))
+    now = [tensor.clone() for tensor in weights.values()]
+    if adam is None:
+        zeros = tuple(torch.zeros_like(tensor) for tensor in now)
+        adam = Adam(0, zeros, zeros)
     batch, advantage = torch.tensor(points), torch.tensor(gains, dtype=torch.float32)
     with torch.no_grad():
-        before = scored(fresh, batch)[0]
+        before = scored(weights, batch)[0]
     for _ in range(how.epochs):
-        now, entropy = scored(fresh, batch)
-        ratio = (now - before).exp()
+        leaves = [tensor.requires_grad_() for tensor in now]
+        chance, entropy = scored(dict(zip(weights, leaves, strict=True)), batch)
+        ratio = (chance - before).exp()
         clipped = ratio.clamp(1 - how.clip, 1 + how.clip)
         gained = torch.minimum(ratio * advantage, clipped * advantage).mean() + how.entropy * entropy.mean()
-        adam.zero_grad()
-        (-gained).backward()
-        adam.step()
-    return {name: tensor.detach() for name, tensor in fresh.items()}, _copied(adam.state_dict())
-
-
-def _copied(state: dict[str, Any]) -> dict[str, Any]:
-    kept = {
-        place: {name: value.clone() if isinstance(value, Tensor) else value for name, value in each.items()}
-        for place, each in state["state"].items()
-    }
-    return {**state, "state": kept}
+        gradients = torch.autograd.grad(-gained, leaves)
+        now, adam = adam.stepped([tensor.detach() for tensor in leaves], gradients, how.rate)
+    return dict(zip(weights, now, strict=True)), adam
 
 
 def worthwhile(reward: float) -> float:

@@ -3,7 +3,6 @@
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
 
 from compoundnet.schema import require, require_count
 from compoundnet.search.problem import Outcome, Problem
@@ -22,7 +21,7 @@ class Evolution:
     the paper has 100 and 25 for 20,000. Raises FieldError for a tournament larger than the population.
     """
 
-    name: ClassVar[str] = "evolution"
+    name: str = "evolution"
     population: int = 20
     tournament: int = 5
 

@@ -4,7 +4,6 @@ import math
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import ClassVar
 
 from compoundnet.search.problem import Outcome, Problem
 from compoundnet.search.space import Point
@@ -34,7 +33,7 @@ class Local:
     Neighbours differ in one choice. When all are tried the climb starts again at a random point, wherever that is.
     """
 
-    name: ClassVar[str] = "local"
+    name: str = "local"
 
     def start(self, problem: Problem, seed: int) -> Climb:
         return Climb(Told(problem, seed))

@@ -44,8 +44,8 @@ def drawn(problem: Problem, count: int, rng: random.Random) -> list[Point]:
     """
     space = problem.space
     if space.size <= count:
-        points = [point for point in map(space.at, range(space.size)) if problem.admits(point)]
-        return points or [problem.draw(rng)]
+        whole = [point for point in map(space.at, range(space.size)) if problem.admits(point)]
+        return whole or [problem.draw(rng)]
     points: dict[Point, None] = {}
     for _ in range(TRIES * count):
         if len(points) == count:

@@ -3,7 +3,7 @@
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING
 
 from compoundnet.schema import require_count, require_number
 from compoundnet.search.problem import Outcome, Problem
@@ -14,6 +14,8 @@ from .told import Told, first_new
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from .controller import Adam
+
 BATCH, TRIES = 32, 512  # samples at once, and at most, before a random draw
 
 
@@ -23,7 +25,7 @@ class Policy:
 
     told: Told
     weights: "Mapping[str, Tensor]"
-    optimizer: dict[str, Any] | None = None
+    adam: "Adam | None" = None
     baseline: float | None = None
 
 
@@ -37,7 +39,7 @@ class Ppo:
     from. A reward of -inf is learnt from as 0. Raises FieldError for impossible settings.
     """
 
-    name: ClassVar[str] = "ppo"
+    name: str = "ppo"
     rate: float = 0.00035
     entropy: float = 1e-5
     average: float = 0.95
@@ -93,5 +95,5 @@ class Ppo:
             baseline = self.average * baseline + (1 - self.average) * reward
         how = Learning(self.rate, self.entropy, self.clip, self.epochs)
         points = [outcome.point for outcome in batch]
-        weights, optimizer = updated(state.weights, state.optimizer, points, gains, how)
-        return Policy(state.told, weights, optimizer, baseline)
+        weights, adam = updated(state.weights, state.adam, points, gains, how)
+        return Policy(state.told, weights, adam, baseline)

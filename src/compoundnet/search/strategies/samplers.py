@@ -2,10 +2,10 @@
 
 import math
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from compoundnet.schema import near, require, require_count
 from compoundnet.search.problem import Outcome, Problem
@@ -34,8 +34,9 @@ class Replayed:
         """A study with those trials, and with pending points as running ones."""
         import optuna
 
+        up, down = optuna.study.StudyDirection.MAXIMIZE, optuna.study.StudyDirection.MINIMIZE
         with _quiet():
-            study = optuna.create_study(directions=["maximize", "minimize"][:objectives], sampler=sampler)
+            study = optuna.create_study(directions=[up, down][:objectives], sampler=sampler)
         running = optuna.trial.TrialState.RUNNING
         waiting = [
             optuna.trial.create_trial(state=running, params=_params(point), distributions=self._every)
@@ -80,7 +81,7 @@ class Replayed:
 class Tpe:
     """Optuna's tree-structured Parzen estimator on the reward, with its own defaults; ``warm`` random trials first."""
 
-    name: ClassVar[str] = "tpe"
+    name: str = "tpe"
     warm: int = 10
 
     def __post_init__(self) -> None:
@@ -107,7 +108,7 @@ class Nsga2:
     Raises FieldError when an outcome was not counted by that cost.
     """
 
-    name: ClassVar[str] = "nsga2"
+    name: str = "nsga2"
     cost: str = "macs"
     population: int = 20
 
@@ -151,7 +152,7 @@ def _name(place: int) -> str:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def _quiet() -> Generator[None]:
     """Without Optuna's line for every study."""
     from optuna import logging
 

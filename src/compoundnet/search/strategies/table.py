@@ -15,21 +15,16 @@ from .surrogate import Surrogate
 from .uniform import Uniform
 
 DEFAULT = "ridge"  # of three models on NAS-Bench-Macro: docs/search-strategies.md
-STRATEGIES: Mapping[str, Strategy[Any]] = Named(
-    "strategy",
-    {
-        each.name: each
-        for each in (
-            Uniform(),
-            Evolution(),
-            Local(),
-            Surrogate(name="ridge", model=Kernel("ridge")),
-            Surrogate(name="pairwise", model=Kernel("pairwise")),
-            Surrogate(name="gaussian", model=Kernel("gaussian")),
-            Surrogate(name="boosting", model=Boosting(), acquisition="thompson"),
-            Nsga2(),
-            Tpe(),
-            Ppo(),
-        )
-    },
+_ALL: tuple[Strategy[Any], ...] = (
+    Uniform(),
+    Evolution(),
+    Local(),
+    Surrogate(name="ridge", model=Kernel("ridge")),
+    Surrogate(name="pairwise", model=Kernel("pairwise")),
+    Surrogate(name="gaussian", model=Kernel("gaussian")),
+    Surrogate(name="boosting", model=Boosting(), acquisition="thompson"),
+    Nsga2(),
+    Tpe(),
+    Ppo(),
 )
+STRATEGIES: Mapping[str, Strategy[Any]] = Named("strategy", {each.name: each for each in _ALL})

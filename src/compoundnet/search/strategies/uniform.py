@@ -3,7 +3,6 @@
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
 
 from compoundnet.search.problem import Outcome, Problem
 from compoundnet.search.space import Point
@@ -15,7 +14,7 @@ from .told import Told, fresh
 class Uniform:
     """Uniform draws of the admissible points, without repetition."""
 
-    name: ClassVar[str] = "random"
+    name: str = "random"
 
     def start(self, problem: Problem, seed: int) -> Told:
         return Told(problem, seed)
