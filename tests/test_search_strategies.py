@@ -162,7 +162,7 @@ def test_nsga2_moves_to_the_front_of_accuracy_and_cost() -> None:
     of = problem(*(4,) * 6)
 
     def weighed(name: str) -> float:
-        found = searched(STRATEGIES[name], of, 140)[70:]
+        found = searched(STRATEGIES[name], of, 100)[50:]
         best = [each.reward - 0.02 * each.costs["macs"] for each in found]
         return sum(best) / len(best)
 
