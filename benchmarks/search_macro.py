@@ -76,6 +76,10 @@ def finish(tasks: Sequence[Task], data: Path, out: Path, processes: int) -> None
     done = {(line["strategy"], line["limit"], line["repeat"]) for line in finished(out)}
     left = [task for task in tasks if task not in done]
     began = time.monotonic()
+    if out.exists() and not out.read_text().endswith("\n"):
+        beside = out.with_suffix(".part")
+        beside.write_text("".join(json.dumps(line) + "\n" for line in finished(out)))
+        beside.rename(out)
     with ProcessPoolExecutor(processes) as pool, out.open("a") as file:
         futures = [pool.submit(repeated, str(data), *task) for task in left]
         for count, future in enumerate(as_completed(futures), 1):
