@@ -2,6 +2,8 @@
 
 import math
 import random
+import subprocess
+import sys
 from itertools import accumulate, pairwise
 from typing import Any
 
@@ -228,3 +230,9 @@ def test_the_front_is_what_no_outcome_beats() -> None:
     assert pareto((), "macs") == ()
     with pytest.raises(FieldError, match="cost: mac was not counted; did you mean macs"):
         pareto(found, "mac")
+
+
+def test_the_table_loads_neither_torch_nor_optuna_nor_scikit_learn() -> None:
+    heavy = "{'torch', 'optuna', 'sklearn', 'scipy'} & set(sys.modules)"
+    code = f"import sys, compoundnet.search.strategies, compoundnet.search.driving; sys.exit(bool({heavy}))"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
