@@ -47,6 +47,7 @@ from .recording import write
 MODEL, SIDE, BATCH = "efficientnet_lite0", 224, 32
 OWN_SIDE = 300  # of the pictures: --resolution 300
 MEAN = "_of_8_views"
+METHODS = ["transfer", "timm", "scratch"]
 FIGURES = ("auroc", "mean_per_class", f"auroc{MEAN}", f"mean_per_class{MEAN}")
 
 
@@ -214,7 +215,7 @@ def main() -> None:
     parser.add_argument("--only", type=int, nargs="*", help="these folds only; nothing is recorded")
     parser.add_argument("--budget", default="20m", help="for each fold's transfer, and for each of the others")
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--methods", nargs="*", default=["transfer", "timm", "scratch"])
+    parser.add_argument("--methods", nargs="*", default=METHODS)
     parser.add_argument("--out", type=Path, default=Path("runs/elpv"), help="what is done is kept here")
     given = parser.parse_args()
     only = range(given.folds) if given.only is None else given.only
@@ -225,6 +226,8 @@ def main() -> None:
             print(record, flush=True)
         return
     command = f"python -m benchmarks.elpv --folds {given.folds} --budget {given.budget} --threads {given.threads}"
+    if given.methods != METHODS:
+        command += f" --methods {' '.join(given.methods)}"
     write("elpv_", command, found, "timm", "elpv-dataset")
 
 
