@@ -33,6 +33,8 @@ if __name__ == "__main__":
     options = {"limits": Limits(trials=int(trials)), "front": Path(folder) / "front.json", "beat": 1.0}
     print(launch(study, job(log), workers=int(workers), **options).why)
 """
+# A script's own folder is where it looks first: it finds these tests by the path that is given to it.
+FINDS_TESTS = os.environ | {"PYTHONPATH": str(Path(__file__).parent.parent)}
 SKEWED = """
 import datetime, sys, time
 day = datetime.timedelta(days=int(sys.argv.pop()))
@@ -51,7 +53,7 @@ def started(where: str | Path, folder: Path, *, seconds: float, trials: int, wor
     script = folder / "launch.py"
     script.write_text(LAUNCH)
     command = [sys.executable, str(script), str(where), str(folder), str(seconds), str(trials), str(workers)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=FINDS_TESTS)
 
 
 def ended(process: subprocess.Popen[str]) -> tuple[int, str, str]:
@@ -176,7 +178,9 @@ def test_clocks_that_differ_by_days_change_nothing(tmp_path: Path) -> None:
         ).replace("import Limits, launch", "import Limits, work")
     )
     command = [sys.executable, str(script), str(journal), str(tmp_path), "0.3", "12", "1"]
-    both = [subprocess.Popen([*command, days], stderr=subprocess.PIPE, text=True) for days in ("-3", "3")]
+    both = [
+        subprocess.Popen([*command, days], stderr=subprocess.PIPE, text=True, env=FINDS_TESTS) for days in ("-3", "3")
+    ]
     for process in both:
         _, err = process.communicate(timeout=120)
         assert process.returncode == 0, err
