@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from compoundnet import MEMBERS, Network, build, cost, named
+from compoundnet import MEMBERS, ConvBlock, Head, Network, Stage, Stem, build, cost, named
 from compoundnet.budget import OPTIMIZERS, Budget
 from compoundnet.layers import Padding
 from compoundnet.memory import (
@@ -52,6 +52,17 @@ def test_the_peak_at_inference_is_that_of_a_walk_over_the_traced_graph(
     assert walked(network) == cost(network).peak_activations
 
 
+_POOLED_SKIP = Network(
+    stem=Stem(channels=2, kernel=1, stride=1),
+    stages=(Stage(operator=ConvBlock(kernel=1, skip="pool"), layers=1, channels=1, stride=1),),
+    head=Head(channels=None),
+    classes=1,
+    in_channels=1,
+    resolution=1,
+)
+
+
+@example(_POOLED_SKIP)  # a shortcut of two layers: the second no longer holds the block's input
 @given(networks())
 @settings(max_examples=30, deadline=None)
 def test_so_is_the_peak_of_random_networks(network: Network) -> None:

@@ -192,11 +192,13 @@ class _Fold:
         x, held = self._pin()
         self._children(path, node.children)
         branch = self.x
+        x.pinned -= 1
         if node.shortcut is not None:
+            # The shortcut reads last: after its first layer nobody needs x any more.
             self.x, self.held = x, held + branch.elements
             self.visit(f"{path}.shortcut", node.shortcut)
             branch = self.x
-        self._unpin(x, held, Tensor(branch.channels, branch.height, branch.width))
+        self._replace(x, held, Tensor(branch.channels, branch.height, branch.width))
         if self.layers:
             self.layers[-1] = replace(self.layers[-1], sums=self.layers[-1].sums + branch.elements)
 
@@ -206,7 +208,8 @@ class _Fold:
         # The product keeps both factors; what pooled and squeezed has counted itself already.
         self._keep_in_last(x)
         self._keep_in_last(self.x)
-        self._unpin(x, held, Tensor(x.channels, x.height, x.width))
+        x.pinned -= 1
+        self._replace(x, held, Tensor(x.channels, x.height, x.width))
         if self.layers:
             self.layers[-1] = replace(self.layers[-1], products=self.layers[-1].products + x.elements)
 
@@ -214,9 +217,8 @@ class _Fold:
         self.x.pinned += 1
         return self.x, self.held
 
-    def _unpin(self, x: Tensor, held: int, result: Tensor) -> None:
+    def _replace(self, x: Tensor, held: int, result: Tensor) -> None:
         """Put ``result``, written over one of its operands, in place of ``x``."""
-        x.pinned -= 1
         self.x, self.held = result, held + (x.elements if x.pinned else 0)
 
     def _keep(self, tensor: Tensor) -> int:
