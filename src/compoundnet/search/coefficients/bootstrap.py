@@ -40,12 +40,12 @@ class Difference:
         return Difference(-self.mean, -self.high, -self.low, self.p)
 
 
-def drawn(hits_ASN: Hits, draws: int = DRAWS, seed: int = 0) -> Numbers:
+def drawn(hits_ASN: Hits, draws: int = DRAWS, seed: int = 0, level: float = LEVEL) -> Numbers:
     """Accuracies of shape (arms, draws) when seeds and pictures are drawn again; ``hits`` say what was right.
 
     Deviations of the seeds' weights are widened by sqrt(s / (s - 1)) times Student's t over the normal quantile: few
-    seeds spread too little by themselves (Hesterberg 2015, "expanded percentile"). With one seed the draws hold the
-    pictures' chance only. Raises FieldError for an array of another shape.
+    seeds spread too little by themselves (Hesterberg 2015, "expanded percentile"), for intervals of ``level``. With one
+    seed the draws hold the pictures' chance only. Raises FieldError for an array of another shape.
     """
     require(hits_ASN.ndim == 3 and hits_ASN.size > 0, "hits", f"shape {hits_ASN.shape} is not arms, seeds, pictures")
     require_count(draws, "draws")
@@ -57,7 +57,7 @@ def drawn(hits_ASN: Hits, draws: int = DRAWS, seed: int = 0) -> Numbers:
         some = slice(begin, min(begin + _AT_ONCE, draws))
         count = some.stop - begin
         found[:, some] += by_picture @ (_times(rng, count, pictures) - 1).T / pictures
-        found[:, some] += widening(seeds) * by_seed @ (_times(rng, count, seeds) - 1).T / seeds
+        found[:, some] += widening(seeds, level) * by_seed @ (_times(rng, count, seeds) - 1).T / seeds
     return found
 
 
