@@ -376,6 +376,34 @@ def test_searches_of_one_store_share_their_trials(
     assert "without weights in" in capsys.readouterr().err
 
 
+def test_seeds_are_added_while_the_verdict_is_undecided(tmp_path: Path) -> None:
+    """Two seeds of an epoch on 96 pictures tell nothing; each look adds to the one before."""
+    question, heard = asked(candidates="grid", rungs=1, up_to=5), list[tuple[int, int]]()
+    short = Search(question, material(), memory(64, 2), tmp_path, minutes=1e-4).run()
+    assert (short.comparison.seeds, short.comparison.verdict.level) == (2, pytest.approx(0.98))
+    assert any("more seeds would take" in note for note in short.notes)
+    found = Search(
+        question, material(), memory(64, 2), tmp_path, on_done=lambda done, total: heard.append((done, total))
+    ).run()
+    assert (found.comparison.verdict.kind, found.comparison.seeds) == ("undecided", 5)
+    assert found.comparison.arms == short.comparison.arms
+    pairs = zip(short.comparison.verdict.standings, found.comparison.verdict.standings, strict=True)
+    assert all(later.seeds[:2] == sooner.seeds for sooner, later in pairs)
+    assert any(
+        note.startswith("5 of up to 5 fresh seeds each; intervals are of 99.00 %, so that") for note in found.notes
+    )
+    assert heard[-1][0] == heard[-1][1]
+    before = recorded(tmp_path)
+    again = Search(question, material(), memory(64, 2), tmp_path).run()
+    assert (again.to_dict(), recorded(tmp_path)) == (found.to_dict(), before)
+
+
+def test_no_seeds_are_added_to_a_verdict(tmp_path: Path) -> None:
+    question = asked(candidates="grid", rungs=1, up_to=30, margin=1.0)
+    found = Search(question, material(), memory(64, 2), tmp_path).run()
+    assert (found.comparison.verdict.kind, found.comparison.seeds) == ("tie", 2)
+
+
 def test_a_surrogate_asks_for_as_many_networks_as_it_may(tmp_path: Path) -> None:
     question = asked(candidates="surrogate", trials=5, confirm=1)
     found = Search(question, material(), memory(64, 2), tmp_path).run()

@@ -255,7 +255,7 @@ def test_equal_work_is_done_once(data: Material, tmp_path: Path) -> None:
 def test_what_no_trial_can_do_is_said_before_any_is_trained(data: Material, tmp_path: Path) -> None:
     here = bench(data, tmp_path)
     wrong = replace(task(data), recipe=replace(task(data).recipe, patience=3))
-    with pytest.raises(FieldError, match="recipe.patience"):
+    with pytest.raises(FieldError, match=r"recipe\.patience"):
         here.trials([task(data), wrong])
     assert here.study.trials == []
 

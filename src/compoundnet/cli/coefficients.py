@@ -13,6 +13,7 @@ from compoundnet.schema import near, require_count, shown
 
 from . import INTERRUPTED
 from .output import write, write_json, write_table
+from .own import operators_of
 from .progress import progress
 from .recipes import read as read_recipe
 from .sources import Source, read
@@ -51,6 +52,7 @@ def search_coefficients(
     tolerance: float = 0.01,
     workers: int = 1,
     store: str | None = None,
+    operators: str | None = None,
     json: bool = False,
 ) -> int:
     """Find alpha, beta and gamma on your own pictures, among networks of exactly one cost (step 1).
@@ -78,6 +80,7 @@ def search_coefficients(
         workers: how many single-threaded processes train
         store: a journal file or postgresql://user@host/database that keeps the trials and shares them with all
             searches and machines that name it; default: journal.log in the folder
+        operators: a Python file that defines the network's own operators
     """
     counts = {
         "seeds": seeds,
@@ -87,10 +90,12 @@ def search_coefficients(
         "trials": trials,
         "rungs": rungs,
     }
-    more = {"candidates": set, "by_stage": by_stage, "tolerance": tolerance, "pictures": pictures}
+    more: dict[str, Any] = {"candidates": set, "by_stage": by_stage, "tolerance": tolerance, "pictures": pictures}
     times = {"budget": factors(budget, "--budget"), "transfer": factors(transfer, "--transfer") if transfer else {}}
     place = _Place(data, Path(out), side, workers, store, minutes)
-    found = _run(read(net), place, divisor, recipe=_recipe(recipe, settings), **counts, **more, **times)
+    found = _run(
+        read(net, operators_of(operators)), place, divisor, recipe=_recipe(recipe, settings), **counts, **more, **times
+    )
     if found is None:
         sys.stderr.write(f"compoundnet: {out}: stopped; the same command goes on with the trials that are finished\n")
         return INTERRUPTED

@@ -9,7 +9,7 @@ inequality whatever the dependence, and make intervals a little wider than need 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from compoundnet.schema import require, require_count
+from compoundnet.schema import counted, require, require_count
 
 from .bootstrap import LEVEL
 from .verdict import Verdict
@@ -38,7 +38,7 @@ def looks(confirm: int, most: int | None = None) -> tuple[Look, ...]:
     require_count(confirm, "confirm")
     last = confirm if most is None else most
     require_count(last, "up_to")
-    require(last >= confirm, "up_to", f"{last:,} seeds at most, and {confirm:,} to begin with; give more")
+    require(last >= confirm, "up_to", f"{counted(last, 'seed')} at most, and {confirm:,} to begin with; give more")
     counts = [confirm]
     while counts[-1] < last:
         counts.append(min(last, 2 * counts[-1]))
