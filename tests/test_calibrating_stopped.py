@@ -150,6 +150,7 @@ def test_calibrate_with_other_settings_than_those_it_was_stopped_with_is_one_lin
     assert [*tmp_path.iterdir()] == [tmp_path / "device.json.part"]
 
 
+@pytest.mark.slow
 def test_ctrl_c_says_in_one_line_that_what_was_measured_is_kept_and_the_same_command_goes_on(tmp_path: Path) -> None:
     part = tmp_path / "device.json.part"
     words = ("calibrate", "--engine", "torch", "--quick", "--out", str(tmp_path / "device.json"))

@@ -78,6 +78,7 @@ CASES: list[Any] = [
 ]
 
 
+@pytest.mark.some(4)
 @pytest.mark.parametrize(("to", "name", "changes", "more"), CASES)
 def test_the_call_in_the_report_runs_the_same_function(
     to: str, name: str, changes: dict[str, object], more: dict[str, Any], tmp_path: Path

@@ -23,6 +23,8 @@ from .published import PUBLISHED, rows
 from .test_surface import PUBLIC
 
 DOCS = [page for page in PAGES if page.parent.name == "docs"]
+# Pages whose commands train, export or look through large spaces: half of the time of all of them.
+LONG = {"transfer.md", "predicting.md", "converting.md", "export.md", "solving.md", "stages.md"}
 DUBLIN = "{http://purl.org/dc/elements/1.1/}"
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -119,7 +121,10 @@ def test_generated_blocks_are_what_the_records_say(page: Path) -> None:
     assert blocks.filled(text) == text, "run: make records"
 
 
-@pytest.mark.parametrize("page", DOCS, ids=lambda page: page.name)
+@pytest.mark.parametrize(
+    "page",
+    [pytest.param(page, id=page.name, marks=[pytest.mark.slow] if page.name in LONG else []) for page in DOCS],
+)
 def test_the_code_on_the_page_runs_and_prints_what_is_shown(page: Path) -> None:
     text = page.read_text()
     assert snippets.refreshed(text) == text, "run: make records"
@@ -270,6 +275,7 @@ def test_a_check_names_what_is_out_of_date_and_writes_nothing(tmp_path: Path) ->
     assert settled(files, check=True) == []
 
 
+@pytest.mark.slow
 def test_the_documentation_builds_without_a_warning(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "sphinx", "-W", "-q", "-b", "html", str(ROOT / "docs"), str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
