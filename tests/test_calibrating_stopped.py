@@ -39,6 +39,7 @@ calibrate(plan, Path(sys.argv[1]), on_done)
 """
 
 
+@pytest.mark.slow
 def test_a_killed_calibration_goes_on_from_what_it_measured(tmp_path: Path) -> None:
     part = tmp_path / "part"
     killed = subprocess.run([sys.executable, "-c", SCRIPT, str(part)], env=os.environ, check=False, capture_output=True)

@@ -24,7 +24,7 @@ from .test_surface import PUBLIC
 
 DOCS = [page for page in PAGES if page.parent.name == "docs"]
 # Pages whose commands train, export or look through large spaces: half of the time of all of them.
-LONG = {"transfer.md", "predicting.md", "converting.md", "export.md", "solving.md", "stages.md"}
+LONG = {"transfer.md", "predicting.md", "converting.md", "export.md", "solving.md", "stages.md", "pareto.md"}
 DUBLIN = "{http://purl.org/dc/elements/1.1/}"
 SVG = "{http://www.w3.org/2000/svg}"
 

@@ -144,7 +144,7 @@ def test_a_failing_proof_leaves_nothing(
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.some(2)
+@pytest.mark.some(1)
 @pytest.mark.parametrize("padding", ["same", "symmetric"])
 @pytest.mark.parametrize("suffix", [".onnx", ".xml"])
 def test_dynamic_artefacts_take_any_batch_and_size(padding: str, suffix: str, tmp_path: Path) -> None:
@@ -233,6 +233,7 @@ def test_the_mean_of_a_map_and_the_bias_are_the_logit(name: str) -> None:
         assert torch.allclose(law, model(images), atol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_torch_export_from_pictures_needs_no_preprocessing(tmp_path: Path) -> None:
     done = export(tiny(), tmp_path / "t.pt2", include_preprocess=True, dynamic="batch", cam=True)
     assert done.proof.holds
@@ -279,6 +280,7 @@ def test_a_file_of_others_is_no_artefact(tmp_path: Path, capsys: pytest.CaptureF
     assert "holds no compoundnet record" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_program_that_unpacks_to_far_more_is_refused_before_it_is_unpacked(
     exported: dict[str, Exported], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

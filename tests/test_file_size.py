@@ -36,6 +36,7 @@ def test_the_families_hold_the_tensors_that_cost_counts(name: str) -> None:
     assert found.params + found.buffers == floats
 
 
+@pytest.mark.slow
 @given(networks())
 @settings(max_examples=50, deadline=None)
 def test_random_networks_hold_the_tensors_that_cost_counts(network: Network) -> None:

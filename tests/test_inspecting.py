@@ -152,6 +152,7 @@ def taken(path: Path) -> dict[str, tuple[str | int | float, str]]:
     return found
 
 
+@pytest.mark.some(1)
 @pytest.mark.parametrize("to", ["torchvision", "mmpretrain", "keras"])
 def test_a_network_that_a_library_does_not_have_is_not_certain_and_is_loaded_as_inspect_says(
     to: str, tmp_path: Path

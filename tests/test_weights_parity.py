@@ -60,7 +60,7 @@ TORCHVISION = [
 ]
 
 
-@pytest.mark.some(4)
+@pytest.mark.some(2)
 @pytest.mark.parametrize(("name", "eps", "sizes"), TORCHVISION)
 def test_torchvision_gives_the_same_logits(name: str, eps: float, sizes: tuple[tuple[int, int], ...]) -> None:
     theirs = torchvision.models.get_model(name, weights=None)
@@ -88,7 +88,7 @@ TIMM = [
 ]
 
 
-@pytest.mark.some(5)
+@pytest.mark.some(3)
 @pytest.mark.parametrize(("theirs", "ours", "padding", "eps", "sizes"), TIMM)
 def test_timm_gives_the_same_logits(
     theirs: str, ours: str, padding: str, eps: float, sizes: tuple[tuple[int, int], ...]
