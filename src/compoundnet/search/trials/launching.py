@@ -13,6 +13,7 @@ from typing import Any
 from compoundnet.schema import counted, require_count
 from compoundnet.signals import stop_on_signal
 
+from .about import keep_about
 from .failing import TrialsError
 from .fronts import save_front
 from .job import NO_LIMITS, Job, Limits
@@ -52,6 +53,7 @@ def launch(
     require_sendable(job)
     if kept := restore(study, limits.trials):
         study.store.say(f"{counted(kept, 'result')} kept from an earlier search recorded")
+    keep_about(study, job)
     orders = [
         Order(
             place=study.store.place,

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from optuna.storages import BaseStorage
 
 T = TypeVar("T")
-_IDENTITY = "compoundnet identity "  # and the digest: what is written under it is never overwritten
+IDENTITY = "compoundnet identity "  # and the digest: what is written under it is never overwritten
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,7 +67,7 @@ class Store:
         if not name or name != name.strip() or len(name) > 200 or not name.isprintable():
             raise TrialsError(f"{shown(name)} is no name for a study; give a short word, such as search-1")
         made = self.keep_trying(lambda: self._made(name))
-        key = _IDENTITY + hashlib.sha256(json.dumps(dict(identity), sort_keys=True).encode()).hexdigest()[:16]
+        key = IDENTITY + hashlib.sha256(json.dumps(dict(identity), sort_keys=True).encode()).hexdigest()[:16]
         if not self._identities(name):
             self.keep_trying(lambda: self.storage.set_study_user_attr(made, key, dict(identity)))
         for other in self._identities(name):
@@ -81,12 +81,12 @@ class Store:
     def study_names(self) -> list[str]:
         """All of ours, oldest first. Raises what Optuna raises when the store does not answer."""
         found = self.storage.get_all_studies()
-        return [each.study_name for each in found if any(key.startswith(_IDENTITY) for key in each.user_attrs)]
+        return [each.study_name for each in found if any(key.startswith(IDENTITY) for key in each.user_attrs)]
 
     def _identities(self, name: str) -> list[Mapping[str, str]]:
         number = self.storage.get_study_id_from_name
         attributes = self.keep_trying(lambda: self.storage.get_study_user_attrs(number(name)))
-        return [value for key, value in attributes.items() if key.startswith(_IDENTITY)]
+        return [value for key, value in attributes.items() if key.startswith(IDENTITY)]
 
     def _made(self, name: str) -> int:
         from optuna.exceptions import DuplicatedStudyError

@@ -13,6 +13,7 @@ from compoundnet.search.space import Point
 from compoundnet.search.trial import Task, Trial
 from compoundnet.signals import stop_on_signal
 
+from .about import keep_about
 from .failing import StoreLostError, TrialsError, reason
 from .fronts import save_front
 from .job import NO_LIMITS, Job, Limits
@@ -64,6 +65,7 @@ def work(
         raise TrialsError(f"a job is a Job, not {type(job).__name__}")
     if count := restore(study, limits.trials):
         study.store.say(f"{counted(count, 'result')} kept from an earlier search recorded")
+    keep_about(study, job)
     with stop_on_signal() as asked:
         worker = _Worker(study, job, limits, front, on_trial, lambda: stop() or asked(), rank, beat)
         why = worker.run()
