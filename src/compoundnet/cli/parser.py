@@ -29,6 +29,7 @@ from .predicting import predict
 from .proving import verify_solution
 from .quantizing import quantize
 from .recipes import recipe
+from .reporting import search_report
 from .serving import serve
 from .sharding import merge
 from .solving import solve_budget
@@ -70,6 +71,7 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
         "weights": weights,
         "search space": search_space,  # two words: an action of a group
         "search coefficients": search_coefficients,
+        "search report": search_report,
     }
 )
 _GROUPS: Mapping[str, str] = MappingProxyType({"search": "Search for networks: what may be chosen, and what is best."})
@@ -87,6 +89,7 @@ _POSITIONAL: Mapping[str, tuple[str, str | None]] = MappingProxyType(
         "parts": ("the files that predict --shard wrote, one for each shard", "+"),
         "file": ("a weights file, the folder of a training run, an exported model, or a name with weights", None),
         "artefact": ("a file that export wrote", None),
+        "store": ("the journal file of a search, postgresql://user@host/database, or a folder of trials", None),
         "solution": ("a file that solve wrote, or - for standard input", None),
         "weights": ("a name with weights (see models), a weights file, or the folder of a training run", None),
     }
