@@ -17,7 +17,7 @@ from compoundnet.schema import near, require, require_count
 from .designs import Design
 from .objective import Objective
 from .problem import Costs, Problem, one_hot, smallest
-from .space import Point, Space
+from .space import Point
 from .tallying import LATENCY, Tally
 
 if TYPE_CHECKING:
