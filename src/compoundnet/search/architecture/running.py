@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from compoundnet.schema import encode, require_count
+from compoundnet.schema import counted, encode, require_count
 from compoundnet.search.keeping import write_beside
 from compoundnet.search.trials import Ended, Standing, Study, launch, open_store, work
 from compoundnet.search.trials.failing import Patience
@@ -39,6 +39,8 @@ def run(
     out.mkdir(parents=True, exist_ok=True)
     with open_store(out / JOURNAL if store is None else store, patience=patience, say=say) as opened:
         kept = opened.study(study, search.identity)
+        if count_kept := len(kept.trials):
+            say(f"study {study} in {opened.name}: {counted(count_kept, 'trial')} recorded before; going on")
         write_beside(out / ASKED, json.dumps(_asked(search, opened.name, study), indent=1, allow_nan=False) + "\n")
         ended = _searched(search, kept, count, out / FRONT, _Saving(search, out, on_standing))
         kept.glance()
