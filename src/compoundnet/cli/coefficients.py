@@ -97,7 +97,7 @@ class _Place:
 def _run(source: Source, place: _Place, divisor: int | None, **settings: Any) -> "Found | None":
     """The search, kept in its folder; None where it was interrupted."""
     from compoundnet.search.coefficients import Search
-    from compoundnet.search.keeping import write_beside
+    from compoundnet.whole import write_whole
 
     require_count(place.workers, "workers")
     try:
@@ -109,9 +109,9 @@ def _run(source: Source, place: _Place, divisor: int | None, **settings: Any) ->
             found = search.run()
     except KeyboardInterrupt:
         return None
-    write_beside(place.out / REPORT, json_.dumps(found.to_dict(), indent=1, allow_nan=False) + "\n")
+    write_whole(place.out / REPORT, json_.dumps(found.to_dict(), indent=1, allow_nan=False) + "\n")
     if (net := found.net()) is not None:
-        write_beside(place.out / NET, json_.dumps(net, indent=2) + "\n")
+        write_whole(place.out / NET, json_.dumps(net, indent=2) + "\n")
     return found
 
 
