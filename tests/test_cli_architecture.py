@@ -114,7 +114,7 @@ def test_a_space_is_named_or_read_or_made_around_a_network(tmp_path: Path) -> No
     space.write_text(json.dumps(around.to_dict()))
     assert design_around(str(space), None) == (around, RELEASED)
     assert design_around("mnasnet", None)[0].name == "mnasnet"
-    with pytest.raises(ValueError, match="--divisor: .* says its widths"):
+    with pytest.raises(ValueError, match=r"--divisor: .* says its widths"):
         design_around(str(space), None, 2)
     with pytest.raises(ValueError, match="per_stage varies a network; give it"):
         design_around("per_stage", None)

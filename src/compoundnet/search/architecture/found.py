@@ -10,10 +10,10 @@ from typing import Any
 
 from compoundnet.scaling import RELEASED, Rounding
 from compoundnet.schema import encode
-from compoundnet.search.keeping import write_beside
 from compoundnet.search.objective import Objective
 from compoundnet.search.trial import Trial
 from compoundnet.search.trials.fronts import front_of
+from compoundnet.whole import write_whole
 
 NET, FRONT, NETWORKS = "net.json", "front.json", "front"
 
@@ -86,13 +86,13 @@ def net_of(trial: Trial, objective: Objective, rounding: Rounding = RELEASED) ->
 
 def save_best(folder: Path, trial: Trial, objective: Objective, rounding: Rounding) -> None:
     """Write ``net.json``, whole or not at all."""
-    write_beside(folder / NET, _text(net_of(trial, objective, rounding)))
+    write_whole(folder / NET, _text(net_of(trial, objective, rounding)))
 
 
 def save_networks(folder: Path, front: Sequence[Trial], objective: Objective, rounding: Rounding) -> None:
     """Write the front as a network a file, the cheapest first, in place of an older front."""
     for number, trial in enumerate(front, 1):
-        write_beside(folder / NETWORKS / f"{number:02}.json", _text(net_of(trial, objective, rounding)))
+        write_whole(folder / NETWORKS / f"{number:02}.json", _text(net_of(trial, objective, rounding)))
     for old in (folder / NETWORKS).glob("[0-9]*.json"):
         if int(old.stem) > len(front):
             old.unlink()

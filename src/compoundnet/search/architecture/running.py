@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from compoundnet.schema import counted, encode, require_count
-from compoundnet.search.keeping import write_beside
 from compoundnet.search.trials import Ended, Standing, Study, launch, open_store, work
 from compoundnet.search.trials.failing import Patience
+from compoundnet.whole import write_whole
 
 from .found import FRONT, Architectures, save_best, save_networks
 
@@ -41,7 +41,7 @@ def run(
         kept = opened.study(study, search.identity)
         if count_kept := len(kept.trials):
             say(f"study {study} in {opened.name}: {counted(count_kept, 'trial')} recorded before; going on")
-        write_beside(out / ASKED, json.dumps(_asked(search, opened.name, study), indent=1, allow_nan=False) + "\n")
+        write_whole(out / ASKED, json.dumps(_asked(search, opened.name, study), indent=1, allow_nan=False) + "\n")
         ended = _searched(search, kept, count, out / FRONT, _Saving(search, out, on_standing))
         kept.glance()
         trials = tuple(kept.trials)
