@@ -77,7 +77,7 @@ def test_a_space_is_searched_to_its_end(tmp_path: Path) -> None:
 
 
 def test_a_network_that_diverges_is_no_result(tmp_path: Path) -> None:
-    wild = replace(brief(), optimizer=Optimizer(name="sgd", rate=1e30, per=16, decay_kind="cosine"))
+    wild = replace(brief(), optimizer=Optimizer(name="sgd", rate=1e30, per=16, decay_kind="cosine", warmup_epochs=0.2))
     found = run(search(recipe=wild, limits=Limits(trials=2)), tmp_path)
     assert (dict(found.states), found.best, found.front) == ({"diverged": 2}, None, ())
     assert all("not finite" in trial.why or "the loss is" in trial.why for trial in found.trials)

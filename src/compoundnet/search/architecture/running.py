@@ -37,7 +37,8 @@ def run(
     require_count(count, "workers")
     _require_same(search, out)
     out.mkdir(parents=True, exist_ok=True)
-    with open_store(out / JOURNAL if store is None else store, patience=patience, say=say) as opened:
+    where = out / JOURNAL if store is None else store
+    with open_store(where, patience=patience, say=say, operators=search.design.operators) as opened:
         kept = opened.study(study, search.identity)
         if count_kept := len(kept.trials):
             say(f"study {study} in {opened.name}: {counted(count_kept, 'trial')} recorded before; going on")
