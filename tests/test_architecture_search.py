@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from compoundnet import Device, Network, Roofline, cost
@@ -32,8 +32,8 @@ DATA = material()
 
 
 def search(**changes: Any) -> ArchitectureSearch:
-    settings: dict[str, Any] = {"design": SPACE, "material": DATA, "recipe": brief(), "objective": SOFT}
-    return ArchitectureSearch(**(settings | {"limits": Limits(trials=4)} | changes))
+    usual: dict[str, Any] = {"design": SPACE, "material": DATA, "recipe": brief(), "objective": SOFT}
+    return ArchitectureSearch(**(usual | {"limits": Limits(trials=4)} | changes))
 
 
 def run(asked: ArchitectureSearch, out: Path, **options: Any) -> Any:
@@ -107,7 +107,9 @@ def test_a_trial_of_another_study_is_not_trained_again(tmp_path: Path) -> None:
 
 
 def test_what_workers_are_sent_is_the_same_job() -> None:
-    asked = search(design=mnasnet(replace(SMALL, resolution=16)), device=Device(roofline=Roofline()))
+    asked = search(
+        design=mnasnet(replace(SMALL, resolution=32)), material=material(32), device=Device(roofline=Roofline())
+    )
     sent, rng = pickle.loads(pickle.dumps(asked.job)), random.Random(0)
     points = [asked.problem.space.sample(rng) for _ in range(3)]
     assert [sent.task(point).key for point in points] == [asked.job.task(point).key for point in points]
@@ -172,6 +174,7 @@ shares = st.floats(0, 1)
 exponents = st.floats(-2, 0)
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.lists(st.tuples(shares, shares, st.sampled_from([1.0, 2.0, 4.0])), min_size=10, max_size=14),
     shares,

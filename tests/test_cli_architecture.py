@@ -76,7 +76,7 @@ def test_trials_that_all_diverge_are_said(given: Path, tmp_path: Path, capsys: p
         (["--limit", "mac=1M"], "--limit: 'mac=1M' is not NAME=LIMIT, such as macs=400M; did you mean macs?"),
         (["--target", "sixty"], "--target: 'sixty' is not a count"),
         (["--target", "60 k m"], "--target: '60 k m' is not a count such as 300M or 1.8G"),
-        (["--target", "64MB", "--cost", "memry"], "'memry' is no cost; did you mean memory?"),
+        (["--target", "64MB", "--cost", "memry"], "'memry' is no cost; did you mean memory"),
         (["--target", "9ms", "--cost", "latency"], "latency is not counted; give a device"),
         (["--strategy", "rigde"], "unknown strategy 'rigde'; did you mean ridge?"),
         (["--trials", "0"], "--trials: 0 is not a whole number of at least 1"),
