@@ -150,7 +150,7 @@ def test_every_public_name_is_documented() -> None:
 
 PACKAGES = (
     *("recipes", "data", "training", "transferring", "evaluating", "cam", "memory"),
-    *("weights.bundle", "weights.store"),
+    *("weights.bundle", "weights.store", "search", "search.architecture", "search.strategies"),
 )
 
 
@@ -183,7 +183,9 @@ def test_every_command_is_in_the_readme_and_its_page_too() -> None:
             assert f"(docs/{page}.md)" in readme, row
 
 
-@pytest.mark.parametrize("page", ["pareto", "devices", "training", "serving", "export", "quantize"])
+@pytest.mark.parametrize(
+    "page", ["pareto", "devices", "training", "serving", "export", "quantize", "search-architecture"]
+)
 def test_what_a_page_needs_stands_before_its_first_command(page: str) -> None:
     text = (ROOT / f"docs/{page}.md").read_text()
     needed, first = text.index("pip install 'compoundnet["), re.search(r"^(?:\$ )?compoundnet |^import ", text, re.M)

@@ -76,7 +76,7 @@ def search_coefficients(
     more = {"candidates": set, "by_stage": by_stage, "tolerance": tolerance, "pictures": pictures}
     times = {"budget": factors(budget, "--budget"), "transfer": factors(transfer, "--transfer") if transfer else {}}
     place = _Place(data, Path(out), side, workers)
-    found = _run(read(net), place, divisor, recipe=_recipe(recipe, settings), **counts, **more, **times)
+    found = _run(read(net), place, divisor, recipe=recipe_of(recipe, settings), **counts, **more, **times)
     if found is None:
         sys.stderr.write(f"compoundnet: {out}: stopped; the same command goes on with the trials that are finished\n")
         return INTERRUPTED
@@ -143,7 +143,8 @@ def factors(text: str, option: str) -> dict[str, float]:
     return found
 
 
-def _recipe(name: str | None, settings: str) -> "Recipe":
+def recipe_of(name: str | None, settings: str) -> "Recipe":
+    """The recipe of trials that --recipe and --settings say. Raises ValueError, one line, where there is none."""
     from compoundnet.search.coefficients.asking import quick
 
     return changed(quick() if name is None else read_recipe(name).recipe, settings, "--settings")
