@@ -178,7 +178,7 @@ def test_trials_of_own_operators_are_read_by_who_knows_them(tmp_path: Path, proc
         assert study.trials[0].task == own()
     stranger = opened(tmp_path / "j.log")
     with pytest.raises(TrialsError, match=r"j.log: trial 0 of study 's': task.*'Plain' is not known here; give the"):
-        print(stranger.trials)
+        list(stranger.trials)
     other = opened(tmp_path / "j.log", "other")  # other studies of the store are not hindered
     assert work(other, Tasks(tasks=(TASKS[0],), evaluate=Log(tmp_path / "log"))).recorded == 1
     assert other.trials[0].facts["taken_from"] == "s"
