@@ -31,9 +31,9 @@ from compoundnet.search.coefficients.guided import foreseen, next_index
 from compoundnet.search.coefficients.looking import look
 from compoundnet.search.coefficients.sets import spread_places
 from compoundnet.search.fitting import fit
-from compoundnet.search.keeping import TrialFolder
 from compoundnet.search.material import Material, divided
 from compoundnet.search.trial import Task
+from compoundnet.search.trials import open_store
 from compoundnet.search.working import Bench
 
 from .recording import write
@@ -184,7 +184,7 @@ class Run:
         primary = "C-EN" if "C-EN" in arms else next(iter(arms))
         every = {each.name: each for each in verdict(hits, primary).standings}
         for name, arm in arms.items():
-            kept = [self.bench.keeping.get(task.key) for task in tasks[name]]
+            kept = [self.bench.study.trial(task.key) for task in tasks[name]]
             seconds = [round(trial.seconds, 1) for trial in kept if trial is not None]
             rate, decay = pairs[name]
             yield {
@@ -267,7 +267,8 @@ def main() -> int:
     folder: Path = given.out or Path("runs/coefficients") / given.tier
     parts = {each.pictures: material.part(each.pictures) for each in (tier.full, tier.low)}
     data = {part.digest: part for part in parts.values()}
-    bench = Bench(data, TrialFolder(folder / "trials"), folder / "weights", given.workers)
+    study = open_store(folder / "journal.log").study("coefficients", {"data": material.digest})
+    bench = Bench(data, study, folder / "weights", given.workers, folder / "trials")
     run, test = Run(tier, parts, bench, time.monotonic()), fashion_mnist(split="test")
     first = fixed("first", tier.arms)
     if "S" in tier.arms:

@@ -10,6 +10,8 @@ from compoundnet.data import Memory
 from compoundnet.recipes import Recipe
 from compoundnet.search.coefficients import Asked, quick
 from compoundnet.search.material import Material
+from compoundnet.search.trial import Trial
+from compoundnet.search.trials import open_store
 
 from .training import examples
 
@@ -51,11 +53,6 @@ def asked(**changes: Any) -> Asked:
     return Asked(**(settings | changes))
 
 
-def files(folder: Path) -> set[str]:
-    """The names of the trials in a search's folder."""
-    return {path.name for path in (folder / "trials").glob("*.json")}
-
-
 def given_pictures(root: Path) -> Path:
     """A folder with SMALL's JSON, for 1,000 classes, and 96 pictures in four classes."""
     (root / "net.json").write_text(json.dumps({**SMALL.to_dict(), "classes": 1000}))
@@ -65,3 +62,17 @@ def given_pictures(root: Path) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
         data.image(k).save(folder / f"{k}.png")
     return root
+
+
+def trials_of(folder: Path) -> list[Trial]:
+    """The trials in a search's journal."""
+    with open_store(folder / "journal.log") as store:
+        (name,) = store.study_names()
+        identity = next(iter(store._identities(name)))
+        return list(store.study(name, identity).trials)
+
+
+def recorded(path: Path) -> int:
+    """How many results are written in a journal, or in that of a search's folder; another process may be writing it."""
+    journal = path / "journal.log" if path.is_dir() else path
+    return journal.read_bytes().count(b'"user_attr":{"record":') if journal.is_file() else 0

@@ -8,6 +8,8 @@ import pytest
 from compoundnet import Network, cost
 from compoundnet.cli import main
 from compoundnet.cli.coefficients import factors
+from compoundnet.cli.own import operators_of
+from compoundnet.search.trials import open_store
 
 from .searching import SMALL, given_pictures
 
@@ -57,6 +59,10 @@ def test_pictures_become_coefficients(given: Path, tmp_path: Path, capsys: pytes
         (["--pictures", "1000"], "pictures: 1,000 of"),
         (["--side", "400"], "has 16 pixels on its shorter side; ask for at most as many"),
         (["--set", "cube"], "--set: expected one of"),
+        (["--up-to", "1"], "up_to: 1 seed at most, and 2 to begin with"),
+        (["--minutes", "0"], "minutes: 0.0 is not a time above 0"),
+        (["--store", "mysql://a/b"], "'mysql://' is no store; give a journal file"),
+        (["--operators", "own.txt"], "own.txt: not a Python file; name the one that defines your operators"),
         (["--workers", "0"], "workers: 0 is not a whole number of at least 1"),
     ],
 )
@@ -76,3 +82,47 @@ def test_factors_are_of_any_cost_that_is_counted() -> None:
     assert factors("training-memory=1.5x", "--budget") == {"training_memory": 1.5}
     with pytest.raises(ValueError, match="'latency_ms' is no cost"):
         factors("latency_ms=2x", "--budget")
+
+
+OWN = """
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plain:
+    kernel: int = 3
+
+    def unfold(self, site):
+        return site.conv_norm_act(site.inputs, site.outputs, self.kernel, site.stride)
+"""
+
+
+@pytest.mark.slow
+def test_a_network_of_own_operators_is_searched_and_read(
+    given: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    net = json.loads((given / "net.json").read_text())
+    net["stages"][0]["operator"] = {"type": "Plain", "kernel": 3}
+    (tmp_path / "own_net.json").write_text(json.dumps(net))
+    (tmp_path / "own_plain_operator.py").write_text(OWN)
+    words = command(given, tmp_path / "out", "--operators", str(tmp_path / "own_plain_operator.py"))
+    words[2] = str(tmp_path / "own_net.json")
+    assert main([*words, "--workers", "2"]) == 0
+    capsys.readouterr()
+    assert main(words[:-2]) == 2
+    assert "stages[0].operator.type: unknown operator 'Plain'" in capsys.readouterr().err
+    with open_store(tmp_path / "out" / "journal.log", operators=operators_of(words[-1])) as store:
+        (name,) = store.study_names()
+        trials = store.study(name, next(iter(store._identities(name)))).trials
+    assert {type(trial.task.network.stages[0].operator).__name__ for trial in trials} == {"Plain"}
+
+
+def test_a_file_of_operators_defines_some(tmp_path: Path) -> None:
+    for name, text, said in (
+        ("none_here.py", "x = 1", "defines no operator"),
+        ("broken_here.py", "x = ", r"cannot be imported \(SyntaxError"),
+        ("json.py", OWN, "another module is named json; give the file another name"),
+    ):
+        (tmp_path / name).write_text(text)
+        with pytest.raises(ValueError, match=said):
+            operators_of(str(tmp_path / name))

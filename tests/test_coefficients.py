@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -42,12 +43,13 @@ from compoundnet.search.coefficients.guided import foreseen, next_index, terms
 from compoundnet.search.coefficients.iso import Arm, Iso
 from compoundnet.search.coefficients.looking import look
 from compoundnet.search.coefficients.sets import spread_out, spread_places
-from compoundnet.search.keeping import TrialFolder
+from compoundnet.search.trials import open_store
+from compoundnet.search.trials.records import record_of
 from compoundnet.search.working import Bench
 from compoundnet.solving import Ranges
 from compoundnet.solving.surface import surface
 
-from .searching import FINE, SMALL, asked, files, material, memory
+from .searching import FINE, SMALL, asked, material, memory, recorded, trials_of
 
 FAMILIES = ("mobilenet_v1", "mobilenet_v2", "resnet18", "efficientnet_b0", "efficientnet_lite0")
 
@@ -275,10 +277,9 @@ def test_a_search_tells_every_arm_and_ends_with_a_network(done: tuple[Path, Foun
     assert found.comparison.verdict.sentence == said["sentence"]
     assert found.transfer is not None
     assert found.transfer.arms[0].name == "found"
-    trials = [TrialFolder(folder / "trials").get(name.removesuffix(".json")) for name in files(folder)]
-    seeds = {trial.task.recipe.seed for trial in trials if trial is not None}
-    assert seeds == {0, FRESH, FRESH + 1}
-    assert found.seconds == pytest.approx(sum(trial.seconds for trial in trials if trial is not None), abs=1e-3)
+    trials = trials_of(folder)
+    assert {trial.task.recipe.seed for trial in trials} == {0, FRESH, FRESH + 1}
+    assert found.seconds == pytest.approx(sum(trial.seconds for trial in trials), abs=1e-3)
 
 
 def test_the_champion_was_chosen_before_the_test_and_on_other_seeds(done: tuple[Path, Found]) -> None:
@@ -315,7 +316,8 @@ def test_a_second_look_at_the_test_pictures_is_refused(done: tuple[Path, Found],
     note.write_text((folder / "test.json").read_text())
     with pytest.raises(ValueError, match=r"looked at, and no search.json says by which search"):
         Search(asked(), material(), memory(64, 2), tmp_path).run()
-    bench = Bench({}, TrialFolder(tmp_path), tmp_path)
+    study = open_store(tmp_path / "journal.log").study("s", {})
+    bench = Bench({}, study, tmp_path)
     other = task_of(SMALL, SMALL, asked().recipe, Fidelity(1, 96), 0, material())
     with pytest.raises(ValueError, match=r"the test pictures were looked at on .*; a second look would choose by them"):
         look(tmp_path, [other], bench, memory(64, 2))
@@ -324,14 +326,82 @@ def test_a_second_look_at_the_test_pictures_is_refused(done: tuple[Path, Found],
         look(tmp_path, [other], bench, memory(64, 2))
 
 
-def test_a_lost_trial_is_trained_again_to_the_same_end(done: tuple[Path, Found]) -> None:
+def test_a_torn_journal_loses_its_last_trial_and_nothing_else(done: tuple[Path, Found], tmp_path: Path) -> None:
+    """What is lost is trained again, to the same end."""
     folder, found = done
-    lost = sorted((folder / "trials").glob("*.json"))[::2]
-    for file in lost:
-        file.unlink()
-    again = Search(asked(transfer={"macs": 3.0}), material(), memory(64, 2), folder).run()
-    assert again.comparison == found.comparison
-    assert again.coefficients == found.coefficients
+    shutil.copytree(folder, tmp_path / "torn")
+    journal = tmp_path / "torn" / "journal.log"
+    lines = journal.read_bytes().splitlines(keepends=True)
+    last = max(index for index, line in enumerate(lines) if b'"user_attr":{"record":' in line)
+    journal.write_bytes(b"".join(lines[:last]) + lines[last][:500])
+    again = Search(asked(transfer={"macs": 3.0}), material(), memory(64, 2), tmp_path / "torn").run()
+    assert (again.comparison, again.coefficients) == (found.comparison, found.coefficients)
+    assert len(trials_of(tmp_path / "torn")) == len(trials_of(folder))
+
+
+def test_a_folder_of_an_older_version_goes_on(done: tuple[Path, Found], tmp_path: Path) -> None:
+    """It kept each trial in a file of its own: nothing is trained again."""
+    folder, found = done
+    (tmp_path / "trials").mkdir()
+    for name in ("search.json", "test.json"):
+        shutil.copy(folder / name, tmp_path / name)
+    for trial in trials_of(folder):
+        (tmp_path / "trials" / f"{trial.key}.json").write_text(json.dumps(record_of(trial)))
+    again = Search(asked(transfer={"macs": 3.0}), material(), memory(64, 2), tmp_path).run()
+    assert again.to_dict() == found.to_dict()
+    assert {trial.seconds for trial in trials_of(tmp_path)} == {trial.seconds for trial in trials_of(folder)}
+    assert not (tmp_path / "weights").exists()
+
+
+def test_searches_of_one_store_share_their_trials(
+    done: tuple[Path, Found], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Another search, one seed fewer to confirm: all of its trials are known, and its weights where they were."""
+    store, question = tmp_path / "shared.log", asked(confirm=1, candidates="grid", rungs=1)
+    first = Search(question, material(), memory(64, 2), tmp_path / "one", store=store).run()
+    trained = recorded(store)
+    second = Search(replace(question, margin=0.01), material(), memory(64, 2), tmp_path / "two", store=store).run()
+    assert [arm.name for arm in second.comparison.arms] == [arm.name for arm in first.comparison.arms]
+    assert second.comparison.verdict.standings == first.comparison.verdict.standings
+    assert second.seconds == first.seconds
+    with open_store(store) as opened:
+        assert len(opened.study_names()) == 2
+    assert recorded(store) == 2 * trained
+    assert len(list((tmp_path / "shared.log.weights").iterdir())) == len(first.comparison.arms)
+    assert capsys.readouterr().err == ""
+    for path in (tmp_path / "shared.log.weights").iterdir():
+        path.unlink()
+    third = Search(replace(question, margin=0.02), material(), memory(64, 2), tmp_path / "three", store=store).run()
+    assert third.comparison.verdict.standings == first.comparison.verdict.standings
+    assert "without weights in" in capsys.readouterr().err
+
+
+def test_seeds_are_added_while_the_verdict_is_undecided(tmp_path: Path) -> None:
+    """Two seeds of an epoch on 96 pictures tell nothing; each look adds to the one before."""
+    question, heard = asked(candidates="grid", rungs=1, up_to=5), list[tuple[int, int]]()
+    short = Search(question, material(), memory(64, 2), tmp_path, minutes=1e-4).run()
+    assert (short.comparison.seeds, short.comparison.verdict.level) == (2, pytest.approx(0.98))
+    assert any("more seeds would take" in note for note in short.notes)
+    found = Search(
+        question, material(), memory(64, 2), tmp_path, on_done=lambda done, total: heard.append((done, total))
+    ).run()
+    assert (found.comparison.verdict.kind, found.comparison.seeds) == ("undecided", 5)
+    assert found.comparison.arms == short.comparison.arms
+    pairs = zip(short.comparison.verdict.standings, found.comparison.verdict.standings, strict=True)
+    assert all(later.seeds[:2] == sooner.seeds for sooner, later in pairs)
+    assert any(
+        note.startswith("5 of up to 5 fresh seeds each; intervals are of 99.00 %, so that") for note in found.notes
+    )
+    assert heard[-1][0] == heard[-1][1]
+    before = recorded(tmp_path)
+    again = Search(question, material(), memory(64, 2), tmp_path).run()
+    assert (again.to_dict(), recorded(tmp_path)) == (found.to_dict(), before)
+
+
+def test_no_seeds_are_added_to_a_verdict(tmp_path: Path) -> None:
+    question = asked(candidates="grid", rungs=1, up_to=30, margin=1.0)
+    found = Search(question, material(), memory(64, 2), tmp_path).run()
+    assert (found.comparison.verdict.kind, found.comparison.seeds) == ("tie", 2)
 
 
 def test_a_surrogate_asks_for_as_many_networks_as_it_may(tmp_path: Path) -> None:
@@ -398,13 +468,13 @@ def test_a_search_killed_in_the_middle_loses_at_most_the_trial_in_flight(tmp_pat
     )
     killed = subprocess.Popen([sys.executable, "-c", program, str(tmp_path / "killed")], env=dict(os.environ))
     deadline = time.monotonic() + 250
-    while len(files(tmp_path / "killed")) < 3 and time.monotonic() < deadline:
+    while recorded(tmp_path / "killed") < 3 and time.monotonic() < deadline:
         time.sleep(0.02)
     killed.send_signal(signal.SIGKILL)
     killed.wait()
-    kept = {path: path.stat().st_mtime_ns for path in (tmp_path / "killed" / "trials").glob("*.json")}
+    kept = trials_of(tmp_path / "killed")
     assert len(kept) >= 3
     found = Search(asked(), material(), memory(64, 2), tmp_path / "killed").run()
-    assert {path: path.stat().st_mtime_ns for path in kept} == kept
+    assert trials_of(tmp_path / "killed")[: len(kept)] == kept
     whole = Search(asked(), material(), memory(64, 2), tmp_path / "whole").run()
     assert (found.comparison, found.coefficients) == (whole.comparison, whole.coefficients)

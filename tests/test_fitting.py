@@ -19,10 +19,12 @@ from compoundnet.data import Memory, folder
 from compoundnet.recipes import AdvProp, Augment, Optimizer
 from compoundnet.schema import FieldError
 from compoundnet.search.fitting import fit
-from compoundnet.search.keeping import TrialFolder, trial_from, trial_to
+from compoundnet.search.keeping import TrialFolder
 from compoundnet.search.material import Material, by_area, divided, gathered
 from compoundnet.search.opening import opened
 from compoundnet.search.trial import Task, Trial
+from compoundnet.search.trials import open_store
+from compoundnet.search.trials.records import record_of, trial_of
 from compoundnet.search.working import Bench
 from compoundnet.training import Host, train
 
@@ -103,7 +105,7 @@ def test_a_loss_that_is_no_number_ends_a_trial_as_diverged(data: Material, tmp_p
     assert (found.state, found.accuracy) == ("diverged", None)
     assert "step" in found.why
     assert not (tmp_path / "none.safetensors").exists()
-    assert trial_from(json.loads(json.dumps(trial_to(found), allow_nan=False))) == found
+    assert trial_of(json.loads(json.dumps(record_of(found), allow_nan=False))) == found
 
 
 @pytest.mark.parametrize(
@@ -201,65 +203,88 @@ def test_grey_pictures_stay_grey_for_one_channel() -> None:
 # Keeping and workers
 
 
-def test_a_kept_trial_is_the_trial(data: Material, tmp_path: Path) -> None:
-    keeping, found = TrialFolder(tmp_path), fit(task(data), data)
-    assert keeping.get(found.key) is None
-    keeping.put(found)
-    assert keeping.get(found.key) == found
+def test_a_trial_of_an_older_folder_is_the_trial(data: Material, tmp_path: Path) -> None:
+    before, found = TrialFolder(tmp_path), fit(task(data), data)
+    assert before.get(found.key) is None
     file = tmp_path / f"{found.key}.json"
-    assert [path.name for path in tmp_path.iterdir()] == [file.name]
-    file.write_text(file.read_text()[:100])
-    with pytest.raises(ValueError, match=r"damaged .*; remove it, and it is trained again"):
-        keeping.get(found.key)
-    other = "0" * 64
-    keeping.put(found)
-    file.rename(tmp_path / f"{other}.json")
+    file.write_text(json.dumps(record_of(found), allow_nan=False))
+    assert before.get(found.key) == found
+    file.rename(tmp_path / f"{'0' * 64}.json")
     with pytest.raises(ValueError, match="holds another trial"):
-        keeping.get(other)
+        before.get("0" * 64)
+    file.write_text(json.dumps(record_of(found))[:100])
+    with pytest.raises(ValueError, match=r"damaged .*; remove it, and it is trained again"):
+        before.get(found.key)
 
 
 @pytest.mark.parametrize("data_", ["{}", "[]", '{"task": {}, "version": 1}', '{"task": 3}'])
 def test_what_is_no_trial_is_one_clear_error(data_: str) -> None:
     with pytest.raises(FieldError):
-        trial_from(json.loads(data_))
+        trial_of(json.loads(data_))
+
+
+def bench(data: Material, folder: Path, workers: int = 1) -> Bench:
+    study = open_store(folder / "journal.log").study("s", {})
+    return Bench({data.digest: data}, study, folder / "weights", workers)
 
 
 def test_equal_work_is_done_once(data: Material, tmp_path: Path) -> None:
-    bench = Bench({data.digest: data}, TrialFolder(tmp_path / "trials"), tmp_path / "weights")
+    here = bench(data, tmp_path)
     tasks = [task(data), task(data, seed=1), task(data)]
     heard = list[Trial]()
     kept = list[int]()
 
     def hear(trial: Trial) -> None:
         heard.append(trial)
-        kept.append(len(list((tmp_path / "trials").glob("*.json"))))
+        kept.append(len(here.study.trials))
 
-    found = bench.trials(tasks, on_trial=hear)
+    found = here.trials(tasks, on_trial=hear)
     assert kept == [1, 2]  # each is told as it ends, and kept by then
     assert [trial.key for trial in found] == [each.key for each in tasks]
     assert len(heard) == 2
-    assert not bench.weights.exists()
-    again = bench.trials(tasks)
+    assert not here.weights.exists()
+    again = bench(data, tmp_path).trials(tasks)
     assert again == found  # with the seconds of the first time
-    with_weights = bench.trials(tasks[:1], weights=True)[0]
-    assert (with_weights.curve, bench.file(tasks[0]).is_file()) == (found[0].curve, True)
+    with_weights = bench(data, tmp_path).trials(tasks[:1], weights=True)[0]
+    assert (with_weights, here.file(tasks[0]).is_file()) == (found[0], True)
+    begun = here.file(tasks[0]).stat().st_mtime_ns
+    bench(data, tmp_path).trials(tasks[:1], weights=True)
+    assert here.file(tasks[0]).stat().st_mtime_ns == begun
+
+
+def test_what_no_trial_can_do_is_said_before_any_is_trained(data: Material, tmp_path: Path) -> None:
+    here = bench(data, tmp_path)
+    wrong = replace(task(data), recipe=replace(task(data).recipe, patience=3))
+    with pytest.raises(FieldError, match=r"recipe\.patience"):
+        here.trials([task(data), wrong])
+    assert here.study.trials == []
+
+
+def test_a_trial_that_fails_is_told_of_and_done_again(data: Material, tmp_path: Path) -> None:
+    """The folder of weights is a file: nothing can be saved there."""
+    here = bench(data, tmp_path)
+    here.weights.touch()
+    with pytest.raises(ValueError, match=r"1 trial failed \(.*Error.*\); .* the same search does them again, three"):
+        here.trials([task(data)], weights=True)
+    here.weights.unlink()
+    (found,) = bench(data, tmp_path).trials([task(data)], weights=True)
+    assert (found.state, here.file(found.task).is_file()) == ("finished", True)
 
 
 @pytest.mark.slow
 def test_workers_train_what_one_process_does(data: Material, tmp_path: Path) -> None:
     """Also when one of them is killed: its task is begun again by another."""
     tasks = [task(data, seed=seed) for seed in range(4)]
-    alone = Bench({data.digest: data}, TrialFolder(tmp_path / "one"), tmp_path / "weights").trials(tasks)
-    bench = Bench({data.digest: data}, TrialFolder(tmp_path / "two"), tmp_path / "weights", workers=2)
+    alone = bench(data, tmp_path / "one").trials(tasks)
     killed = list[int | None]()
 
     def kill_the_first(trial: Trial) -> None:
         if not killed:
-            children = [child for child in multiprocessing.active_children() if str(child.pid) != trial.worker]
+            children = [child for child in multiprocessing.active_children() if f":{child.pid}" not in trial.worker]
             killed.append(children[0].pid)
             children[0].kill()
 
-    together = bench.trials(tasks, on_trial=kill_the_first)
+    together = bench(data, tmp_path / "two", workers=2).trials(tasks, on_trial=kill_the_first)
     assert [trial.curve for trial in together] == [trial.curve for trial in alone]
     assert len({trial.worker for trial in together}) >= 2
     assert all(trial.state == "finished" for trial in together)

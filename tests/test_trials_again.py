@@ -1,15 +1,18 @@
 """What failed is done again by the next search, so often and no more; networks of a user's own operators are read."""
 
+import json
 import math
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from compoundnet.layers import Node
 from compoundnet.operators import OPERATORS, Site
-from compoundnet.schema import FieldError
+from compoundnet.schema import FieldError, decode
 from compoundnet.search.trial import Task, Trial
 from compoundnet.search.trials import Limits, Study, Tasks, TrialsError, launch, open_store, work
 from compoundnet.search.trials.job import Recorded
@@ -148,6 +151,24 @@ def test_a_record_of_an_older_version_is_read_and_of_a_newer_one_refused() -> No
     assert trial_of({name: value for name, value in record.items() if name != "version"}) == found
     with pytest.raises(FieldError, match="version: 2 is not supported"):
         trial_of({**record, "version": 2})
+
+
+@given(
+    accuracy=st.none() | st.sampled_from([0.5, 1]),
+    point=st.none() | st.lists(st.integers(0, 3)).map(tuple),
+    costs=st.dictionaries(st.sampled_from(["macs", "params"]), st.integers(1, 9) | st.floats(1, 9)),
+    curve=st.lists(st.floats(0, 1)).map(tuple),
+    state=st.sampled_from(["finished", "diverged"]),
+)
+def test_the_quick_way_to_read_a_record_gives_what_the_careful_one_does(**told: Any) -> None:
+    record = json.loads(json.dumps(record_of(replace(result(TASKS[0]), **told))))
+    rest = {name: value for name, value in record.items() if name not in ("version", "task")}
+    careful = decode(Trial, {**rest, "task": TASKS[0]})
+    assert trial_of(record) == careful
+    assert repr(trial_of(record).costs) == repr(careful.costs)
+    for name, wrong in (("state", "lost"), ("point", [1.5]), ("costs", {"macs": "9"}), ("why", 3), ("more", 1)):
+        with pytest.raises(FieldError, match=name):
+            trial_of({**record, name: wrong})
 
 
 def own() -> Task:

@@ -13,6 +13,7 @@ from compoundnet.schema import near, require_count, shown
 
 from . import INTERRUPTED
 from .output import write, write_json, write_table
+from .own import operators_of
 from .progress import progress
 from .recipes import read as read_recipe
 from .sources import Source, read
@@ -36,6 +37,8 @@ def search_coefficients(
     set: Literal["grid", "directions", "sweep", "width_sweep", "surrogate"] = "grid",
     seeds: int = 3,
     confirm: int = 5,
+    up_to: int | None = None,
+    minutes: float | None = None,
     finalists: int = 4,
     trials: int = 16,
     rungs: int = 2,
@@ -48,6 +51,8 @@ def search_coefficients(
     by_stage: bool = False,
     tolerance: float = 0.01,
     workers: int = 1,
+    store: str | None = None,
+    operators: str | None = None,
     json: bool = False,
 ) -> int:
     """Find alpha, beta and gamma on your own pictures, among networks of exactly one cost (step 1).
@@ -60,6 +65,8 @@ def search_coefficients(
             dwr, dWr), surrogate (sampled by what was found), or a sweep of one dimension (Fig. 3) or width (Fig. 4)
         seeds: how many seeds rank the candidates
         confirm: how many fresh seeds the verdict is made of
+        up_to: add seeds while the verdict is undecided, up to so many, such as 30; intervals allow for the looks
+        minutes: add no seeds beyond so many minutes of training, of all trials together
         finalists: how many candidates are confirmed; of directions all are
         trials: how many networks a surrogate samples
         rungs: how many rounds of successive halving come before the confirmation
@@ -71,12 +78,30 @@ def search_coefficients(
         divisor: round widths to a multiple of this, such as 2 for small networks; default: as the family does
         tolerance: how far from the budget a network may be, as a share
         workers: how many single-threaded processes train
+        store: a journal file or postgresql://user@host/database that keeps the trials and shares them with all
+            searches and machines that name it; default: journal.log in the folder
+        operators: a Python file that defines the network's own operators
     """
-    counts = {"seeds": seeds, "confirm": confirm, "finalists": finalists, "trials": trials, "rungs": rungs}
-    more = {"candidates": set, "by_stage": by_stage, "tolerance": tolerance, "pictures": pictures}
+    counts = {
+        "seeds": seeds,
+        "confirm": confirm,
+        "up_to": up_to,
+        "finalists": finalists,
+        "trials": trials,
+        "rungs": rungs,
+    }
+    more: dict[str, Any] = {"candidates": set, "by_stage": by_stage, "tolerance": tolerance, "pictures": pictures}
     times = {"budget": factors(budget, "--budget"), "transfer": factors(transfer, "--transfer") if transfer else {}}
-    place = _Place(data, Path(out), side, workers)
-    found = _run(read(net), place, divisor, recipe=recipe_of(recipe, settings), **counts, **more, **times)
+    place = _Place(data, Path(out), side, workers, store, minutes)
+    found = _run(
+        read(net, operators_of(operators)),
+        place,
+        divisor,
+        recipe=recipe_of(recipe, settings),
+        **counts,
+        **more,
+        **times,
+    )
     if found is None:
         sys.stderr.write(f"compoundnet: {out}: stopped; the same command goes on with the trials that are finished\n")
         return INTERRUPTED
@@ -92,6 +117,8 @@ class _Place:
     out: Path
     side: int | None
     workers: int
+    store: str | None
+    minutes: float | None
 
 
 def _run(source: Source, place: _Place, divisor: int | None, **settings: Any) -> "Found | None":
@@ -105,8 +132,8 @@ def _run(source: Source, place: _Place, divisor: int | None, **settings: Any) ->
             data = _opened(place.data, source, place.side, on_done)
         asked = _asked(source, data, divisor, **settings)
         with progress("thousand pictures trained") as on_done:
-            search = Search(asked, data.material, data.test, place.out, place.workers, on_done=on_done)
-            found = search.run()
+            kept = {"store": place.store, "minutes": place.minutes}
+            found = Search(asked, data.material, data.test, place.out, place.workers, on_done=on_done, **kept).run()
     except KeyboardInterrupt:
         return None
     write_whole(place.out / REPORT, json_.dumps(found.to_dict(), indent=1, allow_nan=False) + "\n")
@@ -176,7 +203,7 @@ def print_found(found: "Found") -> None:
     """The arms with their intervals, the verdict, and the coefficients."""
     for line in found.notes:
         write(line)
-    title = f"On the test pictures, {found.asked.confirm} fresh seeds each"
+    title = f"On the test pictures, {found.comparison.seeds} fresh seeds each"
     _print_arms(found.comparison, f"{title}, {_said(found.asked.budget)} the base:")
     write(found.sentence)
     if found.coefficients is not None and found.best is not None:
@@ -206,4 +233,14 @@ def _print_arms(compared: "Comparison", title: str) -> None:
         gap = "-" if behind is None else points(behind.reversed)
         figures = [f"{100 * arm.use:.1f} %", f"{cost(arm.network).params:,}"]
         rows.append([arm.name, *figures, f"{100 * stand.accuracy:.2f} %", f"{low:.2f} to {high:.2f}", gap])
-    write_table(["Network", "Budget", "Params", "Top-1", "95 % interval", "Against the choice"], rows)
+    write_table(
+        [
+            "Network",
+            "Budget",
+            "Params",
+            "Top-1",
+            f"{100 * compared.verdict.level:.3g} % interval",
+            "Against the choice",
+        ],
+        rows,
+    )

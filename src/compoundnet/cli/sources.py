@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -10,6 +10,7 @@ from typing import Any, NoReturn, TypeVar
 
 from compoundnet.families import MEMBERS
 from compoundnet.network import Network
+from compoundnet.operators import OPERATORS
 from compoundnet.scaling import RELEASED, Rounding
 from compoundnet.schema import FieldError, decode, near, shown
 
@@ -30,17 +31,17 @@ class Source:
     base: Network | None = None
 
 
-def read(net: str) -> Source:
-    """The network that NET names. Raises ValueError, one line, when there is none or it is malformed."""
+def read(net: str, operators: Mapping[str, type] = OPERATORS) -> Source:
+    """The network that NET names, of these operators. Raises ValueError, one line, for none and a malformed one."""
     if net in MEMBERS:
         return Source(net, MEMBERS[net].network, MEMBERS[net].rounding)
     if net == "-":
-        return _source("standard input", sys.stdin.read(MAX_BYTES + 1))
+        return _source("standard input", sys.stdin.read(MAX_BYTES + 1), operators)
     path = Path(net)
     if path.is_dir():
         raise ValueError(f"{net or 'no name'}: {'a folder; ' if net else ''}name a network (see models) or a JSON file")
     if path.exists():
-        return _source(net, text(path, "a network is JSON"))
+        return _source(net, text(path, "a network is JSON"), operators)
     if path.suffix == ".json":
         raise ValueError(f"{net}: no such file; name a network's JSON file")
     raise ValueError(f"unknown network {shown(net)}; {near(net, MEMBERS)} a JSON file is read too")
@@ -86,18 +87,19 @@ def _bounded(read: str, name: str, what: str, most: int) -> str:
     return read
 
 
-def _source(name: str, text: str) -> Source:
+def _source(name: str, text: str, operators: Mapping[str, type]) -> Source:
     """A network's JSON, or an object with ``network`` and perhaps ``rounding``, as ``scale --json`` writes it."""
     data = json_of(name, text)
     inner = isinstance(data, dict) and "network" in data and "stem" not in data
     try:
-        network = _under("network", Network.from_dict, data["network"]) if inner else Network.from_dict(data)
+        network_of = partial(Network.from_dict, operators=operators)
+        network = _under("network", network_of, data["network"]) if inner else network_of(data)
         if not inner:
             return Source(name, network)
         rounding = _under("rounding", partial(decode, Rounding), data["rounding"]) if "rounding" in data else RELEASED
         held = data.get("certificate")
         known = isinstance(held, dict) and "base" in held
-        base = _under("certificate.base", Network.from_dict, held["base"]) if known else None
+        base = _under("certificate.base", network_of, held["base"]) if known else None
         return Source(name, network, rounding, base)
     except FieldError as error:
         raise ValueError(f"{name}: {error}") from None

@@ -178,7 +178,7 @@ def _precision(recipe: Recipe) -> Iterator[None]:
 
 
 def require_plain(task: Task, data: Material) -> None:
-    """Raise FieldError for what ``fit`` cannot train."""
+    """Raise FieldError for a recipe that asks for what a trial cannot do, and for data that are not the task's."""
     recipe, network = task.recipe, task.network
     remedy = "a trial trains at its network's side on pictures in memory; leave it out"
     for name, plain in (("patience", None), ("grow_from", None)):

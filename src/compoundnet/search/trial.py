@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Literal, TypeAlias
 
 from compoundnet.network import Network
@@ -26,7 +27,7 @@ class Task:
     recipe: Recipe
     data: str
 
-    @property
+    @cached_property
     def key(self) -> str:
         """SHA-256 of all of it: the trial's address in every store."""
         return digest({"network": self.network.to_dict(), "recipe": encode(self.recipe), "data": self.data})

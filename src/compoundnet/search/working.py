@@ -1,176 +1,138 @@
-"""Working: tasks to trials, in this process or by single-threaded workers, each kept as soon as it is finished."""
+"""Working: tasks to trials that a study keeps, in this process or by single-threaded workers."""
 
-import multiprocessing
-import signal
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
-from itertools import chain
-from multiprocessing.connection import Connection, wait
-from multiprocessing.process import BaseProcess
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from compoundnet.schema import require_count
+from compoundnet.schema import counted, require_count
 
-from .keeping import Keeping
+from .keeping import TrialFolder
 from .material import Material
 from .trial import Task, Trial
+from .trials import Claim, Study, Tasks, launch, work
+from .trials.job import Recorded
 
 OnTrial = Callable[[Trial], None]
-_LIVES = 2  # how often a task may lose its worker before it counts as failed
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Bench:
-    """Where trials are trained: the pictures by digest, where trials are kept, and by how many workers.
+    """Where tasks are trained: the pictures by digest, the study that keeps their trials, and by how many workers.
 
-    ``weights`` is a folder for the final weights of tasks that ask for them.
+    ``weights`` is a folder for the final weights of tasks that ask for them; workers of one store shall share it.
+    ``before`` is a folder in which an older version kept trials: they are taken over.
     """
 
     data: Mapping[str, Material]
-    keeping: Keeping
+    study: Study
     weights: Path
     workers: int = 1
+    before: Path | None = None
 
     def __post_init__(self) -> None:
         require_count(self.workers, "workers")
 
     def file(self, task: Task) -> Path:
         """Where a task's final weights lie."""
-        return self.weights / f"{task.key}.safetensors"
-
-    def kept(self, task: Task, weights: bool) -> Trial | None:
-        """The finished trial, where it is kept, with its weights if they are wanted."""
-        found = self.keeping.get(task.key)
-        lost = weights and found is not None and found.state == "finished" and not self.file(task).is_file()
-        return None if lost else found
+        return file_of(self.weights, task)
 
     def trials(self, tasks: Sequence[Task], *, weights: bool = False, on_trial: OnTrial | None = None) -> list[Trial]:
-        """The trials of tasks, in their order. What is kept is not trained again, and equal tasks are trained once.
+        """The trials of tasks, in their order. What the store has is not trained again, and equal tasks are once.
 
-        ``on_trial`` hears of each, kept or new. A worker that dies is replaced and its task begun again; a task that
-        loses two is "failed", which is not kept. Stopped at any moment, at most the trials in flight are lost.
+        ``on_trial`` hears of each, known or new, as it ends; not of those that fail. Stopped at any moment, at most the
+        trials in flight are lost. Raises KeyboardInterrupt where a first Ctrl-C ended it, FieldError for what no trial
+        can do, and ValueError when trials failed: the next call does them again, three times in all.
         """
-        found = dict[str, Trial]()
-        left = list[Task]()
-        for task in dict.fromkeys(tasks):
-            kept = self.kept(task, weights)
-            if kept is None:
-                left.append(task)
-            else:
-                found[task.key] = kept
-        for trial in chain(list(found.values()), self._trained(left, weights)):  # each is told as it ends
-            found[trial.key] = trial
-            if on_trial is not None:
-                on_trial(trial)
-        return [found[task.key] for task in tasks]
+        wanted = tuple(dict.fromkeys(tasks))
+        told = _Telling(self.study, wanted, on_trial)
+        self._take_over(wanted)
+        told()
+        if left := tuple(task for task in wanted if task.key in told.left):
+            self._require_plain(left)
+            self._do(
+                self.study, Tasks(tasks=left, evaluate=Training(self.data, self.weights if weights else None)), told
+            )
+        found = {task.key: self.study.trial(task.key) for task in wanted}
+        failed = [trial for trial in found.values() if trial is None or trial.state == "failed"]
+        if failed:
+            why = next((trial.why for trial in failed if trial is not None), "nobody did them")
+            said = "the same search does them again, three times in all"
+            raise ValueError(f"{counted(len(failed), 'trial')} failed ({why}); free some memory, and {said}")
+        if weights:
+            self._again([trial for trial in found.values() if trial is not None])
+        return [trial for task in tasks if (trial := found[task.key]) is not None]
 
-    def _trained(self, tasks: Sequence[Task], weights: bool) -> Iterator[Trial]:
-        files = [self.file(task) if weights else None for task in tasks]
-        given = list(zip(tasks, files, strict=True))
-        source = (
-            self._here(given) if min(self.workers, len(tasks)) <= 1 else _by_workers(given, self.data, self.workers)
-        )
-        for trial in source:
-            if trial.state != "failed":
-                self.keeping.put(trial)
-            yield trial
+    def _take_over(self, tasks: Sequence[Task]) -> None:
+        if self.before is None or not self.before.is_dir():
+            return
+        self.study.refresh()
+        for task in tasks:
+            kept = None if self.study.has(task.key) else TrialFolder(self.before).get(task.key)
+            claim = None if kept is None else self.study.claim(task, None, None)
+            if kept is not None and isinstance(claim, Claim):
+                self.study.record(claim, kept, kept.accuracy or 0.0, None)
 
-    def _here(self, given: "Sequence[_Given]") -> Iterator[Trial]:
+    def _again(self, trials: Sequence[Trial]) -> None:
+        """Train those again whose weights do not lie here: who trained them wanted none, or was another machine."""
+        lost = [each for each in trials if each.state == "finished" and not self.file(each.task).is_file()]
+        if not lost:
+            return
+        self.study.store.say(f"{counted(len(lost), 'trial')} without weights in {self.weights}: trained again for them")
+        training = Training(self.data, self.weights, {each.key: each for each in lost})
+        study = self.study.store.study(f"{self.study.name} weights {uuid.uuid4().hex[:8]}", self.study.identity)
+        self._do(study, Tasks(tasks=tuple(each.task for each in lost), evaluate=training, shared=False), lambda: None)
+
+    def _do(self, study: Study, tasks: Tasks, told: Callable[[], None]) -> None:
+        count = min(self.workers, len(tasks.tasks))
+        if count == 1:
+            ended = work(study, tasks, on_trial=lambda _: told())
+        else:
+            ended = launch(study, tasks, workers=count, on_standing=lambda _: told())
+        told()
+        if ended.why == "asked":
+            raise KeyboardInterrupt
+
+    def _require_plain(self, tasks: Sequence[Task]) -> None:
+        from .fitting import require_plain
+
+        for task in tasks:
+            require_plain(task, self.data[task.data])
+
+
+def file_of(weights: Path, task: Task) -> Path:
+    """Where a task's final weights lie in a folder of them."""
+    return weights / f"{task.key}.safetensors"
+
+
+@dataclass(frozen=True, eq=False)
+class Training:
+    """What a worker does with a task: ``fit``; ``known`` are trials that are trained again for their weights only."""
+
+    data: Mapping[str, Material]
+    weights: Path | None
+    known: Mapping[str, Trial] = field(default_factory=dict)
+
+    def __call__(self, task: Task, recorded: Recorded) -> Trial:
         from .fitting import fit
 
-        for task, file in given:
-            yield fit(task, self.data[task.data], keep=file)
+        file = None if self.weights is None else file_of(self.weights, task)
+        if file is not None and file.is_file() and task.key in self.known:
+            return replace(self.known[task.key])
+        return fit(task, self.data[task.data], keep=file)
 
 
-_Given = tuple[Task, Path | None]
+class _Telling:
+    """Tells of each task's trial once, when it is recorded."""
 
+    def __init__(self, study: Study, tasks: Sequence[Task], on_trial: OnTrial | None) -> None:
+        self._study, self._on_trial = study, on_trial
+        self.left = {task.key: task for task in tasks}
 
-@dataclass
-class _Worker:
-    """A process, our end of its pipe, and what it is at."""
-
-    process: BaseProcess
-    pipe: Connection
-    at: _Given | None = None
-
-
-def _by_workers(given: Sequence[_Given], data: Mapping[str, Material], count: int) -> Iterator[Trial]:
-    waiting = list(reversed(given))
-    lives = {task.key: _LIVES for task, _ in given}
-    with _staff(data) as hire:
-        workers = [hire() for _ in range(min(count, len(given)))]
-        while waiting or any(worker.at for worker in workers):
-            for worker in workers:
-                if worker.at is None and waiting:
-                    worker.at = waiting.pop()
-                    with suppress(OSError):  # it died while it had nothing to do: its end is told below
-                        worker.pipe.send(worker.at)
-            ready = wait([worker.pipe for worker in workers if worker.at])
-            for worker in [worker for worker in workers if worker.pipe in ready and worker.at]:
-                trial = _received(worker)
-                if trial is not None:
-                    yield trial
-                    continue
-                task, file = worker.at or given[0]
-                workers[workers.index(worker)] = hire()
-                lives[task.key] -= 1
-                if lives[task.key]:
-                    waiting.append((task, file))
-                else:
-                    yield Trial(task=task, state="failed", accuracy=None, seconds=0.0, why="lost its worker twice")
-
-
-def _received(worker: _Worker) -> Trial | None:
-    """The trial that a worker answers, None where it died. Raises the error that it sent instead."""
-    try:
-        answer = worker.pipe.recv()
-    except (EOFError, OSError):
-        return None
-    worker.at = None
-    if isinstance(answer, Exception):
-        raise answer
-    assert isinstance(answer, Trial)
-    return replace(answer, worker=str(worker.process.pid))
-
-
-@contextmanager
-def _staff(data: Mapping[str, Material]) -> "Iterator[Callable[[], _Worker]]":
-    """What starts a worker; all of them end with the context."""
-    context = multiprocessing.get_context("spawn")
-    hired = list[_Worker]()
-
-    def hire() -> _Worker:
-        ours, theirs = context.Pipe()
-        process = context.Process(target=_work, args=(theirs, dict(data)), daemon=True)
-        process.start()
-        theirs.close()
-        hired.append(_Worker(process, ours))
-        return hired[-1]
-
-    try:
-        yield hire
-    finally:
-        for worker in hired:
-            worker.process.terminate()
-        for worker in hired:
-            worker.process.join()
-            worker.pipe.close()
-
-
-def _work(pipe: Connection, data: Mapping[str, Material]) -> None:
-    """One worker: trains what it is sent, on one thread, until the pipe ends. Ctrl-C is for the one who sent it."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    from .fitting import fit
-
-    while True:
-        try:
-            task, file = pipe.recv()
-        except EOFError:
-            return
-        try:
-            pipe.send(fit(task, data[task.data], keep=file))
-        except ValueError as error:
-            pipe.send(ValueError(str(error)))
-        except Exception as error:  # it is raised where the task came from
-            pipe.send(RuntimeError(f"{type(error).__name__}: {error}"))
+    def __call__(self) -> None:
+        for key in list(self.left):
+            trial = self._study.trial(key)
+            if trial is not None and trial.state != "failed":
+                del self.left[key]
+                if self._on_trial is not None:
+                    self._on_trial(trial)

@@ -8,6 +8,7 @@ from .choosing import per_doubling as per_doubling
 from .choosing import step2 as step2
 from .found import Comparison as Comparison
 from .found import Found as Found
+from .growing import looks as looks
 from .halving import Fidelity as Fidelity
 from .iso import Arm as Arm
 from .iso import Iso as Iso

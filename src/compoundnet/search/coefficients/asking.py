@@ -11,6 +11,7 @@ from compoundnet.schema import encode, require, require_choice, require_count, r
 from compoundnet.search.material import Material
 from compoundnet.search.trial import Task
 
+from .growing import Look, looks
 from .halving import Fidelity, ladder
 from .iso import TOLERANCE
 from .verdict import MARGIN
@@ -26,8 +27,9 @@ class Asked:
 
     ``budget`` and ``transfer`` are factors of the base's own costs, by the names of ``Budget``'s limits. ``seeds``
     rank the candidates in ``rungs`` rungs, of which each leaves the better ``1 / eta``, but no fewer than
-    ``finalists``; ``confirm`` fresh seeds are for the verdict. ``trials`` bounds the candidates of a surrogate.
-    ``rung_side`` trains all rungs at that share of each network's resolution. Raises FieldError for impossible values.
+    ``finalists``; ``confirm`` fresh seeds are for the verdict, and more of them, ``up_to`` so many, while it is
+    undecided (see ``looks``). ``trials`` bounds the candidates of a surrogate. ``rung_side`` trains all rungs at that
+    share of each network's resolution. Raises FieldError for impossible values.
     """
 
     network: Network
@@ -44,6 +46,7 @@ class Asked:
     rung_side: float = 1.0
     finalists: int = 4
     confirm: int = 5
+    up_to: int | None = None
     trials: int = 16
     transfer: Mapping[str, float] = field(default_factory=dict)
     margin: float = MARGIN
@@ -52,6 +55,7 @@ class Asked:
         require_choice(self.candidates, get_args(Candidates), "candidates")
         for name in ("seeds", "rungs", "finalists", "confirm", "trials"):
             require_count(getattr(self, name), name)
+        looks(self.confirm, self.up_to)
         require(self.seeds <= FRESH, "seeds", f"{self.seeds:,}; at most {FRESH:,}")
         require_number(self.eta, "eta", "a factor above 1", above=1)
         require_number(self.rung_side, "rung_side", "a share of the resolution, at most 1", above=0, most=1)
@@ -68,6 +72,11 @@ class Asked:
     def sweeps(self) -> bool:
         """Whether its networks have different costs, so that none of them can win."""
         return self.candidates in ("sweep", "width_sweep")
+
+    @property
+    def looks(self) -> tuple[Look, ...]:
+        """How often the verdict may be asked for, and how sure each must be."""
+        return looks(self.confirm, None if self.sweeps else self.up_to)
 
     def to_dict(self) -> dict[str, Any]:
         """JSON values: two searches are the same where these are."""

@@ -48,13 +48,15 @@ class Difference:
 class Draws:
     """An accuracy, or a difference of two, drawn again: ``pictures`` and ``seeds`` are deviations from its mean.
 
-    ``by_picture`` and ``by_seed`` are the shares that were seen, of which each draw takes as many.
+    ``by_picture`` and ``by_seed`` are the shares that were seen, of which each draw takes as many. What is
+    subtracted is of the same pictures, seeds and level.
     """
 
     by_picture: Numbers
     by_seed: Numbers
     pictures: Numbers
     seeds: Numbers
+    widened: float  # how many times the deviations by seed are what was drawn
 
     def __sub__(self, other: "Draws") -> "Draws":
         return Draws(
@@ -62,6 +64,7 @@ class Draws:
             self.by_seed - other.by_seed,
             self.pictures - other.pictures,
             self.seeds - other.seeds,
+            self.widened,
         )
 
     @property
@@ -79,7 +82,7 @@ class Draws:
         """Efron's a of a mean, a sixth of its skew: the pictures' part of it, at most that of a single picture."""
         apart = self.by_picture - self.by_picture.mean()
         count, seeds = len(apart), len(self.by_seed)
-        spread = (apart**2).mean() / count + widening(seeds) ** 2 * self.by_seed.var() / seeds
+        spread = (apart**2).mean() / count + self.widened**2 * self.by_seed.var() / seeds
         if spread < 1e-18:
             return 0.0
         return float(np.clip((apart**3).mean() / count**2 / spread**1.5 / 6, -1 / 6, 1 / 6))
@@ -105,12 +108,12 @@ class Draws:
         return min(1.0, 2 * max(found, least))
 
 
-def drawn(hits_ASN: Hits, draws: int = DRAWS, seed: int = 0) -> list[Draws]:
+def drawn(hits_ASN: Hits, draws: int = DRAWS, seed: int = 0, level: float = LEVEL) -> list[Draws]:
     """Accuracies of each arm when seeds and pictures are drawn again; ``hits`` say what was right.
 
     Deviations of the seeds' weights are widened by sqrt(s / (s - 1)) times Student's t over the normal quantile: few
-    seeds spread too little by themselves (Hesterberg 2015, "expanded percentile"). With one seed the draws hold the
-    pictures' chance only. Raises FieldError for an array of another shape.
+    seeds spread too little by themselves (Hesterberg 2015, "expanded percentile"), for intervals of ``level``. With one
+    seed the draws hold the pictures' chance only. Raises FieldError for an array of another shape.
     """
     require(hits_ASN.ndim == 3 and hits_ASN.size > 0, "hits", f"shape {hits_ASN.shape} is not arms, seeds, pictures")
     require_count(draws, "draws")
@@ -118,13 +121,14 @@ def drawn(hits_ASN: Hits, draws: int = DRAWS, seed: int = 0) -> list[Draws]:
     rng = np.random.default_rng(seed)
     by_picture, by_seed = hits_ASN.mean(axis=1, dtype=np.float32), hits_ASN.mean(axis=2)
     of_pictures, of_seeds = np.empty((2, arms, draws))
+    widened = widening(seeds, level)
     for begin in range(0, draws, _AT_ONCE):
         some = slice(begin, min(begin + _AT_ONCE, draws))
         count = some.stop - begin
         of_pictures[:, some] = by_picture @ (_times(rng, count, pictures) - 1).T / pictures
-        of_seeds[:, some] = widening(seeds) * by_seed @ (_times(rng, count, seeds) - 1).T / seeds
+        of_seeds[:, some] = widened * by_seed @ (_times(rng, count, seeds) - 1).T / seeds
     parts = zip(by_picture.astype(float), by_seed, of_pictures, of_seeds, strict=True)
-    return [Draws(*each) for each in parts]
+    return [Draws(*each, widened) for each in parts]
 
 
 def _times(rng: np.random.Generator, draws: int, count: int) -> NDArray[np.float32]:

@@ -39,10 +39,15 @@ class Comparison:
         return next(arm for arm in self.arms if arm.name == name)
 
     @property
+    def seeds(self) -> int:
+        """How many fresh seeds each arm had."""
+        return len(self.verdict.standings[0].seeds)
+
+    @property
     def best(self) -> Arm:
         """The champion; where it was beaten, the most accurate of those that beat it."""
         said = self.verdict
-        above = [each for each in said.contrasts if each.below()] if said.kind == "beaten" else []
+        above = [each for each in said.contrasts if each.below(said.level)] if said.kind == "beaten" else []
         if not above:
             return self.arms[0]
         return self.arm(min(above, key=lambda each: each.difference.mean).rival)

@@ -22,23 +22,39 @@ FILE = "test.json"
 _BATCH = 500
 
 
-def look(folder: Path, tasks: Sequence[Task], bench: Bench, test: Memory) -> dict[str, Hits]:
+def look(folder: Path, tasks: Sequence[Task], bench: Bench, test: Memory, *, grows: bool = False) -> dict[str, Hits]:
     """What the trained networks of tasks get right of the test pictures: by key, of shape (pictures,).
 
     The answers are kept in ``test.json``, which appears whole with all of them: what was stopped before was no look,
-    and later calls read the file. A task that has no weights, as it diverged, gets nothing right. Raises ValueError,
-    one line, when the pictures were looked at for other tasks, or when the file is damaged.
+    and later calls read the file. A search that ``grows`` adds more seeds to it, by the rule it began with. A task that
+    has no weights, as it diverged, gets nothing right. Raises ValueError, one line, when the pictures were looked at
+    for other tasks, or when the file is damaged.
     """
-    file, keys = folder / FILE, list(dict.fromkeys(task.key for task in tasks))
-    digest = _digest(test)
+    file, keys = folder / FILE, {task.key: task for task in tasks}
+    digest, held = _digest(test), dict[str, Hits]()
     if file.exists():
-        return _read(file, keys, digest, len(test))
-    found = {task.key: _right(bench.file(task), test) for task in dict.fromkeys(tasks)}
-    packed = {key: base64.b64encode(np.packbits(right).tobytes()).decode() for key, right in found.items()}
-    when = datetime.datetime.now(tz=datetime.UTC).isoformat(timespec="seconds")
-    said: dict[str, Any] = {"version": 1, "when": when, "test": digest, "pictures": len(test), "right": packed}
-    write_whole(file, json.dumps(said) + "\n")
-    return found
+        when, held = _read(file, digest, len(test))
+        nested = grows and held and (held.keys() <= keys.keys() or keys.keys() <= held.keys())
+        if held.keys() != keys.keys() and not nested:
+            problem = f"the test pictures were looked at on {when}, for other networks or other pictures"
+            raise ValueError(f"{file}: {problem}; a second look would choose by them, search in another folder")
+    new = {key: _right(bench.file(task), test) for key, task in keys.items() if key not in held}
+    if new:
+        found = held | new
+        packed = {key: base64.b64encode(np.packbits(right).tobytes()).decode() for key, right in found.items()}
+        when = datetime.datetime.now(tz=datetime.UTC).isoformat(timespec="seconds")
+        said: dict[str, Any] = {"version": 1, "when": when, "test": digest, "pictures": len(test), "right": packed}
+        write_whole(file, json.dumps(said) + "\n")
+        held = found
+    return {key: held[key] for key in keys}
+
+
+def seen(folder: Path) -> frozenset[str]:
+    """The tasks that were looked at: their weights are not needed any more. Empty for a damaged file."""
+    try:
+        return frozenset(json.loads((folder / FILE).read_text(encoding="utf-8"))["right"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return frozenset()
 
 
 def _digest(test: Memory) -> str:
@@ -48,20 +64,17 @@ def _digest(test: Memory) -> str:
     return found.hexdigest()
 
 
-def _read(file: Path, keys: Sequence[str], digest: str, count: int) -> dict[str, Hits]:
+def _read(file: Path, digest: str, count: int) -> tuple[str, dict[str, Hits]]:
+    """When the pictures were looked at, and the answers; none for other pictures."""
     try:
         held = json.loads(file.read_text(encoding="utf-8"))
-        when, same = str(held["when"]), held["test"] == digest and set(held["right"]) == set(keys)
-        bits = {key: np.frombuffer(base64.b64decode(held["right"][key]), np.uint8) for key in keys if same}
-        right = {key: np.unpackbits(each, count=count).astype(bool) for key, each in bits.items()}
+        when, right = str(held["when"]), dict(held["right"]) if held["test"] == digest else {}
+        bits = {key: np.frombuffer(base64.b64decode(each), np.uint8) for key, each in right.items()}
+        return when, {key: np.unpackbits(each, count=count).astype(bool) for key, each in bits.items()}
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(
             f"{file}: damaged ({error}); the test pictures count as seen, search in another folder"
         ) from None
-    if not same:
-        problem = f"the test pictures were looked at on {when}, for other networks or other pictures"
-        raise ValueError(f"{file}: {problem}; a second look would choose by them, search in another folder")
-    return right
 
 
 def _right(file: Path, test: Memory) -> Hits:

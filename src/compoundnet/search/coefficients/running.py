@@ -7,30 +7,33 @@ import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from compoundnet.data import Memory
 from compoundnet.network import Network
-from compoundnet.schema import require
-from compoundnet.search.keeping import Keeping, TrialFolder
+from compoundnet.operators import OPERATORS
+from compoundnet.schema import require, require_number
 from compoundnet.search.material import Material
-from compoundnet.search.trial import Task, Trial
+from compoundnet.search.trial import Task, Trial, digest
+from compoundnet.search.trials import Study, open_store
 from compoundnet.search.working import Bench
 from compoundnet.whole import write_whole
 
 from .asking import FRESH, Asked, require_trainable, task_of
-from .bootstrap import Hits
+from .bootstrap import LEVEL, Hits
 from .choosing import Chosen, against, chosen, iso_of, per_doubling
 from .found import Comparison, Found, Rank
+from .growing import grown_by
 from .guided import next_index
 from .halving import Fidelity, ranked, survivors
 from .iso import Arm, Iso
-from .looking import FILE, look
+from .looking import FILE, look, seen
 from .sets import spread_places
 from .verdict import verdict
 
-ASKED, TRIALS, WEIGHTS = "search.json", "trials", "weights"
+ASKED, JOURNAL, TRIALS, WEIGHTS = "search.json", "journal.log", "trials", "weights"
 OnDone = Callable[[int, int], None]  # thousands of pictures that trained, of how many
 
 
@@ -38,8 +41,9 @@ OnDone = Callable[[int, int], None]  # thousands of pictures that trained, of ho
 class Search:
     """What a search runs on: what is asked, its pictures, its folder, its workers and where trials are kept.
 
-    ``material`` holds no test picture; ``test`` is looked at once, after the last trial. Trials are kept in the folder
-    unless ``keeping`` says where.
+    ``material`` holds no test picture; ``test`` is looked at after the last trial. Trials are kept in the folder's
+    journal unless ``store`` names another one, or a database: all searches of one store share them. No seeds are added
+    that would take the training beyond ``minutes``, of all trials together.
     """
 
     asked: Asked
@@ -47,13 +51,16 @@ class Search:
     test: Memory
     folder: Path
     workers: int = 1
-    keeping: Keeping | None = None
+    store: str | Path | None = None
+    minutes: float | None = None
     on_done: OnDone | None = None
 
     def __post_init__(self) -> None:
         require_trainable(self.asked, self.material)
         same = self.test.pixels.shape[1:] == self.material.train.pixels.shape[1:]
         require(same, "test", "its pictures have another shape than those that train")
+        if self.minutes is not None:
+            require_number(self.minutes, "minutes", "a time above 0", above=0)
         require(self.test.classes == self.material.train.classes, "test", "its classes are not those that train")
 
     def run(self) -> Found:
@@ -62,12 +69,26 @@ class Search:
         if self.asked.transfer and not self.asked.sweeps:
             iso_of(self.asked, self.asked.transfer, self.material.side)  # or it ends here, and not after hours
         self._begin()
-        return _Running(self, found).found()
+        own = {type(stage.operator).__name__: type(stage.operator) for stage in self.asked.network.stages}
+        with open_store(self.store or self.folder / JOURNAL, operators={**OPERATORS, **own}) as store:
+            name = digest(self._identity)[:16]
+            study = store.study(f"coefficients {name}", {"search": name, "data": self.material.digest})
+            return _Running(self, found, study).found()
+
+    @property
+    def _identity(self) -> dict[str, Any]:
+        """Two searches are the same where these are."""
+        pictures = {"train": self.material.digest, "test": len(self.test)}
+        return {"version": 1, "asked": self.asked.to_dict(), "pictures": pictures}
+
+    @property
+    def weights(self) -> Path:
+        """Where final weights lie: those of searches on one journal lie beside it, so that they share them too."""
+        beside = self.store is not None and "://" not in str(self.store)
+        return Path(f"{self.store}.{WEIGHTS}") if beside else self.folder / WEIGHTS
 
     def _begin(self) -> None:
-        file = self.folder / ASKED
-        pictures = {"train": self.material.digest, "test": len(self.test)}
-        mine = {"version": 1, "asked": self.asked.to_dict(), "pictures": pictures}
+        file, mine = self.folder / ASKED, self._identity
         if not file.exists():
             seen = f"{self.folder / FILE}: the test pictures were looked at, and no {ASKED} says by which search"
             require(not (self.folder / FILE).exists(), "", f"{seen}; search in another folder")
@@ -94,13 +115,12 @@ def _first_difference(one: object, other: object, path: str = "") -> str | None:
 class _Running:
     """One run of a search: the bench, and how much of the work is done."""
 
-    def __init__(self, search: Search, candidates: Chosen) -> None:
+    def __init__(self, search: Search, candidates: Chosen, study: Study) -> None:
         self.search, self.asked, self.candidates = search, search.asked, candidates
         self.rungs, self.full = self.asked.ladder(search.material), self.asked.full(search.material)
         self.parts = {each.pictures: search.material.part(each.pictures) for each in (*self.rungs, self.full)}
-        keeping = search.keeping or TrialFolder(search.folder / TRIALS)
         data = {part.digest: part for part in self.parts.values()}
-        self.bench = Bench(data, keeping, search.folder / WEIGHTS, search.workers)
+        self.bench = Bench(data, study, search.weights, search.workers, search.folder / TRIALS)
         self.done, self.total = 0.0, self._work()
         self.seconds, self.seen = 0.0, set[str]()
         self.diverged = list[str]()
@@ -108,24 +128,47 @@ class _Running:
     def found(self) -> Found:
         """All phases in turn."""
         arms, ranks = self._searched()
-        compared = [arms] if self.asked.sweeps else [arms[: self._finalists(len(arms))]]
         notes = list(self.candidates.notes)
+        finalists = arms if self.asked.sweeps else arms[: self._finalists(len(arms))]
+        others = list[Arm]()
         if self.asked.transfer and not self.asked.sweeps:
             coefficients = per_doubling(self.asked.network, arms[0])
-            more, said = against(self.asked, coefficients, self.search.material.side)
-            compared.append(more)
+            others, said = against(self.asked, coefficients, self.search.material.side)
             notes += [f"transfer: {line}" for line in said]
-        looked = (self.search.folder / FILE).exists()
-        for group in compared:
-            self._trials(self._final(group), weights=not looked)
-        hits = look(
-            self.search.folder, [t for group in compared for t in self._final(group)], self.bench, self.search.test
-        )
-        first, *others = [self._compared(group, hits) for group in compared]
-        notes += self.diverged
-        return Found(self.asked, first, others[0] if others else None, tuple(ranks), tuple(notes), self.seconds)
+        first, hits, said = self._confirmed(finalists, others)
+        transfer = self._compared(others, hits, self.asked.looks[0].seeds) if others else None
+        return Found(self.asked, first, transfer, tuple(ranks), (*notes, *said, *self.diverged), self.seconds)
 
     # The phases
+
+    def _confirmed(
+        self, finalists: Sequence[Arm], others: Sequence[Arm]
+    ) -> tuple[Comparison, dict[str, Hits], list[str]]:
+        """Fresh seeds, more of them while the verdict is undecided; the answers on the test pictures; what to say."""
+        looks, why = self.asked.looks, ""
+        beside = self._final(others, looks[0].seeds)
+        for number, each in enumerate(looks):
+            tasks = [*self._final(finalists, each.seeds), *beside]
+            if number > 0 and (why := self._too_long(tasks)):
+                break
+            looked = seen(self.search.folder)
+            self._trials([task for task in tasks if task.key in looked])
+            self._trials([task for task in tasks if task.key not in looked], weights=True)
+            hits = look(self.search.folder, tasks, self.bench, self.search.test, grows=len(looks) > 1)
+            first = self._compared(finalists, hits, each.seeds, each.level)
+            if first.verdict.kind != "undecided":
+                break
+        return first, hits, grown_by(first.verdict, looks, why)
+
+    def _too_long(self, tasks: Sequence[Task]) -> str:
+        """Why these are not trained, where they would take too long; "" where they may be."""
+        new = [task for task in tasks if task.key not in self.seen]
+        done = [trial for task in tasks if (trial := self.bench.study.trial(task.key)) is not None]
+        then = self.seconds + len(new) * float(np.mean([trial.seconds for trial in done]))
+        if self.search.minutes is not None and then > 60 * self.search.minutes:
+            return f"more seeds would take {then / 60:.1f} minutes of training, of {self.search.minutes:g}"
+        self.total += sum(task.recipe.epochs * len(self.bench.data[task.data].train) for task in new)
+        return ""
 
     def _searched(self) -> tuple[list[Arm], list[Rank]]:
         """The arms in the order of the last rung, the best first; and what each rung said. A sweep ranks nothing."""
@@ -158,10 +201,10 @@ class _Running:
             tried.append(index)
         return [iso.at(index) for index in tried]
 
-    def _compared(self, arms: Sequence[Arm], hits: Mapping[str, Hits]) -> Comparison:
-        of_arms = {arm.name: np.stack([hits[task.key] for task in self._final([arm])]) for arm in arms}
+    def _compared(self, arms: Sequence[Arm], hits: Mapping[str, Hits], seeds: int, level: float = LEVEL) -> Comparison:
+        of_arms = {arm.name: np.stack([hits[task.key] for task in self._final([arm], seeds)]) for arm in arms}
         rivals = () if self.asked.sweeps else None
-        said = verdict(of_arms, arms[0].name, rivals=rivals, margin=self.asked.margin)
+        said = verdict(of_arms, arms[0].name, rivals=rivals, margin=self.asked.margin, level=level)
         return Comparison(tuple(arms), said)
 
     # Trials
@@ -175,9 +218,9 @@ class _Running:
         found = iter(self._trials(tasks))
         return {arm.name: [next(found).accuracy for _ in range(self.asked.seeds)] for arm in arms}
 
-    def _final(self, arms: Iterable[Arm]) -> list[Task]:
+    def _final(self, arms: Iterable[Arm], count: int) -> list[Task]:
         """The tasks of the confirmation: seeds that no rung has had."""
-        seeds = range(FRESH, FRESH + self.asked.confirm)
+        seeds = range(FRESH, FRESH + count)
         return [self._task(arm.network, self.full, seed) for arm in arms for seed in seeds]
 
     def _task(self, network: Network, fidelity: Fidelity, seed: int) -> Task:
@@ -191,8 +234,6 @@ class _Running:
             self.seen.add(trial.key)
             self.done += trial.task.recipe.epochs * len(self.bench.data[trial.task.data].train)
             self.seconds += trial.seconds
-            if trial.state == "failed":
-                raise ValueError(f"a trial {trial.why}; free some memory, and the same search goes on")
             if trial.state == "diverged":
                 self.diverged.append(f"seed {trial.task.recipe.seed}: diverged, {trial.why}")
             if self.search.on_done is not None:

@@ -62,6 +62,7 @@ class Verdict:
     contrasts: tuple[Contrast, ...]
     margin: float
     sentence: str
+    level: float = LEVEL
 
 
 def verdict(
@@ -72,12 +73,13 @@ def verdict(
     margin: float = MARGIN,
     draws: int = DRAWS,
     seed: int = 0,
+    level: float = LEVEL,
 ) -> Verdict:
     """Compare a champion with its rivals, all others by default, paired by seed and picture.
 
     ``hits[name]`` has shape (seeds, pictures): what was right; row k of every arm is of the same seed. The protocol:
-    10,000 draws of the hierarchical bootstrap, 95 % intervals, Holm over the rivals, a margin of 0.15 points. Raises
-    FieldError for an unknown champion or rival, and for arms of different seeds or pictures.
+    10,000 draws of the hierarchical bootstrap, 95 % intervals (or ``level``), Holm over the rivals, a margin of 0.15
+    points. Raises FieldError for an unknown champion or rival, and for arms of different seeds or pictures.
     """
     for name in (champion, *(rivals or ())):
         if name not in hits:
@@ -87,39 +89,40 @@ def verdict(
     require(len(shapes) == 1, "hits", f"arms of different seeds or pictures: {sorted(shapes)}")
     names = list(hits)
     every = np.stack([hits[name] for name in names])
-    draws_of = dict(zip(names, drawn(every, draws, seed), strict=True))
+    draws_of = dict(zip(names, drawn(every, draws, seed, level), strict=True))
     found = [name for name in (names if rivals is None else rivals) if name != champion]
-    contrasts = _contrasts(draws_of, champion, found)
-    kind = _kind(contrasts, margin, every.shape[1])
-    ties = (champion, *(each.rival for each in contrasts if not each.above()))
+    contrasts = _contrasts(draws_of, champion, found, level)
+    kind = _kind(contrasts, margin, every.shape[1], level)
+    ties = (champion, *(each.rival for each in contrasts if not each.above(level)))
     return Verdict(
         kind=kind,
         champion=champion,
         ties=ties,
-        standings=tuple(_standing(name, hits[name], draws_of[name]) for name in names),
+        standings=tuple(_standing(name, hits[name], draws_of[name], level) for name in names),
         contrasts=tuple(contrasts),
         margin=margin,
         sentence=_sentence(kind, champion, contrasts, ties, margin, every.shape[1]),
+        level=level,
     )
 
 
-def _contrasts(draws: Mapping[str, Draws], champion: str, rivals: Sequence[str]) -> list[Contrast]:
-    apart = [difference(draws[champion], draws[name]) for name in rivals]
+def _contrasts(draws: Mapping[str, Draws], champion: str, rivals: Sequence[str], level: float) -> list[Contrast]:
+    apart = [difference(draws[champion], draws[name], level) for name in rivals]
     adjusted = holm([each.p for each in apart])
     return [Contrast(name, each, p) for name, each, p in zip(rivals, apart, adjusted, strict=True)]
 
 
-def _standing(name: str, hits: Hits, draws: Draws) -> Standing:
-    low, high = (float(np.clip(end, 0, 1)) for end in draws.interval())
+def _standing(name: str, hits: Hits, draws: Draws, level: float) -> Standing:
+    low, high = (float(np.clip(end, 0, 1)) for end in draws.interval(level))
     return Standing(name, float(hits.mean()), low, high, tuple(float(each) for each in hits.mean(axis=1)))
 
 
-def _kind(contrasts: Sequence[Contrast], margin: float, seeds: int) -> Kind:
+def _kind(contrasts: Sequence[Contrast], margin: float, seeds: int, level: float) -> Kind:
     if seeds < 2 or not contrasts:
         return "undecided"
-    if any(each.below() for each in contrasts):
+    if any(each.below(level) for each in contrasts):
         return "beaten"
-    rest = [each for each in contrasts if not each.above()]
+    rest = [each for each in contrasts if not each.above(level)]
     if not rest:
         return "winner"
     return "tie" if all(each.within(margin) for each in rest) else "undecided"

@@ -9,6 +9,7 @@ from .job import Limits as Limits
 from .job import Tasks as Tasks
 from .job import identity as identity
 from .launching import launch as launch
+from .ledger import Claim as Claim
 from .opening import open_store as open_store
 from .standing import Standing as Standing
 from .store import Store as Store

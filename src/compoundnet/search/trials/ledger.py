@@ -112,8 +112,10 @@ class Ledger:
             self._settle(key)
 
     def _settle(self, key: str) -> None:
-        """Of the results of the same work the first counts that was not reopened."""
-        first = min((number for number in self._found[key] if number not in self._reopened), default=None)
+        found = self._found[key]
+        first = counting(found)
+        if first in self._reopened:
+            first = next((number for number in sorted(found) if number not in self._reopened), None)
         before = self.numbers.pop(key, None)
         if before is not None and before != first:
             del self.records[before]
@@ -123,6 +125,17 @@ class Ledger:
         if before != first:
             self._ordered &= next(reversed(self.records), -1) < first
             self.records[first] = self._found[key][first]
+
+
+def counting(results: Mapping[int, Mapping[str, Any]]) -> int:
+    """Of a task's results by number, the one that counts: the first, but the first that did not fail where one did not.
+
+    >>> failed, finished = {"trial": {"state": "failed"}}, {"trial": {"state": "finished"}}
+    >>> counting({3: finished, 5: finished}), counting({3: failed, 5: finished}), counting({3: failed, 5: failed})
+    (3, 5, 3)
+    """
+    good = (number for number, result in results.items() if result["trial"]["state"] != "failed")
+    return min(good, default=min(results))
 
 
 def _claim(study: str, number: int, attributes: Mapping[str, Any]) -> Claim:

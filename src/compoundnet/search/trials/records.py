@@ -1,16 +1,15 @@
 """Trials to JSON values and back, for every store. A search's networks share stages and recipes: each is read once."""
 
-import json
 import math
 from collections.abc import Callable, Hashable, Mapping
-from dataclasses import dataclass, field, replace
-from typing import Any, TypeVar
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, TypeVar, get_args
 
 from compoundnet.network import Network, Stage
 from compoundnet.operators import OPERATORS
 from compoundnet.recipes import Recipe
 from compoundnet.schema import FieldError, decode, encode, require_version, shown
-from compoundnet.search.trial import Task, Trial
+from compoundnet.search.trial import State, Task, Trial
 
 T = TypeVar("T")
 VERSION = 1
@@ -47,7 +46,7 @@ class Reading:
             task = Task(network=self._network(told["network"]), recipe=self._recipe(told["recipe"]), data=told["data"])
         except (KeyError, TypeError, AttributeError) as error:
             raise FieldError("task", f"is no task; {error} is wrong or missing") from None
-        return decode(Trial, {**rest, "task": task})
+        return _plain(task, rest) or decode(Trial, {**rest, "task": task})
 
     def require_known(self, network: Network) -> None:
         """Raise FieldError for a network that could be written and not be read again."""
@@ -68,7 +67,7 @@ class Reading:
         return self._once(Recipe, data, lambda: decode(Recipe, data))
 
     def _once(self, kind: type[T], data: Mapping[str, Any], make: Callable[[], T]) -> T:
-        key = (kind, json.dumps(data))
+        key = (kind, repr(data))
         if key not in self._known:
             self._known[key] = make()
         return self._known[key]
@@ -78,6 +77,28 @@ class Reading:
             remedy = "give the classes that define it to open_store(..., operators=...)"
             path = f"task.network.stages[{stage}].operator"
             raise FieldError(path, f"{shown(name)} is not known here; {remedy}")
+
+
+def _plain(task: Task, rest: Mapping[str, Any]) -> Trial | None:
+    """What ``decode`` gives, ten times as fast, for values that are plainly right; None leaves the others to it."""
+    point, costs, curve, facts = (rest.get(name) for name in ("point", "costs", "curve", "facts"))
+    right = (
+        rest.keys() == _FIELDS
+        and rest["state"] in _STATES
+        and (rest["accuracy"] is None or type(rest["accuracy"]) is float)
+        and (type(point) is list and all(type(index) is int for index in point))
+        and (type(curve) is list and all(type(share) is float for share in curve))
+        and (type(costs) is dict and type(facts) is dict and type(rest["seconds"]) is float)
+        and (type(rest["why"]) is str and type(rest["worker"]) is str)
+    )
+    if not right or not all(type(value) in (float, int) for value in costs.values()):
+        return None
+    told = {"point": tuple(point), "curve": tuple(curve), "costs": {name: float(costs[name]) for name in costs}}
+    return Trial(task=task, **{**rest, **told})
+
+
+_FIELDS = {each.name for each in fields(Trial)} - {"task"}
+_STATES = get_args(State)
 
 
 def normal(trial: Trial) -> Trial:
