@@ -12,7 +12,7 @@ from .listing import listing
 from .panel import Panel
 from .report import Report
 from .saying import facts, importance_said, noise_said, ties_said
-from .svg import drawn
+from .svg import STYLE, drawn
 from .table import columns
 
 _STYLE = """
@@ -21,9 +21,7 @@ table{border-collapse:collapse;margin:1rem 0}th,td{padding:.2rem .6rem;border-bo
 td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}th button{all:unset;cursor:pointer;font-weight:bold}
 th button:focus-visible{outline:2px solid #0072B2}th[aria-sort=ascending] button:after{content:" \\2191"}
 th[aria-sort=descending] button:after{content:" \\2193"}#trials td{white-space:nowrap;font-size:14px}
-svg{width:40rem;max-width:100%;font-size:12px;fill:#222}svg .g{stroke:#e2e2e2;fill:none}svg .l{fill:none;stroke-width:2}
-svg .p{fill:none;stroke-width:2.4;stroke-linecap:round}svg .b{fill:#0072B2;opacity:.6}svg .w{stroke:#222;fill:none}
-svg .k{paint-order:stroke;stroke:#fff;stroke-width:3px}
+svg{width:40rem;max-width:100%;font-size:12px;fill:#222}
 figure{display:inline-block;margin:0 1rem 1rem 0;max-width:100%}.wide{overflow-x:auto}
 """
 _MOST_ROWS = 50
@@ -52,7 +50,7 @@ def page(report: Report, panels: Sequence[Panel]) -> str:
     head = (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{escape(name)}</title>'
         f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
-        f'<meta name="viewport" content="width=device-width"><style>{_STYLE}</style></head><body>'
+        f'<meta name="viewport" content="width=device-width"><style>{_STYLE}{STYLE}</style></head><body>'
     )
     return head + "\n".join(filter(None, sections)) + "</body></html>\n"
 
