@@ -1,5 +1,6 @@
 """Tiny searches: a network of a few hundred weights, pictures whose class can be seen, one epoch."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -53,3 +54,14 @@ def asked(**changes: Any) -> Asked:
 def files(folder: Path) -> set[str]:
     """The names of the trials in a search's folder."""
     return {path.name for path in (folder / "trials").glob("*.json")}
+
+
+def given_pictures(root: Path) -> Path:
+    """A folder with SMALL's JSON, for 1,000 classes, and 96 pictures in four classes."""
+    (root / "net.json").write_text(json.dumps({**SMALL.to_dict(), "classes": 1000}))
+    data = examples(96)
+    for k, label in enumerate(data.labels):
+        folder = root / "data" / "abcd"[label]
+        folder.mkdir(parents=True, exist_ok=True)
+        data.image(k).save(folder / f"{k}.png")
+    return root

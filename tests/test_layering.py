@@ -15,7 +15,7 @@ ROOT = Path(__file__).parent.parent
 # Each layer may import the ones before it; within a layer files may import each other.
 LAYERS = [
     {"schema", "layers", "operators", "network", "scaling", "cost", "families", "preprocess", "budget", "rules"}
-    | {"recipes", "memory", "caching", "signals"},
+    | {"recipes", "memory", "caching", "signals", "whole"},
     {"accuracy", "devices"},
     {"solving"},
     {"modules", "building", "weights"},

@@ -76,7 +76,7 @@ def search_coefficients(
     more = {"candidates": set, "by_stage": by_stage, "tolerance": tolerance, "pictures": pictures}
     times = {"budget": factors(budget, "--budget"), "transfer": factors(transfer, "--transfer") if transfer else {}}
     place = _Place(data, Path(out), side, workers)
-    found = _run(read(net), place, divisor, recipe=_recipe(recipe, settings), **counts, **more, **times)
+    found = _run(read(net), place, divisor, recipe=recipe_of(recipe, settings), **counts, **more, **times)
     if found is None:
         sys.stderr.write(f"compoundnet: {out}: stopped; the same command goes on with the trials that are finished\n")
         return INTERRUPTED
@@ -97,7 +97,7 @@ class _Place:
 def _run(source: Source, place: _Place, divisor: int | None, **settings: Any) -> "Found | None":
     """The search, kept in its folder; None where it was interrupted."""
     from compoundnet.search.coefficients import Search
-    from compoundnet.search.keeping import write_beside
+    from compoundnet.whole import write_whole
 
     require_count(place.workers, "workers")
     try:
@@ -109,9 +109,9 @@ def _run(source: Source, place: _Place, divisor: int | None, **settings: Any) ->
             found = search.run()
     except KeyboardInterrupt:
         return None
-    write_beside(place.out / REPORT, json_.dumps(found.to_dict(), indent=1, allow_nan=False) + "\n")
+    write_whole(place.out / REPORT, json_.dumps(found.to_dict(), indent=1, allow_nan=False) + "\n")
     if (net := found.net()) is not None:
-        write_beside(place.out / NET, json_.dumps(net, indent=2) + "\n")
+        write_whole(place.out / NET, json_.dumps(net, indent=2) + "\n")
     return found
 
 
@@ -143,7 +143,8 @@ def factors(text: str, option: str) -> dict[str, float]:
     return found
 
 
-def _recipe(name: str | None, settings: str) -> "Recipe":
+def recipe_of(name: str | None, settings: str) -> "Recipe":
+    """The recipe of trials that --recipe and --settings say. Raises ValueError, one line, where there is none."""
     from compoundnet.search.coefficients.asking import quick
 
     return changed(quick() if name is None else read_recipe(name).recipe, settings, "--settings")

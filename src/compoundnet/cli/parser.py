@@ -14,6 +14,7 @@ from compoundnet import __version__
 from compoundnet.schema import near
 
 from .activating import cam
+from .architecture import search_architecture
 from .calibrating import calibrate
 from .checking import data
 from .coefficients import search_coefficients
@@ -71,6 +72,7 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
         "weights": weights,
         "search space": search_space,  # two words: an action of a group
         "search coefficients": search_coefficients,
+        "search architecture": search_architecture,
         "search report": search_report,
     }
 )
@@ -83,6 +85,7 @@ _POSITIONAL: Mapping[str, tuple[str, str | None]] = MappingProxyType(
         "net": ("a network's name (see models), a JSON file, or - for standard input", None),
         "pattern": ("only the names that match, such as 'efficientnet_*'", "?"),
         "space": ("mnasnet, per_stage (around --base), or a JSON file that --save wrote", None),
+        "networks": ("mnasnet, a network's name or JSON file (a space around it), or a search space's JSON file", None),
         "paths": ("picture files, folders or globs", "*"),
         "request": ("list; fetch NAME ...; verify [NAME ...]; where [NAME ...]; or import FILE ...", "+"),
         "what": ("list; show RECIPE; diff RECIPE RECIPE; or scale RECIPE (a name or a JSON file)", "+"),

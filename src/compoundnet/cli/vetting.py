@@ -86,7 +86,7 @@ def _say(line: str) -> None:
 
 def _write(out: Path, found: "Vetting") -> None:
     from compoundnet.data.vetting import VETTED
-    from compoundnet.training.folder import write_whole
+    from compoundnet.whole import write_whole
 
     write_whole(out / VETTED, json.dumps(encode(found)) + "\n")
 

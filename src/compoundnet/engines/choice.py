@@ -16,6 +16,7 @@ from compoundnet.measuring.rounds import measure
 from compoundnet.modules import ConvNet
 from compoundnet.schema import FieldError, decode, encode
 from compoundnet.weights.hashing import json_sha256
+from compoundnet.whole import write_whole
 
 from .forms import Forms
 from .pytorch import Runner, using_threads
@@ -188,11 +189,8 @@ class _Remembered:
 
 def _write(key: Mapping[str, Any], choice: Choice) -> None:
     path = _file(key)
-    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
     data = encode(_Remembered(key, choice.engine, choice.ms, choice.failed))
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        beside.write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
-        beside.replace(path)
+        write_whole(path, json.dumps(data, indent=1) + "\n")
     except OSError as error:  # a choice that cannot be kept is still a choice
         _log.warning("%s: the choice of engine is not kept: %s", path, error.strerror)

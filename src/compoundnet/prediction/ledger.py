@@ -18,6 +18,7 @@ from filelock import FileLock, Timeout
 
 from compoundnet.preprocess import Preprocess
 from compoundnet.schema import decode, encode
+from compoundnet.whole import write_whole
 
 from .answers import Prediction
 from .entries import Shard
@@ -194,10 +195,7 @@ def _begun(path: Path, part: Path, run: Run) -> bool:
 
 def write_beside(path: Path, beside: Beside) -> None:
     """Say beside a file of answers what makes it."""
-    target = _beside(path)
-    new = target.with_name(f".{target.name}.new")
-    new.write_text(json.dumps(encode(beside), indent=1) + "\n", encoding="utf-8")
-    new.replace(target)
+    write_whole(_beside(path), json.dumps(encode(beside), indent=1) + "\n")
 
 
 def _beside(path: Path) -> Path:

@@ -52,7 +52,7 @@ def fit(
 
     Raises FieldError for a recipe that asks for what a trial cannot do, and for data that are not the task's.
     """
-    _require_plain(task, data)
+    require_plain(task, data)
     start = time.perf_counter()
     with on_threads(threads), torch.random.fork_rng(devices=()):
         run = _Run(task, data.at(task.network.resolution))
@@ -177,7 +177,8 @@ def _precision(recipe: Recipe) -> Iterator[None]:
         yield
 
 
-def _require_plain(task: Task, data: Material) -> None:
+def require_plain(task: Task, data: Material) -> None:
+    """Raise FieldError for what ``fit`` cannot train."""
     recipe, network = task.recipe, task.network
     remedy = "a trial trains at its network's side on pictures in memory; leave it out"
     for name, plain in (("patience", None), ("grow_from", None)):

@@ -18,6 +18,7 @@ from compoundnet.network import Network
 from compoundnet.operators import OPERATORS
 from compoundnet.recipes import Recipe
 from compoundnet.schema import FieldError, decode, encode, shown
+from compoundnet.whole import write_whole
 
 from .identity import changed
 from .state import TrainingError
@@ -28,19 +29,6 @@ LAST = "last"  # the folder of the newest weights
 _FACTS = frozenset({"task", "classes", "images", "preprocess"})  # some of what ``facts_of`` has
 
 _LOOK, _WITHDRAWN = "test", "test_withdrawn"  # the events of a look at the test set, and of one that nobody had
-
-
-def write_whole(path: Path, text: str) -> None:
-    """A text file that is there whole or not at all, also after the power failed."""
-    part = path.with_name(f".{path.name}.part")
-    try:
-        with part.open("w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 @dataclass(frozen=True)

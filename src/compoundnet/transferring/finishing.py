@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from compoundnet.engines.table import installed
 from compoundnet.evaluating import Metrics, metrics
 from compoundnet.modules import ConvNet
-from compoundnet.training.folder import write_whole
 from compoundnet.weights import Pretrained, load
+from compoundnet.whole import write_whole
 
 from .clock import EXPORT_SECONDS
 from .features import BATCH, normalised

@@ -12,12 +12,12 @@ from torch import Tensor
 from compoundnet.data.examples import Examples
 from compoundnet.modules import ConvNet
 from compoundnet.schema import decode, encode
-from compoundnet.training.folder import write_whole
 from compoundnet.training.origin import described
 from compoundnet.weights import Weights, save
 from compoundnet.weights.cards import Made, Provenance, clipped, closed, followed
 from compoundnet.weights.hashing import json_sha256, tensors_sha256
 from compoundnet.weights.records import in_percent
+from compoundnet.whole import write_whole
 
 from .choosing import Settings
 from .objective import Objective

@@ -19,7 +19,7 @@ from compoundnet.data.splitting import subset
 from compoundnet.data.vetting import noted
 from compoundnet.modules import ConvNet
 from compoundnet.schema import encode
-from compoundnet.training.folder import write_whole
+from compoundnet.whole import write_whole
 
 from . import features
 from .choosing import Settings

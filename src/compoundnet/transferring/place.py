@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from compoundnet.data.examples import Task
 from compoundnet.data.vetting import VETTED
-from compoundnet.training.folder import write_whole
 from compoundnet.training.state import flush
+from compoundnet.whole import write_whole
 
 IDENTITY, STATE = "identity.json", "state.pt"
 _DIGEST = 32  # bytes of a SHA-256

@@ -14,10 +14,10 @@ import torch
 from compoundnet.data.examples import Examples, Labels
 from compoundnet.engines.pytorch import using_threads
 from compoundnet.schema import decode, encode
-from compoundnet.training.folder import write_whole
 from compoundnet.weights import Pretrained, Weights, load
 from compoundnet.weights.cards import Made
 from compoundnet.weights.hashing import json_sha256, tensors_sha256
+from compoundnet.whole import write_whole
 
 from . import features
 from .choosing import MOST_EPOCHS, Reason, Settings, choose, larger, require_side, shown_size, sized

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 
 from compoundnet.data import Memory
-from compoundnet.search.keeping import write_beside
 from compoundnet.search.material import by_area
 from compoundnet.search.trial import Task
 from compoundnet.search.working import Bench
+from compoundnet.whole import write_whole
 
 from .bootstrap import Hits
 
@@ -37,7 +37,7 @@ def look(folder: Path, tasks: Sequence[Task], bench: Bench, test: Memory) -> dic
     packed = {key: base64.b64encode(np.packbits(right).tobytes()).decode() for key, right in found.items()}
     when = datetime.datetime.now(tz=datetime.UTC).isoformat(timespec="seconds")
     said: dict[str, Any] = {"version": 1, "when": when, "test": digest, "pictures": len(test), "right": packed}
-    write_beside(file, json.dumps(said) + "\n")
+    write_whole(file, json.dumps(said) + "\n")
     return found
 
 

@@ -13,10 +13,11 @@ import numpy as np
 from compoundnet.data import Memory
 from compoundnet.network import Network
 from compoundnet.schema import require
-from compoundnet.search.keeping import Keeping, TrialFolder, write_beside
+from compoundnet.search.keeping import Keeping, TrialFolder
 from compoundnet.search.material import Material
 from compoundnet.search.trial import Task, Trial
 from compoundnet.search.working import Bench
+from compoundnet.whole import write_whole
 
 from .asking import FRESH, Asked, require_trainable, task_of
 from .bootstrap import Hits
@@ -70,7 +71,7 @@ class Search:
         if not file.exists():
             seen = f"{self.folder / FILE}: the test pictures were looked at, and no {ASKED} says by which search"
             require(not (self.folder / FILE).exists(), "", f"{seen}; search in another folder")
-            write_beside(file, json.dumps(mine) + "\n")
+            write_whole(file, json.dumps(mine) + "\n")
             return
         try:
             held = json.loads(file.read_text(encoding="utf-8"))

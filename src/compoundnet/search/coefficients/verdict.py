@@ -8,7 +8,7 @@ import numpy as np
 
 from compoundnet.schema import FieldError, near, require, require_number
 
-from .bootstrap import DRAWS, LEVEL, Difference, Hits, difference, drawn, holm
+from .bootstrap import DRAWS, LEVEL, Difference, Draws, Hits, difference, drawn, holm
 
 Kind: TypeAlias = Literal["winner", "beaten", "tie", "undecided"]
 MARGIN = 0.0015  # 0.15 points: less is no difference that anybody trains for
@@ -89,7 +89,7 @@ def verdict(
     every = np.stack([hits[name] for name in names])
     draws_of = dict(zip(names, drawn(every, draws, seed), strict=True))
     found = [name for name in (names if rivals is None else rivals) if name != champion]
-    contrasts = _contrasts(hits, draws_of, champion, found)
+    contrasts = _contrasts(draws_of, champion, found)
     kind = _kind(contrasts, margin, every.shape[1])
     ties = (champion, *(each.rival for each in contrasts if not each.above()))
     return Verdict(
@@ -103,17 +103,14 @@ def verdict(
     )
 
 
-def _contrasts(
-    hits: Mapping[str, Hits], draws: Mapping[str, np.ndarray], champion: str, rivals: Sequence[str]
-) -> list[Contrast]:
-    mine = float(hits[champion].mean())
-    apart = [difference(draws[champion], draws[name], mine - float(hits[name].mean())) for name in rivals]
+def _contrasts(draws: Mapping[str, Draws], champion: str, rivals: Sequence[str]) -> list[Contrast]:
+    apart = [difference(draws[champion], draws[name]) for name in rivals]
     adjusted = holm([each.p for each in apart])
     return [Contrast(name, each, p) for name, each, p in zip(rivals, apart, adjusted, strict=True)]
 
 
-def _standing(name: str, hits: Hits, draws: np.ndarray) -> Standing:
-    low, high = (float(np.clip(end, 0, 1)) for end in np.quantile(draws, [(1 - LEVEL) / 2, (1 + LEVEL) / 2]))
+def _standing(name: str, hits: Hits, draws: Draws) -> Standing:
+    low, high = (float(np.clip(end, 0, 1)) for end in draws.interval())
     return Standing(name, float(hits.mean()), low, high, tuple(float(each) for each in hits.mean(axis=1)))
 
 

@@ -6,6 +6,7 @@ from .fronts import joined as joined
 from .fronts import save_front as save_front
 from .job import Job as Job
 from .job import Limits as Limits
+from .job import Tasks as Tasks
 from .job import identity as identity
 from .launching import launch as launch
 from .opening import open_store as open_store

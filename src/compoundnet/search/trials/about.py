@@ -8,8 +8,9 @@ from compoundnet.schema import FieldError, decode, encode
 from compoundnet.search.objective import Objective
 from compoundnet.search.space import Choice, Space
 
+from .job import Job, Tasks
+
 if TYPE_CHECKING:
-    from .job import Job
     from .study import Study
 
 ABOUT = "compoundnet about"  # an attribute of a study in Optuna's storage
@@ -39,8 +40,10 @@ class About:
         return About(Space(choices), decode(Objective, data.get("objective")))
 
 
-def keep_about(study: "Study", job: "Job") -> None:
-    """Write what a job searches to its study, unless that was written before."""
+def keep_about(study: "Study", job: Job | Tasks) -> None:
+    """Write what a job searches to its study, unless that was written before; a list of tasks searches no space."""
+    if isinstance(job, Tasks):
+        return
     store = study.store
 
     def write() -> None:

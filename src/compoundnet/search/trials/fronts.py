@@ -1,7 +1,6 @@
 """The front of the trials so far: a fold, and a file that is replaced as a whole."""
 
 import json
-import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,6 +8,7 @@ from typing import Any
 from filelock import FileLock
 
 from compoundnet.search.trial import Trial
+from compoundnet.whole import write_whole
 
 from .records import record_of
 
@@ -44,9 +44,7 @@ def save_front(path: Path, front: Front, axes: Sequence[str], *, study: str, tri
         if _trials_of(path, study) > trials:
             return
         whole = {"version": 1, "study": study, "trials": trials, "axes": list(axes)}
-        beside = path.with_name(f"{path.name}.{os.getpid()}.part")
-        beside.write_text(json.dumps({**whole, "front": [record_of(trial) for trial in front]}, indent=1) + "\n")
-        beside.replace(path)
+        write_whole(path, json.dumps({**whole, "front": [record_of(trial) for trial in front]}, indent=1) + "\n")
 
 
 def _trials_of(path: Path, study: str) -> int:

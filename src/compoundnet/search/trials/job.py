@@ -43,14 +43,41 @@ class Job:
         accuracy = math.nan if trial.accuracy is None else trial.accuracy
         return Outcome(trial.point, self.reward(trial), accuracy, trial.costs)
 
-    def placed(self, trial: Trial, point: Point) -> Trial:
+    def placed(self, trial: Trial, point: Point | None) -> Trial:
         """The trial with its point, and the point's costs beside those that it brings."""
+        if point is None:
+            return trial
         return replace(trial, point=point, costs={**(self.problem.costs(point) or {}), **trial.costs})
 
     @property
     def axes(self) -> tuple[str, ...]:
-        """The costs that a front weighs against accuracy: those of the objective, or multiply-adds."""
-        return tuple(sorted(self.objective.names)) or ("macs",)
+        """The costs that a front weighs against accuracy."""
+        return self.objective.axes
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tasks:
+    """Work that is known beforehand, in the place of a Job: each task is done once, in this order.
+
+    ``shared`` is whether results of other studies are taken; without, all of it is done here. ``evaluate`` is a Job's.
+    """
+
+    tasks: tuple[Task, ...]
+    evaluate: Callable[[Task, Recorded], Trial]
+    shared: bool = True
+
+    def reward(self, trial: Trial) -> float:
+        """The accuracy; -inf for a trial without one."""
+        return -math.inf if trial.accuracy is None else trial.accuracy
+
+    def placed(self, trial: Trial, point: Point | None) -> Trial:
+        """The trial: no space holds it."""
+        return trial
+
+    @property
+    def axes(self) -> tuple[str, ...]:
+        """What a front weighs against accuracy."""
+        return ("macs",)
 
 
 @dataclass(frozen=True, kw_only=True)

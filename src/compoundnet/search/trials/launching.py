@@ -10,19 +10,18 @@ from multiprocessing import connection
 from pathlib import Path
 from typing import Any
 
-from compoundnet.schema import counted, require_count
+from compoundnet.schema import require_count
 from compoundnet.signals import stop_on_signal
 
 from .about import keep_about
 from .failing import TrialsError
 from .fronts import save_front
-from .job import NO_LIMITS, Job, Limits
+from .job import NO_LIMITS, Job, Limits, Tasks
 from .leases import BEAT
-from .spilling import restore
 from .standing import Standing, Standings
 from .starting import Order, Started, require_sendable, started
 from .study import Study
-from .working import Ended, Why
+from .working import Ended, Why, take_up
 
 RESTARTS = 3  # of all workers together
 _LOOK = 1.0  # seconds between looks at the store
@@ -30,7 +29,7 @@ _LOOK = 1.0  # seconds between looks at the store
 
 def launch(
     study: Study,
-    job: Job,
+    job: Job | Tasks,
     *,
     workers: int | None = None,
     limits: Limits = NO_LIMITS,
@@ -43,16 +42,16 @@ def launch(
 
     When there is one for each core, each is bound to its own. Limits hold for all of them together, and for those of
     other machines on the same study too: never more than ``limits.trials`` are recorded. ``on_standing`` is called when
-    something changed. A first Ctrl-C or SIGTERM begins no more trials and waits for those that run; a second ends them
-    at once. Raises TrialsError when workers crashed more than ``restarts`` times, three trials of a worker in a row
-    failed, the store did not answer for long, or the job cannot be sent to a process.
+    something changed. A trial that failed in an earlier call is done again, up to three times in all. A first Ctrl-C or
+    SIGTERM begins no more trials and waits for those that run; a second ends them at once. Raises TrialsError when
+    workers crashed more than ``restarts`` times, three trials of a worker in a row failed, the store did not answer for
+    long, or the job cannot be sent to a process.
     """
     cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
     count = (len(cores) or os.cpu_count() or 1) if workers is None else workers
     require_count(count, "workers")
-    require_sendable(job)
-    if kept := restore(study, limits.trials):
-        study.store.say(f"{counted(kept, 'result')} kept from an earlier search recorded")
+    require_sendable(job, study.store.place)
+    take_up(study, limits)
     keep_about(study, job)
     orders = [
         Order(
@@ -81,7 +80,12 @@ class _Run:
     """The processes of one launch, seen from the one that started them."""
 
     def __init__(
-        self, study: Study, job: Job, limits: Limits, on_standing: Callable[[Standing], None] | None, restarts: int
+        self,
+        study: Study,
+        job: Job | Tasks,
+        limits: Limits,
+        on_standing: Callable[[Standing], None] | None,
+        restarts: int,
     ) -> None:
         self.study, self.limits, self.on_standing, self.restarts = study, limits, on_standing, restarts
         self.standings = Standings(study, job, limits)

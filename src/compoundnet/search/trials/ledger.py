@@ -1,6 +1,6 @@
 """What the trials of one study are now: claims that run, and results that are recorded. Reads only what is new."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -45,23 +45,39 @@ class Ledger:
         self._study = study
         self._next = 0  # numbers below are settled, or open
         self._open: list[int] = []
+        self._found: dict[str, dict[int, Mapping[str, Any]]] = {}  # all results by key, also of work done twice
+        self._keys: dict[int, str] = {}  # of those results
+        self._reopened: set[int] = set()  # failed results that are to be done again
+        self._ordered = True
         self.claims: dict[int, Claim] = {}
         self.records: dict[int, Mapping[str, Any]] = {}  # of each key the first, in the order of their numbers
         self.numbers: dict[str, int] = {}  # of the records, by key
         self.deaths: dict[str, int] = {}  # how many workers died in a task, by its key
 
-    def refresh(self) -> None:
-        """Read what changed: the trials that were open, and those after them."""
+    def refresh(self, reopened: Collection[int] = ()) -> None:
+        """Read what changed: the trials that were open, and those after them. ``reopened`` results count no more."""
+        self._reopen({*reopened} - self._reopened)
         found = self._study.get_trials(deepcopy=False)
         changed = [*self._open, *range(self._next, len(found))]
         self._next = len(found)
         self._open.clear()
         self.claims.clear()
-        ordered = True
         for number in changed:
-            ordered &= self._take(found[number])
-        if not ordered:
-            self.records = dict(sorted(self.records.items()))
+            self._take(found[number])
+        if not self._ordered:
+            self.records, self._ordered = dict(sorted(self.records.items())), True
+
+    def failures(self, key: str) -> int:
+        """How many results of a task failed and were reopened."""
+        return sum(number in self._reopened for number in self._found.get(key, ()))
+
+    @property
+    def again(self) -> list[Mapping[str, Any]]:
+        """The reopened results whose tasks have no other yet, and do not run."""
+        running = {claim.key for claim in self.claims.values()}
+        keys = dict.fromkeys(self._keys[number] for number in sorted(self._reopened) if number in self._keys)
+        left = [key for key in keys if key not in self.numbers and key not in running]
+        return [self._found[key][max(self._found[key])] for key in left]
 
     def living(self, below: float) -> Iterator[str]:
         """The keys of what runs or is recorded under a number below one; a key may come twice."""
@@ -72,33 +88,41 @@ class Ledger:
             if number < below:
                 yield key
 
-    def _take(self, frozen: "FrozenTrial") -> bool:
-        """Note a trial; False when the records are out of order by it."""
+    def _take(self, frozen: "FrozenTrial") -> None:
         from optuna.trial import TrialState
 
         attributes, number = frozen.user_attrs, frozen.number
         if not frozen.state.is_finished():
             self._open.append(number)
         if CLAIM not in attributes:  # another program's
-            return True
+            return
         key = attributes[CLAIM]["key"]
         if not frozen.state.is_finished():
             self.claims[number] = _claim(self._study.study_name, number, attributes)
         elif frozen.state == TrialState.FAIL:
             self.deaths[key] = self.deaths.get(key, 0) + 1
         elif frozen.state == TrialState.COMPLETE and RECORD in attributes:
-            return self._record(number, key, attributes[RECORD])
-        return True
+            self._found.setdefault(key, {})[number] = attributes[RECORD]
+            self._keys[number] = key
+            self._settle(key)
 
-    def _record(self, number: int, key: str, record: Mapping[str, Any]) -> bool:
-        before = self.numbers.get(key)
-        if before is not None and before < number:  # the same work twice: the first is kept
-            return True
-        if before is not None:
+    def _reopen(self, numbers: Collection[int]) -> None:
+        self._reopened |= {*numbers}
+        for key in {self._keys[number] for number in numbers if number in self._keys}:
+            self._settle(key)
+
+    def _settle(self, key: str) -> None:
+        """Of the results of the same work the first counts that was not reopened."""
+        first = min((number for number in self._found[key] if number not in self._reopened), default=None)
+        before = self.numbers.pop(key, None)
+        if before is not None and before != first:
             del self.records[before]
-        ordered = next(reversed(self.records), -1) < number
-        self.numbers[key], self.records[number] = number, record
-        return ordered
+        if first is None:
+            return
+        self.numbers[key] = first
+        if before != first:
+            self._ordered &= next(reversed(self.records), -1) < first
+            self.records[first] = self._found[key][first]
 
 
 def _claim(study: str, number: int, attributes: Mapping[str, Any]) -> Claim:

@@ -2,11 +2,12 @@
 
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from compoundnet.caching import cache_folder
+from compoundnet.operators import OPERATORS
 from compoundnet.schema import shown
 
 from .failing import Patience, TrialsError, quiet, reason, require_optuna, require_postgres
@@ -31,13 +32,15 @@ def open_store(
     spill: Path | None = None,
     patience: Patience | None = None,
     say: Callable[[str], None] = say_on_stderr,
+    operators: Mapping[str, type] = OPERATORS,
 ) -> Store:
     """The store at ``where``: a journal file ("runs/x/journal.log") or "postgresql://user@host/database".
 
     ``spill`` is the local folder for results that could not be written; by default beside the journal, or in the
-    cache folder for a database. ``say`` gets lines about what was mended and what does not answer. Raises TrialsError
-    for another kind of address, a journal damaged in its middle, and a missing package; StoreLostError when it does
-    not answer for as long as ``patience`` has.
+    cache folder for a database. ``say`` gets lines about what was mended and what does not answer. ``operators`` adds a
+    user's own classes by name: without them trials of such networks cannot be read. Raises TrialsError for
+    another kind of address, a journal damaged in its middle, and a missing package; StoreLostError when it does not
+    answer for as long as ``patience`` has.
     """
     require_optuna()
     patience = patience or Patience()
@@ -46,7 +49,8 @@ def open_store(
     if scheme and scheme[1].lower() not in _POSTGRES:
         raise TrialsError(f"{shown(scheme[0])} is no store; give a journal file, or postgresql://user@host/database")
     beside = cache_folder() / "unwritten" if scheme else Path(f"{text}.unwritten").absolute()
-    place = Place(where=text, spill=spill or beside, patience=patience)
+    own = {name: kind for name, kind in operators.items() if name not in OPERATORS}
+    place = Place(where=text, spill=spill or beside, patience=patience, operators=own)
     if scheme:
         require_postgres()
         shown_as, opened = _shown(text), lambda: _database(text)

@@ -1,35 +1,83 @@
-"""Trials to JSON values and back. A search's networks share stages and recipes: each is decoded once."""
+"""Trials to JSON values and back, for every store. A search's networks share stages and recipes: each is read once."""
 
-import functools
 import json
 import math
-from collections.abc import Mapping
-from dataclasses import replace
-from typing import Any
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeVar
 
 from compoundnet.network import Network, Stage
 from compoundnet.operators import OPERATORS
 from compoundnet.recipes import Recipe
-from compoundnet.schema import FieldError, decode, encode
+from compoundnet.schema import FieldError, decode, encode, require_version, shown
 from compoundnet.search.trial import Task, Trial
+
+T = TypeVar("T")
+VERSION = 1
 
 
 def record_of(trial: Trial) -> dict[str, Any]:
     """The trial as JSON values."""
     task = {"network": trial.task.network.to_dict(), "recipe": encode(trial.task.recipe), "data": trial.task.data}
     rest = {name: encode(getattr(trial, name)) for name in trial.__dataclass_fields__ if name != "task"}
-    return {"task": task, **rest}
+    return {"version": VERSION, "task": task, **rest}
 
 
-def trial_of(record: Mapping[str, Any]) -> Trial:
+def trial_of(record: object, operators: Mapping[str, type] = OPERATORS) -> Trial:
     """The trial that ``record_of`` wrote. Raises FieldError with the path to what does not fit."""
-    rest = {name: value for name, value in record.items() if name != "task"}
-    try:
-        task = record["task"]
-        whole = Task(network=_network(task["network"]), recipe=_recipe(json.dumps(task["recipe"])), data=task["data"])
-    except (KeyError, TypeError) as error:
-        raise FieldError("task", f"is no task; {error} is wrong or missing") from None
-    return decode(Trial, {**rest, "task": whole})
+    return Reading(operators).trial(record)
+
+
+@dataclass(frozen=True)
+class Reading:
+    """Reads many records: equal parts of them are one value. ``operators`` are all classes that networks may have."""
+
+    operators: Mapping[str, type] = field(default_factory=lambda: OPERATORS)
+    _known: dict[Hashable, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    def trial(self, record: object) -> Trial:
+        """As ``trial_of``."""
+        if not isinstance(record, Mapping):
+            raise FieldError("task", "missing; this is no trial")
+        rest = {name: value for name, value in record.items() if name not in ("version", "task")}
+        if "version" in record:  # journals did not say it once
+            require_version(record["version"], VERSION)
+        try:
+            told = record["task"]
+            task = Task(network=self._network(told["network"]), recipe=self._recipe(told["recipe"]), data=told["data"])
+        except (KeyError, TypeError, AttributeError) as error:
+            raise FieldError("task", f"is no task; {error} is wrong or missing") from None
+        return decode(Trial, {**rest, "task": task})
+
+    def require_known(self, network: Network) -> None:
+        """Raise FieldError for a network that could be written and not be read again."""
+        for index, stage in enumerate(network.stages):
+            self._require_known(type(stage.operator).__name__, index)
+
+    def _network(self, data: Mapping[str, Any]) -> Network:
+        for index, stage in enumerate(data["stages"]):
+            self._require_known(stage["operator"]["type"], index)
+        first = {**data, "stages": data["stages"][:1]}
+        rest = self._once(Network, first, lambda: Network.from_dict(first, self.operators))
+        return replace(rest, stages=tuple(self._stage(stage) for stage in data["stages"]))
+
+    def _stage(self, data: Mapping[str, Any]) -> Stage:
+        return self._once(Stage, data, lambda: decode(Stage, data, self.operators))
+
+    def _recipe(self, data: Mapping[str, Any]) -> Recipe:
+        return self._once(Recipe, data, lambda: decode(Recipe, data))
+
+    def _once(self, kind: type[T], data: Mapping[str, Any], make: Callable[[], T]) -> T:
+        key = (kind, json.dumps(data))
+        if key not in self._known:
+            self._known[key] = make()
+        return self._known[key]
+
+    def _require_known(self, name: str, stage: int) -> None:
+        if name not in self.operators:
+            remedy = "give the classes that define it to open_store(..., operators=...)"
+            path = f"task.network.stages[{stage}].operator"
+            raise FieldError(path, f"{shown(name)} is not known here; {remedy}")
 
 
 def normal(trial: Trial) -> Trial:
@@ -44,23 +92,3 @@ def normal(trial: Trial) -> Trial:
     if not 0 <= trial.accuracy <= 1:
         return replace(trial, state="failed", accuracy=None, why=f"accuracy {trial.accuracy:g} is no share in [0, 1]")
     return trial
-
-
-def _network(data: Mapping[str, Any]) -> Network:
-    rest = _rest(json.dumps({**data, "stages": data["stages"][:1]}))
-    return replace(rest, stages=tuple(_stage(json.dumps(stage)) for stage in data["stages"]))
-
-
-@functools.lru_cache(maxsize=4096)
-def _rest(text: str) -> Network:
-    return Network.from_dict(json.loads(text))
-
-
-@functools.lru_cache(maxsize=65536)
-def _stage(text: str) -> Stage:
-    return decode(Stage, json.loads(text), OPERATORS)
-
-
-@functools.lru_cache(maxsize=4096)
-def _recipe(text: str) -> Recipe:
-    return decode(Recipe, json.loads(text))

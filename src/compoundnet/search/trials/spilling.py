@@ -1,7 +1,6 @@
 """Results that the store did not take: kept in a local folder, and written when it is back."""
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,26 +9,21 @@ from filelock import FileLock
 
 from compoundnet.schema import FieldError
 from compoundnet.search.trial import Trial
+from compoundnet.whole import write_whole
 
 from .failing import TrialsError
 from .leases import Beat
 from .ledger import Claim
-from .records import record_of, trial_of
+from .records import Reading, record_of
 from .study import Study
 
 
 def keep(study: Study, claim: Claim, trial: Trial, reward: float) -> Path:
     """Write a result to a file of its own in the store's folder for them. Raises OSError."""
-    folder = study.store.place.spill
-    folder.mkdir(parents=True, exist_ok=True)
     whole = {"store": study.store.name, "study": study.name, "identity": study.identity, "reward": _or_none(reward)}
-    path = folder / f"{claim.token}.json"
-    beside = path.with_suffix(f".{os.getpid()}.part")
-    with beside.open("w") as file:
-        json.dump({**whole, "number": claim.number, "worker": claim.worker, "trial": record_of(trial)}, file)
-        file.flush()
-        os.fsync(file.fileno())
-    beside.replace(path)
+    path = study.store.place.spill / f"{claim.token}.json"
+    whole |= {"number": claim.number, "worker": claim.worker, "trial": record_of(trial)}
+    write_whole(path, json.dumps(whole))
     return path
 
 
@@ -44,10 +38,10 @@ def restore(study: Study, limit: int | None) -> int:
     count = 0
     with FileLock(folder / ".lock"):
         for path in sorted(folder.glob("*.json")):
-            told = _read(path)
+            told = _read(path, study.store.reading)
             if (told["store"], told["study"], told["identity"]) != (study.store.name, study.name, study.identity):
                 continue
-            trial, reward = trial_of(told["trial"]), told["reward"]
+            trial, reward = study.store.reading.trial(told["trial"]), told["reward"]
             claim = _claim(study.name, path.stem, told, trial)
             count += study.record(claim, trial, float("-inf") if reward is None else reward, limit)
             path.unlink()
@@ -59,10 +53,10 @@ def _claim(study: str, token: str, told: Mapping[str, Any], trial: Trial) -> Cla
     return Claim(study=study, number=told["number"], point=trial.point, beat=Beat(0, 0.0), **ids)
 
 
-def _read(path: Path) -> Mapping[str, Any]:
+def _read(path: Path, reading: Reading) -> Mapping[str, Any]:
     try:
         told = json.loads(path.read_text())
-        trial_of(told["trial"])
+        reading.trial(told["trial"])
     except (ValueError, KeyError, TypeError, FieldError) as error:
         raise TrialsError(f"{path} is no result that was kept ({error!r}); move it away") from None
     return told

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from compoundnet.search.trial import Trial
 
 from .fronts import Front, joined
-from .job import Job, Limits
+from .job import Job, Limits, Tasks
 from .study import Study
 
 
@@ -38,7 +38,9 @@ class Standing:
 class Standings:
     """Standings of a study since now; each trial is looked at once."""
 
-    def __init__(self, study: Study, job: Job, limits: Limits, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, study: Study, job: Job | Tasks, limits: Limits, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._study, self._job, self._limits, self._clock = study, job, limits, clock
         self._seen: set[int] = set()
         self._front: Front = ()

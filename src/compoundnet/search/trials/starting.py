@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from .failing import TrialsError, reason
-from .job import Job, Limits
+from .job import Job, Limits, Tasks
 from .process import myself
 from .store import Place
-from .working import Why, work
+from .working import Why, resumed
 
 _ONE_THREAD = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
@@ -28,7 +28,7 @@ class Order:
     place: Place
     study: str
     identity: dict[str, str]
-    job: Job
+    job: Job | Tasks
     limits: Limits
     front: Path | None
     rank: int
@@ -72,8 +72,9 @@ def _run(order: Order, pipe: Connection) -> None:
         pipe.send(("name", myself()))
         say: Callable[[str], None] = lambda line: pipe.send(("say", line))  # noqa: E731
         options: dict[str, Any] = {"limits": order.limits, "front": order.front, "rank": order.rank, "beat": order.beat}
-        with open_store(place.where, spill=place.spill, patience=place.patience, say=say) as store:
-            ended = work(store.study(order.study, order.identity), order.job, stop=pipe.poll, **options)
+        kept = {"spill": place.spill, "patience": place.patience, "operators": place.operators}
+        with open_store(place.where, say=say, **kept) as store:
+            ended = resumed(store.study(order.study, order.identity), order.job, stop=pipe.poll, **options)
         pipe.send(("ended", (ended.why, ended.recorded)))
     except TrialsError as error:
         pipe.send(("error", str(error)))
@@ -82,14 +83,14 @@ def _run(order: Order, pipe: Connection) -> None:
         raise SystemExit(1) from None
 
 
-def require_sendable(job: Job) -> None:
-    """Raise TrialsError for a job that cannot be pickled."""
+def require_sendable(job: Job | Tasks, place: Place) -> None:
+    """Raise TrialsError for a job, or operators of a store, that cannot be pickled."""
     try:
-        pickle.dumps(job)
+        pickle.dumps((job, place))
     except Exception as error:
         raise TrialsError(
             f"the job cannot be sent to worker processes ({reason(error)}); "
-            "let its functions be those of a module, or partials of them"
+            "let its functions and operators be those of a module, or partials of them"
         ) from None
 
 

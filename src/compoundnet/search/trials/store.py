@@ -2,20 +2,25 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+import uuid
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Self, TypeVar
 
+from compoundnet.operators import OPERATORS
 from compoundnet.schema import shown
 
 from .failing import Patience, TrialsError, quiet
+from .records import Reading
 from .study import Study
 
 if TYPE_CHECKING:
     from optuna.storages import BaseStorage
 
 T = TypeVar("T")
+_AGAIN = "compoundnet again "  # and a number that nobody else has
 IDENTITY = "compoundnet identity "  # and the digest: what is written under it is never overwritten
 
 
@@ -26,6 +31,7 @@ class Place:
     where: str
     spill: Path
     patience: Patience
+    operators: Mapping[str, type] = field(default_factory=dict)  # a user's own, by name
 
 
 @dataclass(frozen=True)
@@ -45,6 +51,11 @@ class Store:
 
     def __exit__(self, *error: object) -> None:
         self.close()
+
+    @cached_property
+    def reading(self) -> Reading:
+        """What reads this store's trials."""
+        return Reading({**OPERATORS, **self.place.operators})
 
     def close(self) -> None:
         """Close the connections; the next call would open them again."""
@@ -80,8 +91,21 @@ class Store:
 
     def study_names(self) -> list[str]:
         """All of ours, oldest first. Raises what Optuna raises when the store does not answer."""
-        found = self.storage.get_all_studies()
-        return [each.study_name for each in found if any(key.startswith(IDENTITY) for key in each.user_attrs)]
+        return list(self.reopened())
+
+    def reopened(self) -> dict[str, list[int]]:
+        """All of our studies by name, oldest first, with the numbers of results that are to be done again."""
+        found = {each.study_name: each.user_attrs for each in self.storage.get_all_studies()}
+        ours = {name: attrs for name, attrs in found.items() if any(key.startswith(IDENTITY) for key in attrs)}
+        return {
+            name: [number for key, numbers in attrs.items() if key.startswith(_AGAIN) for number in numbers]
+            for name, attrs in ours.items()
+        }
+
+    def reopen(self, name: str, numbers: Sequence[int]) -> None:
+        """Note that results of a study are to be done again: under a key of its own, as nothing is overwritten."""
+        number, key = self.storage.get_study_id_from_name(name), f"{_AGAIN}{uuid.uuid4().hex}"
+        self.keep_trying(lambda: self.storage.set_study_user_attr(number, key, list(numbers)))
 
     def _identities(self, name: str) -> list[Mapping[str, str]]:
         number = self.storage.get_study_id_from_name

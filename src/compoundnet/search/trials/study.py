@@ -6,16 +6,17 @@ from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
+from compoundnet.schema import FieldError, shown
 from compoundnet.search.space import Point
 from compoundnet.search.trial import Task, Trial
 
-from .failing import passing_errors
+from .failing import TrialsError, passing_errors
 from .leases import BEAT as EVERY
 from .leases import Beat, Watch
 from .ledger import BEAT, CLAIM, RECORD, Claim, Ledger
 from .loading import uncollected
 from .process import myself
-from .records import record_of, trial_of
+from .records import record_of
 
 if TYPE_CHECKING:
     from optuna.trial import TrialState
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from .store import Store
 
 Refusal: TypeAlias = Literal["recorded", "running", "full"]
+TRIES = 3  # of a trial that fails, each in another search
 SHARED = ("finished", "diverged")  # states that the task alone determines
 
 
@@ -54,12 +56,13 @@ class Study:
         from optuna import load_study
         from optuna.samplers import RandomSampler
 
-        for name in {self.name: None, **dict.fromkeys(self.store.study_names())}:
+        reopened = self.store.reopened()
+        for name in {self.name: None, **reopened}:
             if name not in self._ledgers:
                 study = load_study(study_name=name, storage=self.store.storage, sampler=RandomSampler(seed=0))
                 self._ledgers[name] = Ledger(study)
             with uncollected():
-                self._ledgers[name].refresh()
+                self._ledgers[name].refresh(reopened.get(name, ()))
 
     @property
     def trials(self) -> Sequence[Trial]:
@@ -72,8 +75,22 @@ class Study:
         known = self._trials
         records = self._own.records
         with uncollected():
-            self._trials = {n: known[n] if n in known else trial_of(record["trial"]) for n, record in records.items()}
+            self._trials = {n: known[n] if n in known else self._decoded(n, record) for n, record in records.items()}
         return self._trials
+
+    def has(self, key: str) -> bool:
+        """Whether a task's result is recorded."""
+        return key in self._own.numbers
+
+    def trial(self, key: str) -> Trial | None:
+        """The recorded trial of a task."""
+        number = self._own.numbers.get(key)
+        return None if number is None else self._trials.get(number) or self.numbered[number]
+
+    @property
+    def again(self) -> Sequence[Trial]:
+        """Trials that failed in an earlier search, and are to be done again."""
+        return [self.store.reading.trial(record["trial"]) for record in self._own.again]
 
     @property
     def claims(self) -> Sequence[Claim]:
@@ -84,13 +101,17 @@ class Study:
         """How many workers died in a task."""
         return self._own.deaths.get(key, 0)
 
+    def failures(self, key: str) -> int:
+        """How often a task failed in earlier searches."""
+        return self._own.failures(key)
+
     def elsewhere(self, key: str) -> tuple[str, Trial] | None:
         """The study that has this task's result already, and the result."""
         for name, ledger in self._ledgers.items():
             if name != self.name and key in ledger.numbers:
-                trial = trial_of(ledger.records[ledger.numbers[key]]["trial"])
-                if trial.state in SHARED:
-                    return name, trial
+                record = ledger.records[ledger.numbers[key]]["trial"]
+                if record["state"] in SHARED:
+                    return name, self.store.reading.trial(record)
         return None
 
     # --- claiming
@@ -102,6 +123,7 @@ class Study:
         are given by the storage one after the other, so every claim of a lower number is seen by then, and the lowest
         wins. Claims of other studies have no common order: there both may withdraw, and ask again.
         """
+        self._require_readable(task)
         self.refresh()
         if refusal := self._refusal(task.key, math.inf, limit):
             return refusal
@@ -141,6 +163,17 @@ class Study:
         if dead:
             self.refresh()
         return len(dead)
+
+    def reopen(self) -> int:
+        """Let the trials that failed be done again, each up to ``TRIES`` times in all. Says how many."""
+        self.refresh()
+        own = self._own
+        failed = [key for key, number in own.numbers.items() if own.records[number]["trial"]["state"] == "failed"]
+        numbers = [own.numbers[key] for key in failed if own.failures(key) + 1 < TRIES]
+        if numbers:
+            self.store.reopen(self.name, numbers)
+            self.refresh()
+        return len(numbers)
 
     def release(self, workers: Collection[str]) -> None:
         """Give up the claims of workers that were stopped on purpose."""
@@ -190,6 +223,18 @@ class Study:
     @property
     def _own(self) -> Ledger:
         return self._ledgers[self.name]
+
+    def _decoded(self, number: int, record: Mapping[str, Any]) -> Trial:
+        try:
+            return self.store.reading.trial(record["trial"])
+        except FieldError as error:
+            raise TrialsError(f"{self.store.name}: trial {number} of study {shown(self.name)}: {error}") from None
+
+    def _require_readable(self, task: Task) -> None:
+        try:
+            self.store.reading.require_known(task.network)
+        except FieldError as error:
+            raise TrialsError(str(error)) from None
 
     def _id(self, claim: Claim) -> int:
         storage = self.store.storage

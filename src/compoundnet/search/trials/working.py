@@ -8,20 +8,18 @@ from pathlib import Path
 from typing import Literal, TypeAlias
 
 from compoundnet.schema import counted
-from compoundnet.search.problem import Outcome
-from compoundnet.search.space import Point
 from compoundnet.search.trial import Task, Trial
 from compoundnet.signals import stop_on_signal
 
 from .about import keep_about
+from .asking import Asking
 from .failing import StoreLostError, TrialsError, reason
 from .fronts import save_front
-from .job import NO_LIMITS, Job, Limits
+from .job import NO_LIMITS, Job, Limits, Tasks
 from .leases import BEAT, Watch, beating
 from .ledger import Claim
 from .process import myself, spoken
 from .records import normal
-from .replaying import Replay
 from .spilling import keep, restore
 from .standing import Standing, Standings
 from .study import Refusal, Study
@@ -29,7 +27,6 @@ from .study import Refusal, Study
 Why: TypeAlias = Literal["trials", "seconds", "asked", "exhausted"]
 DEATHS = 3  # of workers in one task, before it is recorded as failed
 _FAILURES = 3  # in a row, before a worker gives up
-_ATTEMPTS = 20  # to be asked something new
 _WAIT = 0.5  # seconds between looks at what others do, when there is nothing else to do
 
 
@@ -44,7 +41,7 @@ class Ended:
 
 def work(
     study: Study,
-    job: Job,
+    job: Job | Tasks,
     *,
     limits: Limits = NO_LIMITS,
     front: Path | None = None,
@@ -57,15 +54,38 @@ def work(
 
     Any number of workers may do so at once, on any machines that reach the store; ``rank`` tells those of one machine
     apart. Other workers take over a trial whose worker died, at once on the same machine, else after three of its
-    beats (``beat`` seconds, for long trials a tenth of their age). ``front`` is written after every trial. Raises
+    beats (``beat`` seconds, for long trials a tenth of their age). ``front`` is written after every trial. A trial that
+    failed in an earlier call is done again, up to three times in all; one that diverged has its result. Raises
     StoreLostError when the store does not answer for long; a result that could not be written is kept then, and
     recorded by the next call. Raises TrialsError when three trials in a row failed.
     """
-    if not isinstance(job, Job):
-        raise TrialsError(f"a job is a Job, not {type(job).__name__}")
+    take_up(study, limits)
+    keep_about(study, job)
+    return resumed(study, job, limits=limits, front=front, on_trial=on_trial, stop=stop, rank=rank, beat=beat)
+
+
+def take_up(study: Study, limits: Limits) -> None:
+    """What a search begins with, once for all of its workers: results kept aside, and what failed before."""
     if count := restore(study, limits.trials):
         study.store.say(f"{counted(count, 'result')} kept from an earlier search recorded")
-    keep_about(study, job)
+    if count := study.reopen():
+        study.store.say(f"{counted(count, 'trial')} that failed before: done again")
+
+
+def resumed(
+    study: Study,
+    job: Job | Tasks,
+    *,
+    limits: Limits,
+    front: Path | None,
+    on_trial: Callable[[Standing], None] | None = None,
+    stop: Callable[[], bool],
+    rank: int,
+    beat: float,
+) -> Ended:
+    """As ``work``, of a search that was taken up."""
+    if not isinstance(job, (Job, Tasks)):
+        raise TrialsError(f"a job is a Job or Tasks, not {type(job).__name__}")
     with stop_on_signal() as asked:
         worker = _Worker(study, job, limits, front, on_trial, lambda: stop() or asked(), rank, beat)
         why = worker.run()
@@ -75,7 +95,7 @@ def work(
 @dataclass
 class _Worker:
     study: Study
-    job: Job
+    job: Job | Tasks
     limits: Limits
     front: Path | None
     on_trial: Callable[[Standing], None] | None
@@ -85,10 +105,9 @@ class _Worker:
     recorded: int = 0
     failures: int = 0
     begun: float = field(default_factory=time.monotonic)
-    outcomes: dict[int, Outcome | None] = field(default_factory=dict)  # by the trials' numbers
 
     def __post_init__(self) -> None:
-        self.watch, self.replay = Watch(), Replay(self.job)
+        self.watch, self.asking = Watch(), Asking(self.study, self.job, self.rank)
         self.standings = Standings(self.study, self.job, self.limits)
 
     def run(self) -> Why:
@@ -106,28 +125,19 @@ class _Worker:
                 self._do(*claim)
             elif claim == "recorded" and not self.study.claims:
                 return "exhausted"
-            else:  # others may die, or leave something to do
-                time.sleep(_WAIT)
+            else:  # others may die, or leave something to do; two that met shall not meet again
+                time.sleep(_WAIT * random.uniform(0.5, 1.0))  # noqa: S311
 
     def _claimed(self) -> tuple[Claim, Task] | Refusal:
         """The next task, claimed; or why there is none."""
-        trials, known = self.study.numbered, self.outcomes
-        outcomes = {n: known[n] if n in known else self.job.outcome(trial) for n, trial in trials.items()}
-        self.outcomes = outcomes
-        state = self.replay.at({number: outcome for number, outcome in outcomes.items() if outcome is not None})
-        pending: list[Point] = [claim.point for claim in self.study.claims if claim.point is not None]
         refusal: Refusal = "recorded"
-        for attempt in range(_ATTEMPTS):
-            seed = f"{self.job.seed}/{self.rank}/{len(outcomes)}/{len(pending)}/{attempt}"
-            point = self.job.strategy.ask(state, pending, random.Random(seed))  # noqa: S311 - chance, not a secret
-            task = self.job.task(self.job.problem.space.require(point))
+        for task, point in self.asking.proposals():
             claim = self.study.claim(task, point, self.limits.trials, self.every)
             if isinstance(claim, Claim):
                 return claim, task
             if claim == "full":
                 return claim
             refusal = claim if claim == "running" else refusal
-            pending = pending if point in pending else [*pending, point]
         return refusal
 
     def _do(self, claim: Claim, task: Task) -> None:
@@ -147,13 +157,13 @@ class _Worker:
             raise TrialsError(f"the last {_FAILURES} trials failed, the last one with: {trial.why}")
 
     def _trial(self, claim: Claim, task: Task) -> Trial:
-        assert claim.point is not None
-        if found := self.study.elsewhere(task.key):
+        shared = isinstance(self.job, Job) or self.job.shared
+        if shared and (found := self.study.elsewhere(task.key)):
             name, trial = found
             return self.job.placed(replace(trial, facts={**trial.facts, "taken_from": name}), claim.point)
         begun = time.monotonic()
-        if (deaths := self.study.deaths(task.key)) >= DEATHS:
-            trial = _failed(task, begun, f"{deaths} workers died in it")
+        if self.study.deaths(task.key) >= DEATHS * (1 + self.study.failures(task.key)):
+            trial = _failed(task, begun, f"{DEATHS} workers died in it")
         else:
             with beating(lambda beat: self.study.beat(claim, beat), self.every):
                 trial = self._evaluated(task, begun)

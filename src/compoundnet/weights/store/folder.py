@@ -10,7 +10,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
@@ -20,6 +20,7 @@ from filelock import FileLock, Timeout
 from compoundnet.caching import VARIABLE, cache_folder
 from compoundnet.schema import FieldError, decode, encode
 from compoundnet.weights.errors import CheckpointError
+from compoundnet.whole import write_whole
 
 from .wanting import Digest, Wanted
 
@@ -127,7 +128,7 @@ class Store:
                 _copy(path, place)
             record = self._name_file(stored.name)
             record.parent.mkdir(parents=True, exist_ok=True)
-            write_beside(record, json.dumps(encode(stored), indent=2, sort_keys=True) + "\n")
+            write_whole(record, json.dumps(encode(stored), indent=2, sort_keys=True) + "\n")
         return stored
 
     @contextmanager
@@ -174,17 +175,6 @@ def no_room(root: Path, file: str, needed: int, free: int) -> CheckpointError:
 def default_store() -> Store:
     """The user's store: ``weights`` in the cache folder; see ``cache_folder``."""
     return Store(cache_folder() / "weights" / LAYOUT)
-
-
-def write_beside(path: Path, text: str) -> None:
-    """Write a small file whole or not at all. Raises OSError as writing does."""
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        part.write_text(text, encoding="utf-8")
-        part.replace(path)
-    finally:
-        with suppress(OSError):
-            part.unlink()
 
 
 def _copy(path: Path, place: Path) -> None:

@@ -8,8 +8,9 @@ from pathlib import Path
 
 from compoundnet.schema import FieldError, decode, encode, require, require_version
 from compoundnet.weights.errors import CheckpointError
+from compoundnet.whole import write_whole
 
-from .folder import Store, Stored, write_beside
+from .folder import Store, Stored
 from .wanting import Wanted
 
 LOCK_FILE = "compoundnet-weights.lock"  # what a project calls it
@@ -80,7 +81,7 @@ def add_to_lock(path: str | Path, entries: Iterable[Stored], store: Store) -> bo
         if path.exists() and path.read_bytes() == text.encode():
             return False
         try:
-            write_beside(path, text)
+            write_whole(path, text)
         except OSError as error:
             raise CheckpointError(f"{path}: cannot be written ({error.strerror or error})") from None
     return after != before

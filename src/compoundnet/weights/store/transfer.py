@@ -14,9 +14,10 @@ from urllib.request import Request, url2pathname
 from compoundnet import __version__
 from compoundnet.schema import FieldError, decode, encode
 from compoundnet.weights.errors import CheckpointError
+from compoundnet.whole import write_whole
 
 from .access import Access
-from .folder import FULL, Say, Store, discard, no_room, write_beside
+from .folder import FULL, Say, Store, discard, no_room
 from .opening import opened
 from .problems import Transient, after_attempts, explained
 from .wanting import Wanted
@@ -198,7 +199,7 @@ class Transfer:
 
     def _note(self, begun: _Begun) -> None:
         with self.store.using():
-            write_beside(self.part.parent / "begun.json", json.dumps(encode(begun)))
+            write_whole(self.part.parent / "begun.json", json.dumps(encode(begun)))
 
     def _begun(self) -> _Begun | None:
         try:
