@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, get_args
 
 from compoundnet.network import Network
+from compoundnet.operators import OPERATORS
 from compoundnet.schema import FieldError, shown
 from compoundnet.search.space import Point, Space
 from compoundnet.search.trial import State
@@ -53,9 +54,9 @@ class Row:
         recipe = {name: value for name, value in self.task["recipe"].items() if name != "seed"}
         return json.dumps([self.task["network"], recipe, self.data], sort_keys=True)
 
-    def network(self) -> Network:
-        """The network. Raises FieldError for a damaged one."""
-        return Network.from_dict(self.task["network"])
+    def network(self, operators: Mapping[str, type] = OPERATORS) -> Network:
+        """The network. Raises FieldError for a damaged one, and for an operator that is not among these."""
+        return Network.from_dict(self.task["network"], operators)
 
 
 def rows_of(kept: Kept) -> tuple[Row, ...]:

@@ -10,13 +10,17 @@ from .damage import first_damaged_line
 from .failing import TrialsError
 from .ledger import CLAIM, RECORD
 from .loading import uncollected
+from .store import AGAIN
 
 _RUNNING, _COMPLETE, _WAITING = 0, 1, 4  # Optuna's states of a trial; the rest are ends without a result
 
 
 @dataclass
 class Read:
-    """A study as a store holds it: its attributes, and the record of each key that was written first, by number."""
+    """A study as a store holds it: its attributes, and the record of each key that counts, by number.
+
+    It is the first that was not reopened, as in ``ledger``.
+    """
 
     name: str
     attributes: dict[str, Any] = field(default_factory=dict)
@@ -104,8 +108,9 @@ class _Replay:
 
 def _read(name: str, attributes: dict[str, Any], trials: list[_Trial]) -> Read:
     found, seen = Read(name, attributes), set[str]()
+    reopened = {number for key, numbers in attributes.items() if key.startswith(AGAIN) for number in numbers}
     for number, key, record in _recorded(trials):
-        if key not in seen:
+        if key not in seen and number not in reopened:
             seen.add(key)
             found.records[number], found.keys[number] = record, key
     found.running = sum(trial.state in (_RUNNING, _WAITING) and CLAIM in trial.attributes for trial in trials)
