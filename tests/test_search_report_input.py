@@ -79,7 +79,7 @@ def test_the_command_writes_all_files_and_says_what_was_found(
     write_journal(tmp_path / "journal.log", 300)
     assert main(["search", "report", str(tmp_path / "journal.log"), "--out", str(tmp_path / "out")]) == 0
     text = capsys.readouterr().out
-    for word in ("300: ", "best      trial ", "cannot be told from the best", "Main effects explain", "resolution"):
+    for word in ("300: ", "best      trial ", "cannot be told from the best", "Main effects explain", "Decision"):
         assert word in text
     names = {path.name for path in (tmp_path / "out").iterdir() if not path.name.startswith(".")}
     assert {"report.html", "report.json", "trials.csv", "fronts.csv", "edf.csv", "ties.csv", "importance.csv"} <= names
@@ -302,9 +302,11 @@ def test_a_journal_damaged_in_its_middle_is_refused_with_the_line(
         ("state", "won", "state: 'won' is none of finished, stopped, diverged, failed"),
         ("accuracy", "0.5", "accuracy: '0.5' is no number"),
         ("point", [99] * 10, "resolution: 99 is no option"),
-        ("point", "x", "point: 'x' is no list of whole numbers"),
+        ("point", "x", "point: 'x' is no list of options' numbers"),
         ("costs", {"macs": None}, "costs.macs: None is no number"),
         ("task", {}, "'recipe' is missing"),
+        ("seconds", float("inf"), "seconds: inf is no finite number"),
+        ("accuracy", 10**400, "too large"),
     ],
 )
 def test_a_damaged_trial_is_named(tmp_path: Path, field: str, value: Any, said: str) -> None:

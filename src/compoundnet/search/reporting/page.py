@@ -7,13 +7,15 @@ from functools import cache
 from html import escape
 from importlib import resources
 
+from compoundnet.budget import figure
+
 from .figures import title
 from .listing import listing
 from .panel import Panel
 from .report import Report
 from .saying import facts, importance_said, noise_said, ties_said
 from .svg import STYLE, drawn
-from .table import columns
+from .table import Column
 
 _STYLE = """
 body{font:16px/1.5 system-ui,sans-serif;max-width:70rem;margin:2rem auto;padding:0 1rem;color:#222}
@@ -27,8 +29,8 @@ figure{display:inline-block;margin:0 1rem 1rem 0;max-width:100%}.wide{overflow-x
 _MOST_ROWS = 50
 
 
-def page(report: Report, panels: Sequence[Panel]) -> str:
-    """The whole page."""
+def page(report: Report, panels: Sequence[Panel], trials: Sequence[Column]) -> str:
+    """The whole page; ``trials`` are the columns of all of them."""
     name = f"Search {report.kept.study}"
     script = _script()
     sections = [
@@ -42,7 +44,7 @@ def page(report: Report, panels: Sequence[Panel]) -> str:
         _ties(report),
         _figures("Importance of each decision", panels, "importance", importance_said(report)),
         _figures("The best over trials", panels, "best_so_far"),
-        f"<h2>Every trial</h2>{listing(columns(report), _best_first(report))}",
+        f"<h2>Every trial</h2>{listing(trials, _best_first(report))}",
         f"<script>{script}</script>",
     ]
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
@@ -105,7 +107,7 @@ def _ties(report: Report) -> str:
         [
             *(f"{tie.entry.first.number}", f"{len(tie.entry.rows)}", f"{100 * tie.entry.accuracy:.2f} %"),
             *(f"{tie.entry.reward:.4f}", f"{tie.behind:.4f}", f"{tie.within:.4f}"),
-            *(f"{tie.entry.first.costs[cost]:,.6g}" for cost in costs),
+            *(f"{figure(tie.entry.first.costs[cost])}" for cost in costs),
         ]
         for tie in report.ties[:_MOST_ROWS]
     ]

@@ -41,20 +41,23 @@ def read_journal(path: Path) -> Journal:
     """Replay a journal as Optuna does. Raises OSError, and TrialsError with the line where its middle is damaged."""
     with uncollected():
         lines = path.read_bytes().split(b"\n")
-        tail = lines.pop()  # empty, or what follows the last newline
+        torn = len(lines.pop())  # what follows the last newline
         replay = _Replay()
         for number, line in enumerate(lines, 1):
             try:
                 replay.apply(json.loads(line))
-            except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
-                if number == len(lines) and isinstance(error, ValueError):
-                    return Journal(replay.studies(), len(line) + 1 + len(tail))
-                damaged = first_damaged_line(path)
-                raise TrialsError(
-                    f"{path}: line {damaged or number:,} is no record; "
-                    "take out that line, or put back a copy of the file; nothing was changed"
-                ) from None
-        return Journal(replay.studies(), len(tail))
+            except (ValueError, KeyError, TypeError, AttributeError) as error:
+                if number < len(lines) or not isinstance(error, ValueError):
+                    raise _damaged(path, f"line {first_damaged_line(path) or number:,} is no record") from None
+                torn += len(line) + 1
+        try:
+            return Journal(replay.studies(), torn)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise _damaged(path, f"a record is none of ours ({error!r})") from None
+
+
+def _damaged(path: Path, what: str) -> TrialsError:
+    return TrialsError(f"{path}: {what}; take out that line, or put back a copy of the file; nothing was changed")
 
 
 @dataclass
@@ -98,7 +101,7 @@ class _Replay:
                 raise ValueError(code)
 
     def _open(self, number: int) -> _Trial | None:
-        found = self._trials[number] if number < len(self._trials) else None
+        found = self._trials[number] if 0 <= number < len(self._trials) else None
         return found if found is not None and found.state in (_RUNNING, _WAITING) else None
 
     def studies(self) -> dict[str, Read]:
@@ -121,4 +124,4 @@ def _recorded(trials: list[_Trial]) -> Iterator[tuple[int, str, Mapping[str, Any
     for trial in trials:
         attributes = trial.attributes
         if trial.state == _COMPLETE and CLAIM in attributes and RECORD in attributes:
-            yield trial.number, attributes[CLAIM]["key"], attributes[RECORD]
+            yield trial.number, str(attributes[CLAIM]["key"]), dict(attributes[RECORD])
