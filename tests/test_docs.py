@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tools import blocks, cam_figure, figure, files, front_figure, inspected, records, snippets
+from tools import blocks, cam_figure, figure, files, front_figure, inspected, records, report_figure, snippets
 from tools.__main__ import settled
-from tools.files import CAM_FIGURE, FIGURE, FRONT_FIGURE, PAGES, RESULTS, ROOT, is_up_to_date, write
+from tools.files import CAM_FIGURE, FIGURE, FRONT_FIGURE, PAGES, REPORT_FIGURE, RESULTS, ROOT, is_up_to_date, write
 
 import compoundnet
 from compoundnet.cli.parser import COMMANDS
@@ -113,6 +113,10 @@ def test_the_figure_of_the_front_is_what_the_command_draws() -> None:
     for k, (macs, top1) in enumerate(zip(numbers["released"]["xs"], numbers["released"]["ys"], strict=True)):
         assert macs == compoundnet.cost(compoundnet.named(f"efficientnet_b{k}")).macs
         assert top1 == next(row["top1"] for row in records_of_the_paper() if row["network"] == f"efficientnet_b{k}")
+
+
+def test_the_figure_of_the_search_report_is_what_the_report_draws() -> None:
+    assert is_up_to_date(REPORT_FIGURE, report_figure.text()), "run: make records"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from compoundnet.budget import figure
+
 from .output import safe, write, write_json, write_table
 
 if TYPE_CHECKING:
@@ -72,7 +74,7 @@ def _front(report: "Report") -> None:
         + (f"; {len(shown)} shown" * (shown != list(found)))
     )
     rows = [
-        [f"{e.first.number}", f"{e.first.costs[cost]:,.6g}", f"{100 * e.accuracy:.2f} %", f"{e.reward:.4f}"]
+        [f"{e.first.number}", f"{figure(e.first.costs[cost])}", f"{100 * e.accuracy:.2f} %", f"{e.reward:.4f}"]
         for e in shown
     ]
     write_table(["Trial", cost, "Accuracy", "Reward"], rows)

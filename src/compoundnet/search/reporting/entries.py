@@ -1,7 +1,7 @@
 """Entries: what is compared. Trials of one network that differ in the seed only are one, with their mean."""
 
 import math
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean
@@ -35,10 +35,16 @@ def entries_of(rows: Sequence[Row]) -> tuple[Entry, ...]:
     compared = [row for row in rows if row.state == "finished" and row.fidelity == level and row.reward is not None]
     if len({row.seed for row in compared}) < 2:  # no two can differ in the seed only
         return tuple(Entry((row,), row.accuracy or 0.0, row.reward or 0.0) for row in compared)
-    families: dict[str, list[Row]] = defaultdict(list)
+    alike = Counter(map(_at_sight, compared))
+    families: dict[object, list[Row]] = defaultdict(list)
     for row in compared:
-        families[row.family].append(row)
+        families[row.family if alike[_at_sight(row)] > 1 else row.key].append(row)
     return tuple(_entry(tuple(family)) for family in families.values())
+
+
+def _at_sight(row: Row) -> tuple[object, ...]:
+    """What is the same for trials that differ in the seed only, and is cheaper to compare than the whole task."""
+    return row.resolution, row.point or row.family
 
 
 def _entry(rows: tuple[Row, ...]) -> Entry:

@@ -40,9 +40,7 @@ def _panels(report: Report) -> Iterator[Panel]:
         return
     for cost in report.costs:
         yield _front(report, cost)
-    for cost in ("", *report.costs[:1]):
-        if cost in report.populations:
-            yield _population(report, cost)
+    yield _population(report, report.costs[0] if report.costs else "")
     if report.best_so_far:
         yield _best_so_far(report)
     if report.importance is not None:

@@ -6,16 +6,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from compoundnet.search.predictors.linear import Ridge
 from compoundnet.search.predictors.ranking import Interval
 from compoundnet.search.problem import one_hot
 from compoundnet.search.space import Choice, Space
 
+from .additive import Numbers, fitted
 from .decisions import Decisions
 
 LEAST, MOST = 20, 2000  # entries; of more, so many are drawn
 _FOLDS, _DRAWS = 5, 400
-Numbers = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -85,31 +84,27 @@ def _judged(x: Numbers, y: Numbers, starts: NDArray[np.int64], rng: np.random.Ge
     for number in range(_FOLDS):
         out, fit = fold == number, fold != number
         base[out] = (y[out] - y[fit].mean()) ** 2
-        level, terms = _terms(x, x[fit], y[fit], starts)
-        error = y[out] - level - terms[out].sum(1)
+        model = fitted(x[fit], y[fit])
+        terms = model.terms(x, starts[:-1])
+        error = y[out] - model.level - terms[out].sum(1)
         full[out] = error**2
         without[out] = (error[:, None] + terms[out]) ** 2
     return base, full, without
-
-
-def _terms(x: Numbers, fit_x: Numbers, fit_y: Numbers, starts: NDArray[np.int64]) -> tuple[float, Numbers]:
-    """The model's level, and each decision's effect on every row; shape (rows, decisions)."""
-    model = Ridge().fit(fit_x, fit_y)
-    parts = (x - model.centre) / model.scale * model.weights
-    return model.level, np.add.reduceat(parts, starts[:-1], axis=1)
 
 
 def _effects(
     x: Numbers, y: Numbers, starts: NDArray[np.int64], space: Space
 ) -> tuple[tuple[tuple[str, float], ...], ...]:
     """The effect of each option on the reward, against the mean of all entries, by the model of all."""
-    model = Ridge().fit(x, y)
-    slope, found = model.weights / model.scale, []
+    model, found = fitted(x, y), []
     for place, choice in enumerate(space.choices):
         columns = slice(starts[place], starts[place + 1])
-        mean = float(model.centre[columns] @ slope[columns])
+        mean = float(model.centre[columns] @ model.weights[columns])
         found.append(
-            tuple((word, float(each) - mean) for (_, word), each in zip(choice.options, slope[columns], strict=True))
+            tuple(
+                (word, float(each) - mean)
+                for (_, word), each in zip(choice.options, model.weights[columns], strict=True)
+            )
         )
     return tuple(found)
 

@@ -7,13 +7,15 @@ from functools import cache
 from html import escape
 from importlib import resources
 
+from compoundnet.budget import figure
+
 from .figures import title
 from .listing import listing
 from .panel import Panel
 from .report import Report
 from .saying import facts, importance_said, noise_said, ties_said
-from .svg import drawn
-from .table import columns
+from .svg import STYLE, drawn
+from .table import Column
 
 _STYLE = """
 body{font:16px/1.5 system-ui,sans-serif;max-width:70rem;margin:2rem auto;padding:0 1rem;color:#222}
@@ -21,16 +23,14 @@ table{border-collapse:collapse;margin:1rem 0}th,td{padding:.2rem .6rem;border-bo
 td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}th button{all:unset;cursor:pointer;font-weight:bold}
 th button:focus-visible{outline:2px solid #0072B2}th[aria-sort=ascending] button:after{content:" \\2191"}
 th[aria-sort=descending] button:after{content:" \\2193"}#trials td{white-space:nowrap;font-size:14px}
-svg{width:40rem;max-width:100%;font-size:12px;fill:#222}svg .g{stroke:#e2e2e2;fill:none}svg .l{fill:none;stroke-width:2}
-svg .p{fill:none;stroke-width:2.4;stroke-linecap:round}svg .b{fill:#0072B2;opacity:.6}svg .w{stroke:#222;fill:none}
-svg .k{paint-order:stroke;stroke:#fff;stroke-width:3px}
+svg{width:40rem;max-width:100%;font-size:12px;fill:#222}
 figure{display:inline-block;margin:0 1rem 1rem 0;max-width:100%}.wide{overflow-x:auto}
 """
 _MOST_ROWS = 50
 
 
-def page(report: Report, panels: Sequence[Panel]) -> str:
-    """The whole page."""
+def page(report: Report, panels: Sequence[Panel], trials: Sequence[Column]) -> str:
+    """The whole page; ``trials`` are the columns of all of them."""
     name = f"Search {report.kept.study}"
     script = _script()
     sections = [
@@ -44,7 +44,7 @@ def page(report: Report, panels: Sequence[Panel]) -> str:
         _ties(report),
         _figures("Importance of each decision", panels, "importance", importance_said(report)),
         _figures("The best over trials", panels, "best_so_far"),
-        f"<h2>Every trial</h2>{listing(columns(report), _best_first(report))}",
+        f"<h2>Every trial</h2>{listing(trials, _best_first(report))}",
         f"<script>{script}</script>",
     ]
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
@@ -52,7 +52,7 @@ def page(report: Report, panels: Sequence[Panel]) -> str:
     head = (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{escape(name)}</title>'
         f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
-        f'<meta name="viewport" content="width=device-width"><style>{_STYLE}</style></head><body>'
+        f'<meta name="viewport" content="width=device-width"><style>{_STYLE}{STYLE}</style></head><body>'
     )
     return head + "\n".join(filter(None, sections)) + "</body></html>\n"
 
@@ -107,7 +107,7 @@ def _ties(report: Report) -> str:
         [
             *(f"{tie.entry.first.number}", f"{len(tie.entry.rows)}", f"{100 * tie.entry.accuracy:.2f} %"),
             *(f"{tie.entry.reward:.4f}", f"{tie.behind:.4f}", f"{tie.within:.4f}"),
-            *(f"{tie.entry.first.costs[cost]:,.6g}" for cost in costs),
+            *(f"{figure(tie.entry.first.costs[cost])}" for cost in costs),
         ]
         for tie in report.ties[:_MOST_ROWS]
     ]

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from compoundnet.network import Network
+from compoundnet.operators import OPERATORS
 from compoundnet.schema import FieldError, counted
 from compoundnet.search.objective import Objective
 from compoundnet.search.predictors.ranking import Interval
-from compoundnet.search.trials.failing import TrialsError
 
 from .decisions import Decisions, decisions_of
 from .entries import Entry, best, best_so_far, costs_of, entries_of, front
@@ -78,8 +78,11 @@ class Report:
         }
 
 
-def report_of(kept: Kept) -> Report:
-    """The report of a study's trials. Raises TrialsError, one line, for a damaged trial."""
+def report_of(kept: Kept, operators: Mapping[str, type] = OPERATORS) -> Report:
+    """The report of a study's trials. ``operators`` are all classes that its networks may have.
+
+    Raises TrialsError, one line, for a damaged trial.
+    """
     rows = rows_of(kept)
     entries = entries_of(rows)
     objective = None if kept.about is None else kept.about.objective
@@ -88,6 +91,7 @@ def report_of(kept: Kept) -> Report:
     decisions = decisions_of(entries, None if kept.about is None else kept.about.space)
     found = None if decisions is None else importance(decisions, [entry.reward for entry in entries])
     chosen = best(entries)
+    network, unread = _network(chosen, operators)
     return Report(
         kept=kept,
         rows=rows,
@@ -102,16 +106,19 @@ def report_of(kept: Kept) -> Report:
         importance=found,
         best_so_far=best_so_far(rows) if kept.ordered else (),
         chosen=chosen,
-        network=None if chosen is None else _network(chosen, kept),
-        notes=tuple(_notes(kept, rows, entries, of_reward, decisions, found)),
+        network=network,
+        notes=(*_notes(kept, rows, entries, of_reward, decisions, found), *unread),
     )
 
 
-def _network(chosen: Entry, kept: Kept) -> Network:
+def _network(chosen: Entry | None, operators: Mapping[str, type]) -> tuple[Network | None, tuple[str, ...]]:
+    """The chosen network, or why it cannot be read."""
+    if chosen is None:
+        return None, ()
     try:
-        return chosen.first.network()
+        return chosen.first.network(operators), ()
     except FieldError as error:
-        raise TrialsError(f"trial {chosen.first.number} in {kept.where}: its network is damaged ({error})") from None
+        return None, (f"The network of trial {chosen.first.number}, the best, cannot be read: {error}.",)
 
 
 def _notes(

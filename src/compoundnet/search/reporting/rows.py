@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, get_args
 
 from compoundnet.network import Network
+from compoundnet.operators import OPERATORS
 from compoundnet.schema import FieldError, shown
 from compoundnet.search.space import Point, Space
 from compoundnet.search.trial import State
@@ -16,6 +17,7 @@ from compoundnet.search.trials.failing import TrialsError
 from .sources import Kept, Record
 
 STATES = get_args(State)
+_OPTIONS = 1_000_000  # of one choice: more has no space
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,9 +55,9 @@ class Row:
         recipe = {name: value for name, value in self.task["recipe"].items() if name != "seed"}
         return json.dumps([self.task["network"], recipe, self.data], sort_keys=True)
 
-    def network(self) -> Network:
-        """The network. Raises FieldError for a damaged one."""
-        return Network.from_dict(self.task["network"])
+    def network(self, operators: Mapping[str, type] = OPERATORS) -> Network:
+        """The network. Raises FieldError for a damaged one, and for an operator that is not among these."""
+        return Network.from_dict(self.task["network"], operators)
 
 
 def rows_of(kept: Kept) -> tuple[Row, ...]:
@@ -65,7 +67,7 @@ def rows_of(kept: Kept) -> tuple[Row, ...]:
     for record in kept.records:
         try:
             found.append(_row(record, space))
-        except (FieldError, KeyError, TypeError, AttributeError) as error:
+        except (FieldError, KeyError, TypeError, AttributeError, OverflowError) as error:
             what = f"{error} is missing" if isinstance(error, KeyError) else str(error)
             raise TrialsError(
                 f"trial {record.number} in {kept.where} is damaged ({what}); put back a copy of the store"
@@ -82,7 +84,7 @@ def counts(rows: Sequence[Row]) -> dict[str, int]:
 def highest(rows: Sequence[Row]) -> tuple[float, str] | None:
     """The fidelity at which most was trained, of those that finished; None where none did."""
     finished = {row.fidelity: row.images * row.epochs for row in rows if row.state == "finished"}
-    return max(finished, key=lambda each: (each[0], finished[each], each[1]), default=None)
+    return max(finished, key=lambda each: (finished[each], *each), default=None)
 
 
 def _row(record: Record, space: Space | None) -> Row:
@@ -97,8 +99,8 @@ def _row(record: Record, space: Space | None) -> Row:
         state=state,
         accuracy=accuracy,
         reward=reward if accuracy is not None and reward is not None and math.isfinite(reward) else None,
-        seconds=_number(trial["seconds"], "seconds"),
-        epochs=_number(recipe["epochs"], "task.recipe.epochs"),
+        seconds=_finite(trial["seconds"], "seconds"),
+        epochs=_finite(recipe["epochs"], "task.recipe.epochs"),
         images=_whole(trial.get("facts", {}).get("images", 0), "facts.images"),
         seed=_whole(recipe["seed"], "task.recipe.seed"),
         resolution=_whole(task["network"]["resolution"], "task.network.resolution"),
@@ -129,8 +131,8 @@ def _ended(trial: Mapping[str, Any]) -> tuple[str, float | None, str]:
 def _point(value: object, space: Space | None) -> Point | None:
     if value is None:
         return None
-    if not isinstance(value, list) or not all(type(index) is int and index >= 0 for index in value):
-        raise FieldError("point", f"{shown(value)} is no list of whole numbers")
+    if not isinstance(value, list) or not all(type(index) is int and 0 <= index < _OPTIONS for index in value):
+        raise FieldError("point", f"{shown(value)} is no list of options' numbers")
     return tuple(value) if space is None else space.require(value)
 
 
@@ -147,6 +149,13 @@ def _number(value: object, path: str) -> float:
     if type(value) is not int:
         raise FieldError(path, f"{shown(value)} is no number")
     return float(value)
+
+
+def _finite(value: object, path: str) -> float:
+    number = _number(value, path)
+    if not math.isfinite(number):
+        raise FieldError(path, f"{number} is no finite number")
+    return number
 
 
 def _whole(value: object, path: str) -> int:

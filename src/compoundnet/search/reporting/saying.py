@@ -1,5 +1,6 @@
 """What a report says in words: the same on the page and on the terminal."""
 
+from compoundnet.budget import figure
 from compoundnet.schema import counted
 
 from .noise import LEVEL, Noise
@@ -20,7 +21,7 @@ def facts(report: Report) -> list[tuple[str, str]]:
         compared = sum(len(entry.rows) for entry in report.entries)
         found.append(("compared", f"{counted(len(report.entries), 'network')}, {counted(compared, 'trial')}"))
         seeds = f", mean of {len(best.rows)} seeds" if len(best.rows) > 1 else ""
-        costs = "".join(f", {name} {best.first.costs[name]:,.6g}" for name in report.costs[:3])
+        costs = "".join(f", {name} {figure(best.first.costs[name])}" for name in report.costs[:3])
         said = (
             f"trial {best.first.number}: accuracy {100 * best.accuracy:.2f} %, reward {best.reward:.4f}{seeds}{costs}"
         )
@@ -56,7 +57,7 @@ def ties_said(report: Report) -> str:
         return f"{said}."
     cost = report.costs[0]
     least = min((tie.entry for tie in report.ties), key=lambda entry: entry.first.costs[cost])
-    return f"{said}. The least {cost} among them has trial {least.first.number}: {least.first.costs[cost]:,.6g}."
+    return f"{said}. The least {cost} among them has trial {least.first.number}: {figure(least.first.costs[cost])}."
 
 
 def importance_said(report: Report) -> str:
@@ -76,13 +77,13 @@ def importance_said(report: Report) -> str:
 def _reward(report: Report) -> str:
     objective = report.objective
     assert objective is not None
-    limits = "".join(f", {name} at most {limit:,.6g}" for name, limit in sorted(objective.limits.items()))
+    limits = "".join(f", {name} at most {figure(limit)}" for name, limit in sorted(objective.limits.items()))
     if objective.cost is None or objective.target is None:
         return f"accuracy{limits}"
     powers = (
         f"{objective.below:g}" if objective.below == objective.above else f"{objective.below:g} or {objective.above:g}"
     )
-    return f"accuracy x ({objective.cost} / {objective.target:,.6g}) ^ {powers}{limits}"
+    return f"accuracy x ({objective.cost} / {figure(objective.target)}) ^ {powers}{limits}"
 
 
 def _spread(found: Noise, times: float, unit: str = "") -> str:

@@ -86,7 +86,7 @@ def _of_database(where: str, study: str | None) -> Kept:
             frozen = load_study(study_name=name, storage=store.storage, sampler=RandomSampler(seed=0))
             ledger = Ledger(frozen)
             with uncollected():
-                ledger.refresh()
+                ledger.refresh(store.reopened().get(name, ()))
             keys = {number: key for key, number in ledger.numbers.items()}
             return Read(name, dict(frozen.user_attrs), dict(ledger.records), keys, len(ledger.claims))
 

@@ -6,6 +6,11 @@ from html import escape
 from .panel import Axis, Bars, Panel, Series
 
 WIDTH, HEIGHT = 640, 340
+STYLE = (
+    "svg .g{stroke:#e2e2e2;fill:none}svg .l{fill:none;stroke-width:2}svg .w{stroke:#222;fill:none}"
+    "svg .p{fill:none;stroke-width:2.4;stroke-linecap:round}svg .b{fill:#0072B2;opacity:.6}"
+    "svg .k{paint-order:stroke;stroke:#fff;stroke-width:3px}"
+)
 _LEFT, _RIGHT, _TOP, _BELOW = 62, 14, 12, 44
 _BAR, _NAMES = 22, 190
 _SHORT = 26  # letters of a name beside its bar

@@ -10,18 +10,18 @@ from .figures import panels
 from .page import page
 from .report import Report
 from .still import MISSING, can_draw, drawn
-from .table import fronts_csv, importance_csv, populations_csv, ties_csv, trials_csv
+from .table import columns, fronts_csv, importance_csv, populations_csv, ties_csv, trials_csv
 
 REPORT, NET = "report.json", "net.json"
 
 
 def files_of(report: Report) -> dict[str, bytes]:
     """The files by name; figures as PNG only where matplotlib is there. The same trials give the same bytes."""
-    shown = panels(report)
+    shown, trials = panels(report), columns(report)
     texts = {
-        "report.html": page(report, shown),
+        "report.html": page(report, shown, trials),
         REPORT: json.dumps(report.to_dict(), indent=1, allow_nan=False) + "\n",
-        "trials.csv": trials_csv(report),
+        "trials.csv": trials_csv(trials),
         "fronts.csv": fronts_csv(report),
         "edf.csv": populations_csv(report),
         "ties.csv": ties_csv(report),

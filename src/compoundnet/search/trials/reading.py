@@ -10,13 +10,17 @@ from .damage import first_damaged_line
 from .failing import TrialsError
 from .ledger import CLAIM, RECORD
 from .loading import uncollected
+from .store import AGAIN
 
 _RUNNING, _COMPLETE, _WAITING = 0, 1, 4  # Optuna's states of a trial; the rest are ends without a result
 
 
 @dataclass
 class Read:
-    """A study as a store holds it: its attributes, and the record of each key that was written first, by number."""
+    """A study as a store holds it: its attributes, and the record of each key that counts, by number.
+
+    It is the first that was not reopened, as in ``ledger``.
+    """
 
     name: str
     attributes: dict[str, Any] = field(default_factory=dict)
@@ -37,20 +41,23 @@ def read_journal(path: Path) -> Journal:
     """Replay a journal as Optuna does. Raises OSError, and TrialsError with the line where its middle is damaged."""
     with uncollected():
         lines = path.read_bytes().split(b"\n")
-        tail = lines.pop()  # empty, or what follows the last newline
+        torn = len(lines.pop())  # what follows the last newline
         replay = _Replay()
         for number, line in enumerate(lines, 1):
             try:
                 replay.apply(json.loads(line))
-            except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
-                if number == len(lines) and isinstance(error, ValueError):
-                    return Journal(replay.studies(), len(line) + 1 + len(tail))
-                damaged = first_damaged_line(path)
-                raise TrialsError(
-                    f"{path}: line {damaged or number:,} is no record; "
-                    "take out that line, or put back a copy of the file; nothing was changed"
-                ) from None
-        return Journal(replay.studies(), len(tail))
+            except (ValueError, KeyError, TypeError, AttributeError) as error:
+                if number < len(lines) or not isinstance(error, ValueError):
+                    raise _damaged(path, f"line {first_damaged_line(path) or number:,} is no record") from None
+                torn += len(line) + 1
+        try:
+            return Journal(replay.studies(), torn)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise _damaged(path, f"a record is none of ours ({error!r})") from None
+
+
+def _damaged(path: Path, what: str) -> TrialsError:
+    return TrialsError(f"{path}: {what}; take out that line, or put back a copy of the file; nothing was changed")
 
 
 @dataclass
@@ -94,7 +101,7 @@ class _Replay:
                 raise ValueError(code)
 
     def _open(self, number: int) -> _Trial | None:
-        found = self._trials[number] if number < len(self._trials) else None
+        found = self._trials[number] if 0 <= number < len(self._trials) else None
         return found if found is not None and found.state in (_RUNNING, _WAITING) else None
 
     def studies(self) -> dict[str, Read]:
@@ -104,8 +111,9 @@ class _Replay:
 
 def _read(name: str, attributes: dict[str, Any], trials: list[_Trial]) -> Read:
     found, seen = Read(name, attributes), set[str]()
+    reopened = {number for key, numbers in attributes.items() if key.startswith(AGAIN) for number in numbers}
     for number, key, record in _recorded(trials):
-        if key not in seen:
+        if key not in seen and number not in reopened:
             seen.add(key)
             found.records[number], found.keys[number] = record, key
     found.running = sum(trial.state in (_RUNNING, _WAITING) and CLAIM in trial.attributes for trial in trials)
@@ -116,4 +124,4 @@ def _recorded(trials: list[_Trial]) -> Iterator[tuple[int, str, Mapping[str, Any
     for trial in trials:
         attributes = trial.attributes
         if trial.state == _COMPLETE and CLAIM in attributes and RECORD in attributes:
-            yield trial.number, attributes[CLAIM]["key"], attributes[RECORD]
+            yield trial.number, str(attributes[CLAIM]["key"]), dict(attributes[RECORD])

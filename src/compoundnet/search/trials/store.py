@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from optuna.storages import BaseStorage
 
 T = TypeVar("T")
-_AGAIN = "compoundnet again "  # and a number that nobody else has
+AGAIN = "compoundnet again "  # and a number that nobody else has
 IDENTITY = "compoundnet identity "  # and the digest: what is written under it is never overwritten
 
 
@@ -98,13 +98,13 @@ class Store:
         found = {each.study_name: each.user_attrs for each in self.storage.get_all_studies()}
         ours = {name: attrs for name, attrs in found.items() if any(key.startswith(IDENTITY) for key in attrs)}
         return {
-            name: [number for key, numbers in attrs.items() if key.startswith(_AGAIN) for number in numbers]
+            name: [number for key, numbers in attrs.items() if key.startswith(AGAIN) for number in numbers]
             for name, attrs in ours.items()
         }
 
     def reopen(self, name: str, numbers: Sequence[int]) -> None:
         """Note that results of a study are to be done again: under a key of its own, as nothing is overwritten."""
-        number, key = self.storage.get_study_id_from_name(name), f"{_AGAIN}{uuid.uuid4().hex}"
+        number, key = self.storage.get_study_id_from_name(name), f"{AGAIN}{uuid.uuid4().hex}"
         self.keep_trying(lambda: self.storage.set_study_user_attr(number, key, list(numbers)))
 
     def _identities(self, name: str) -> list[Mapping[str, str]]:
