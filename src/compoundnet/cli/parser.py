@@ -29,6 +29,7 @@ from .pareto import pareto_front
 from .predicting import predict
 from .proving import verify_solution
 from .quantizing import quantize
+from .rating import search_rate
 from .recipes import recipe
 from .reporting import search_report
 from .serving import serve
@@ -74,6 +75,7 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
         "search coefficients": search_coefficients,
         "search architecture": search_architecture,
         "search report": search_report,
+        "search rate": search_rate,
     }
 )
 _GROUPS: Mapping[str, str] = MappingProxyType({"search": "Search for networks: what may be chosen, and what is best."})
@@ -84,6 +86,7 @@ _POSITIONAL: Mapping[str, tuple[str, str | None]] = MappingProxyType(
         "folder": ("a folder with one sub-folder of pictures a class, or train/ and val/ that hold them", None),
         "net": ("a network's name (see models), a JSON file, or - for standard input", None),
         "pattern": ("only the names that match, such as 'efficientnet_*'", "?"),
+        "store": ("a trial journal, postgresql://..., a folder of trials, or a trials.csv", None),
         "space": ("mnasnet, per_stage (around --base), or a JSON file that --save wrote", None),
         "networks": ("mnasnet, a network's name or JSON file (a space around it), or a search space's JSON file", None),
         "paths": ("picture files, folders or globs", "*"),
@@ -114,6 +117,7 @@ _FLAGS = MappingProxyType(
         "quick": "measure a quarter of the samples, more briefly",
         "no_recheck": "trust the device file, without measuring a few samples of it again",
         "resume": "go on with the run in --out from its newest state",
+        "no_proxies": "leave the zero-cost proxies out, which build every network",
         "unchecked": "do not look first for damaged pictures, which are left out, and for copies that judge",
         "test_judges": "let ImageNet's val/ judge as --val, which is its test set: its figures then choose the weights",
         "compile": "compile the network first: minutes once, then faster steps",
