@@ -141,7 +141,7 @@ def front(out: Path) -> int:
     return json.loads(file.read_text())["trials"] if file.exists() else 0
 
 
-def until(holds: Callable[[], bool], seconds: float = 400) -> None:
+def until(holds: Callable[[], bool], seconds: float = 900) -> None:
     end = time.monotonic() + seconds
     while not holds():
         assert time.monotonic() < end
@@ -159,7 +159,7 @@ def test_two_workers_one_of_them_killed_lose_nothing(given: Path, tmp_path: Path
     process = started(given, tmp_path, "--workers", "2", "--trials", "12", "--json")
     until(lambda: front(tmp_path) >= 2)
     os.kill(children(process.pid)[0], signal.SIGKILL)
-    out, err = process.communicate(timeout=600)
+    out, err = process.communicate(timeout=900)
     assert process.returncode == 0, err
     assert "a worker was killed by SIGKILL; another takes its place" in err
     report = json.loads(out)
@@ -172,7 +172,7 @@ def test_ctrl_c_finishes_what_runs_and_the_same_command_goes_on(given: Path, tmp
     process = started(given, tmp_path, "--workers", "2", "--trials", "40")
     until(lambda: front(tmp_path) >= 2)
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=600)
+    out, err = process.communicate(timeout=900)
     assert process.returncode == 130, err
     assert "finishing the trials that run; Ctrl-C again ends them now" in err
     assert "stopped; the same command goes on with the trials that are finished" in err
@@ -180,7 +180,7 @@ def test_ctrl_c_finishes_what_runs_and_the_same_command_goes_on(given: Path, tmp
     assert 2 <= kept < 40
     assert f"{kept} trials ({kept} finished)" in out
     again = started(given, tmp_path, "--workers", "1", "--trials", str(kept), "--json")
-    out, err = again.communicate(timeout=600)
+    out, err = again.communicate(timeout=900)
     assert json.loads(out)["recorded"] == 0, err
 
 
@@ -192,6 +192,6 @@ def test_a_search_that_is_killed_whole_keeps_its_trials(given: Path, tmp_path: P
     process.communicate()
     kept = front(tmp_path)
     again = started(given, tmp_path, "--workers", "1", "--trials", str(kept + 1), "--json")
-    out, err = again.communicate(timeout=600)
+    out, err = again.communicate(timeout=900)
     assert again.returncode == 0, err
     assert json.loads(out)["recorded"] <= 1  # the last one may have been recorded just before the kill
