@@ -120,8 +120,8 @@ def test_what_workers_are_sent_is_the_same_job() -> None:
     ("changes", "said"),
     [
         ({"strategy": "rigde"}, "unknown strategy 'rigde'; did you mean ridge?"),
-        ({"seed": -1}, "seed"),
-        ({"stop": "soon"}, "stop"),
+        ({"seed": -1}, "seed: -1 is not a whole number of at least 0"),
+        ({"stop": "soon"}, "stop: "),
         ({"objective": Objective(cost="latency", target=0.01)}, "give a device"),
         ({"design": per_stage(replace(SMALL, classes=10))}, "10 for data of 4; give a design whose base has 4"),
         ({"design": per_stage(replace(SMALL, in_channels=1))}, "1 for pictures of 3 channels"),

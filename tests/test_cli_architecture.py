@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -129,10 +129,23 @@ def test_amounts_are_in_counts_bytes_and_seconds() -> None:
 # --- real processes
 
 
-def started(given: Path, out: Path, *more: str) -> subprocess.Popen[str]:
-    line = [sys.executable, "-m", "compoundnet", *command(given, out, *more)]
-    env = os.environ | {"PYTHONUNBUFFERED": "1"}
-    return subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env)
+Start = Callable[..., subprocess.Popen[str]]
+
+
+@pytest.fixture
+def start(given: Path, tmp_path: Path) -> Iterator[Start]:
+    """Begin the command in a process of its own, by its options; none outlives the test."""
+    begun: list[subprocess.Popen[str]] = []
+
+    def start(*more: str) -> subprocess.Popen[str]:
+        line = [sys.executable, "-m", "compoundnet", *command(given, tmp_path, *more)]
+        begun.append(subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True))
+        return begun[-1]
+
+    yield start
+    for process in begun:
+        process.kill()
+        process.communicate()
 
 
 def front(out: Path) -> int:
@@ -141,7 +154,7 @@ def front(out: Path) -> int:
     return json.loads(file.read_text())["trials"] if file.exists() else 0
 
 
-def until(holds: Callable[[], bool], seconds: float = 400) -> None:
+def until(holds: Callable[[], bool], seconds: float = 900) -> None:
     end = time.monotonic() + seconds
     while not holds():
         assert time.monotonic() < end
@@ -155,11 +168,11 @@ def children(pid: int) -> list[int]:
 
 
 @pytest.mark.slow
-def test_two_workers_one_of_them_killed_lose_nothing(given: Path, tmp_path: Path) -> None:
-    process = started(given, tmp_path, "--workers", "2", "--trials", "12", "--json")
+def test_two_workers_one_of_them_killed_lose_nothing(start: Start, tmp_path: Path) -> None:
+    process = start("--workers", "2", "--trials", "12", "--json")
     until(lambda: front(tmp_path) >= 2)
     os.kill(children(process.pid)[0], signal.SIGKILL)
-    out, err = process.communicate(timeout=600)
+    out, err = process.communicate(timeout=900)
     assert process.returncode == 0, err
     assert "a worker was killed by SIGKILL; another takes its place" in err
     report = json.loads(out)
@@ -168,30 +181,30 @@ def test_two_workers_one_of_them_killed_lose_nothing(given: Path, tmp_path: Path
 
 
 @pytest.mark.slow
-def test_ctrl_c_finishes_what_runs_and_the_same_command_goes_on(given: Path, tmp_path: Path) -> None:
-    process = started(given, tmp_path, "--workers", "2", "--trials", "40")
+def test_ctrl_c_finishes_what_runs_and_the_same_command_goes_on(start: Start, tmp_path: Path) -> None:
+    process = start("--workers", "2", "--trials", "40")
     until(lambda: front(tmp_path) >= 2)
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=600)
+    out, err = process.communicate(timeout=900)
     assert process.returncode == 130, err
     assert "finishing the trials that run; Ctrl-C again ends them now" in err
     assert "stopped; the same command goes on with the trials that are finished" in err
     kept = front(tmp_path)
     assert 2 <= kept < 40
     assert f"{kept} trials ({kept} finished)" in out
-    again = started(given, tmp_path, "--workers", "1", "--trials", str(kept), "--json")
-    out, err = again.communicate(timeout=600)
+    again = start("--workers", "1", "--trials", str(kept), "--json")
+    out, err = again.communicate(timeout=900)
     assert json.loads(out)["recorded"] == 0, err
 
 
 @pytest.mark.slow
-def test_a_search_that_is_killed_whole_keeps_its_trials(given: Path, tmp_path: Path) -> None:
-    process = started(given, tmp_path, "--workers", "1", "--trials", "40")
+def test_a_search_that_is_killed_whole_keeps_its_trials(start: Start, tmp_path: Path) -> None:
+    process = start("--workers", "1", "--trials", "40")
     until(lambda: front(tmp_path) >= 3)
     process.kill()
     process.communicate()
     kept = front(tmp_path)
-    again = started(given, tmp_path, "--workers", "1", "--trials", str(kept + 1), "--json")
-    out, err = again.communicate(timeout=600)
+    again = start("--workers", "1", "--trials", str(kept + 1), "--json")
+    out, err = again.communicate(timeout=900)
     assert again.returncode == 0, err
     assert json.loads(out)["recorded"] <= 1  # the last one may have been recorded just before the kill

@@ -18,6 +18,7 @@ from .spaces import amount, design_around, limits_of
 from .units import span
 
 if TYPE_CHECKING:
+    from compoundnet.devices import Device
     from compoundnet.scaling import Rounding
     from compoundnet.search import Design, Objective
     from compoundnet.search.architecture import Architectures, ArchitectureSearch
@@ -80,23 +81,57 @@ def search_architecture(
         study: the name of the search in the store
         patience: how long a store that does not answer is tried again; default: 60s
     """
-    if workers is not None:
-        require_count(workers, "--workers")
-    try:
-        design, rounding = _design(networks, base, resolution, divisor)
-        objective = _objective(target, cost, reward, limit)
-        timer = None if device is None else device_of(device, no_recheck)
-        chosen = {"strategy": strategy, "limits": _limits(trials, time), "seed": seed, "stop": stop, "device": timer}
-        design, material = _pictures(design, networks, data, pictures)
-        settled = {"recipe": recipe_of(recipe, settings), "objective": objective, "rounding": rounding, **chosen}
-        search = _asked(design, material, settled)
-        found = _run(search, _Place(Path(out), store, study, workers, span(patience, "--patience")))
-    except KeyboardInterrupt:
-        return _stopped(out)
-    _show(found, out, json)
-    if found.why == "asked":
-        return _stopped(out)
-    return 0 if found.best is not None else 1
+    given = _Given(networks, base, resolution, divisor, data, pictures)
+    goal = _Goal(target, cost, reward, limit, device, no_recheck)
+    more = {"strategy": strategy, "seed": seed, "stop": stop, "limits": _limits(trials, time)}
+    place = _Place(Path(out), store, study, workers, span(patience, "--patience"))
+    return _searched(given, goal, {**more, "recipe": recipe_of(recipe, settings)}, place, json)
+
+
+@dataclass(frozen=True)
+class _Given:
+    """What is searched, and on which pictures, as options say it."""
+
+    networks: str
+    base: str | None
+    resolution: int | None
+    divisor: int | None
+    data: str
+    pictures: int | None
+
+    def design(self) -> "tuple[Design, Rounding]":
+        design, rounding = design_around(self.networks, self.base, self.divisor)
+        if self.resolution is None:
+            return design, rounding
+        require_count(self.resolution, "--resolution")
+        return replace(design, base=replace(design.base, resolution=self.resolution)), rounding
+
+
+@dataclass(frozen=True)
+class _Goal:
+    """What is searched for, as options say it."""
+
+    target: str | None
+    cost: str
+    reward: str
+    limit: str | None
+    device: str | None
+    no_recheck: bool
+
+    def objective(self) -> "Objective":
+        from compoundnet.search.objective import FREE, SOFT, STEEP, Objective
+
+        limits = limits_of(self.limit)
+        if self.target is None:
+            if self.cost != "macs" or self.reward != "soft":
+                raise ValueError("--cost and --reward say what --target is of; give it too, such as --target 400M")
+            return Objective(limits=limits)
+        below, above = (SOFT, SOFT) if self.reward == "soft" else (FREE, STEEP)
+        target = amount(self.cost, self.target, "--target")
+        return Objective(cost=self.cost, target=target, below=below, above=above, limits=limits)
+
+    def timer(self) -> "Device | None":
+        return None if self.device is None else device_of(self.device, self.no_recheck)
 
 
 @dataclass(frozen=True)
@@ -110,24 +145,32 @@ class _Place:
     patience: float
 
 
-def _design(networks: str, base: str | None, resolution: int | None, divisor: int | None) -> "tuple[Design, Rounding]":
-    design, rounding = design_around(networks, base, divisor)
-    if resolution is None:
-        return design, rounding
-    require_count(resolution, "--resolution")
-    return replace(design, base=replace(design.base, resolution=resolution)), rounding
+def _searched(given: _Given, goal: _Goal, settled: dict[str, Any], place: _Place, json: bool) -> int:
+    """The search, and what is said of it."""
+    if place.workers is not None:
+        require_count(place.workers, "--workers")
+    try:
+        objective = goal.objective()
+        (design, rounding), timer = given.design(), goal.timer()
+        _require_known(design, objective, timer, settled["strategy"])
+        design, material = _pictures(design, given)
+        settled = {"objective": objective, "rounding": rounding, "device": timer, **settled}
+        found = _run(_asked(design, material, settled), place)
+    except KeyboardInterrupt:
+        return _stopped(place.out)
+    _show(found, place.out, json)
+    if found.why == "asked":
+        return _stopped(place.out)
+    return 0 if found.best is not None else 1
 
 
-def _objective(target: str | None, cost: str, reward: str, limit: str | None) -> "Objective":
-    from compoundnet.search.objective import FREE, SOFT, STEEP, Objective
+def _require_known(design: "Design", objective: "Objective", timer: "Device | None", strategy: str) -> None:
+    """Raise ValueError for a cost or a strategy that there is not, before all pictures are read."""
+    from compoundnet.search import problem_of
+    from compoundnet.search.strategies import STRATEGIES
 
-    limits = limits_of(limit)
-    if target is None:
-        if cost != "macs" or reward != "soft":
-            raise ValueError("--cost and --reward say what --target is of; give it too, such as --target 400M")
-        return Objective(limits=limits)
-    below, above = (SOFT, SOFT) if reward == "soft" else (FREE, STEEP)
-    return Objective(cost=cost, target=amount(cost, target, "--target"), below=below, above=above, limits=limits)
+    _ = STRATEGIES[strategy]
+    problem_of(design, objective, timer)
 
 
 def _limits(trials: int | None, time: str | None) -> Any:
@@ -139,20 +182,21 @@ def _limits(trials: int | None, time: str | None) -> Any:
     return Limits(trials=TRIALS if trials is None and seconds is None else trials, seconds=seconds)
 
 
-def _pictures(design: "Design", name: str, data: str, pictures: int | None) -> "tuple[Design, Material]":
+def _pictures(design: "Design", given: _Given) -> "tuple[Design, Material]":
     """The pictures at the largest side that is searched, and the space with their classes; what is changed is said."""
     from compoundnet.search.architecture.asking import sides
     from compoundnet.search.opening import opened
 
     with progress("pictures") as on_done:
-        found = opened(data, design.base.in_channels, sides(design)[-1], on_done=on_done)
+        found = opened(given.data, design.base.in_channels, sides(design)[-1], on_done=on_done)
     material, count = found.material, len(found.material.train.classes)
     for line in found.notes:
         _say(line)
     if design.base.classes != count:
-        _say(f"{safe(name)}: {count} classes, as the data has, instead of {design.base.classes:,}")
+        said = f"{count} classes, as the data has, instead of {design.base.classes:,}"
+        _say(f"{safe(given.networks)}: {said}")
         design = replace(design, base=replace(design.base, classes=count))
-    return design, material if pictures is None else material.part(pictures)
+    return design, material if given.pictures is None else material.part(given.pictures)
 
 
 def _asked(design: "Design", material: "Material", settled: dict[str, Any]) -> "ArchitectureSearch":
@@ -193,7 +237,7 @@ def _plan(search: "ArchitectureSearch", place: _Place) -> Iterator[str]:
     yield f"reward {worth}; strategy {search.job.strategy.name}, seed {search.seed}{count}; Ctrl-C once finishes"
 
 
-def _show(found: "Architectures", out: str, json: bool) -> None:
+def _show(found: "Architectures", out: Path, json: bool) -> None:
     if json:
         write_json(found.to_dict())
         return
@@ -213,11 +257,11 @@ def _show(found: "Architectures", out: str, json: bool) -> None:
         for number, trial in enumerate(found.front, 1)
     ]
     write_table(("Front", "Top-1", "Reward", *axes), rows)
-    write(f"* the largest reward: {Path(out) / 'net.json'}. The others: {Path(out) / 'front'}, by these numbers.")
+    write(f"* the largest reward: {out / 'net.json'}. The others: {out / 'front'}, by these numbers.")
     write("Accuracies are of the pictures that chose them; train net.json afresh for one to report.")
 
 
-def _stopped(out: str) -> int:
+def _stopped(out: Path) -> int:
     _say(f"{out}: stopped; the same command goes on with the trials that are finished")
     return INTERRUPTED
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from compoundnet.recipes import Recipe
 from compoundnet.scaling import RELEASED, Rounding
-from compoundnet.schema import require, require_choice, require_count
+from compoundnet.schema import require, require_choice
 from compoundnet.search.admitting import problem_of
 from compoundnet.search.designs import Design
 from compoundnet.search.material import Material
@@ -61,7 +61,8 @@ class ArchitectureSearch:
 
     def __post_init__(self) -> None:
         require_choice(self.stop, get_args(Stop), "stop")
-        require_count(self.seed + 1, "seed + 1")
+        whole = type(self.seed) is int and self.seed >= 0
+        require(whole, "seed", f"{self.seed!r} is not a whole number of at least 0")
         base, data = self.design.base, self.material
         classes = len(data.train.classes)
         remedy = f"give a design whose base has {classes}"
