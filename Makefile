@@ -6,6 +6,9 @@ DEMO := $(VENV)/.demo-installed
 DEV := $(VENV)/.dev-installed
 PIP := $(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check --constraint constraints.txt
 
+# What is installed is compiled when it is first imported, and kept: else each program that a test starts compiles torch anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: demo test test-slow check format lint types docs bench records clean
 
 demo: $(DEMO)

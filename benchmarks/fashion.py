@@ -23,7 +23,7 @@ import torch
 import compoundnet as c
 from compoundnet.data import fashion_mnist, split
 from compoundnet.recipes import Recipe, small
-from compoundnet.training import Host, Interrupted, RunFolder, train
+from compoundnet.training import Host, Interrupted, RunFolder, Trained, train
 from compoundnet.training.in_memory import MemoryFeed, as_pixels
 from compoundnet.training.losses import loss_of, sums
 from compoundnet.training.optimizing import optimizer_of
@@ -85,6 +85,18 @@ def recipe_of(folder: RunFolder, seed: int, epochs: int | None, minutes: float) 
     return replace(base, epochs=float(max(epochs, 3)))
 
 
+def trained(folder: RunFolder, recipe: Recipe, threads: int) -> Trained:
+    """Train in the folder, or go on there. Raises Interrupted when it is asked to stop."""
+    learning, judging = split(fashion_mnist(), HELD_OUT / 60_000, seed=0)
+    return train(
+        *(NETWORK, recipe, learning, judging, folder.path),
+        preprocess=PREPROCESS,
+        host=Host(accelerator="cpu", threads=threads, save_minutes=2),
+        resume=(folder.path / "recipe.json").exists(),
+        on_progress=told(time.monotonic()),
+    )
+
+
 def tested(folder: RunFolder) -> float:
     """Top-1 in percent of the last averaged weights on the test pictures; looked at once, then remembered."""
     remembered = folder.path / "test_top1.json"
@@ -140,14 +152,8 @@ def main() -> int:
     torch.set_num_threads(given.threads)
     folder = RunFolder(given.out / f"seed{given.seed}")
     recipe = recipe_of(folder, given.seed, given.epochs, given.minutes)
-    learning, judging = split(fashion_mnist(), HELD_OUT / 60_000, seed=0)
-    host = Host(accelerator="cpu", threads=given.threads, save_minutes=2)
-    resume = (folder.path / "recipe.json").exists()
     try:
-        done = train(
-            *(NETWORK, recipe, learning, judging, folder.path), preprocess=PREPROCESS, host=host, resume=resume,
-            on_progress=told(time.monotonic()),
-        )  # fmt: skip
+        done = trained(folder, recipe, given.threads)
     except Interrupted as stop:
         print(stop)
         return 130

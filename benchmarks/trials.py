@@ -1,11 +1,12 @@
-"""The store of a search: loading 10,000 trials, the overhead of a trial beside them, two workers against one.
+"""The store of a search: loading and reporting 10,000 trials, a trial's overhead beside them, two workers against one.
 
-``python -m benchmarks.trials [--trials N] [--rounds N] [--url postgresql://...] [--without workers]``; the last
-measurement needs two quiet cores. With an address the first two are of that (empty) database as well.
+``python -m benchmarks.trials [--trials N] [--rounds N] [--url postgresql://...] [--without workers] [--only report]``;
+the last measurement needs two quiet cores. With an address the first two are of that (empty) database as well.
 """
 
 import argparse
 import random
+import resource
 import subprocess
 import sys
 import tempfile
@@ -26,6 +27,7 @@ from compoundnet.search.trials.job import Recorded
 from compoundnet.search.trials.ledger import CLAIM, RECORD
 from compoundnet.search.trials.records import record_of
 
+from .invented import write_journal
 from .recording import kept, write
 from .timing import summary
 
@@ -145,6 +147,26 @@ def loading(where: str, rounds: int) -> dict[str, Any]:
     return {"what": "load", "store": kind, "trials": found[0][1], "seconds": summary([each[0] for each in found])}
 
 
+def reporting(where: Path, trials: int, rounds: int) -> dict[str, Any]:
+    """Wall and processor time of the command, from its start to the last file, on a journal of invented trials."""
+    write_journal(where, trials)
+    wall: list[float] = []
+    busy: list[float] = []
+    for number in range(rounds):
+        command = [sys.executable, "-m", "compoundnet", "search", "report", str(where), "--out", f"{where}.{number}"]
+        start, before = time.perf_counter(), _children_seconds()
+        subprocess.run(command, check=True, capture_output=True)
+        wall.append(time.perf_counter() - start)
+        busy.append(_children_seconds() - before)
+    found = {"seconds": summary(wall), "processor_seconds": summary(busy)}
+    return {"what": "report", "store": "journal", "trials": trials, **found}
+
+
+def _children_seconds() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
 def overhead(where: str, trials: int) -> dict[str, Any]:
     """What a trial takes that does nothing: asking, claiming, recording, the front's file."""
     study = opened(where)
@@ -187,8 +209,8 @@ def missed(lines: Sequence[dict[str, Any]]) -> list[str]:
     """What was promised and not kept, a line each."""
     found: list[str] = []
     for line in lines:
-        if line["what"] == "load" and line["seconds"]["median"] > MOST_LOAD:
-            found.append(f"{line['store']}: loading took more than {MOST_LOAD} s")
+        if line["what"] in ("load", "report") and line["seconds"]["median"] > MOST_LOAD:
+            found.append(f"{line['store']}: {line['what']} took more than {MOST_LOAD} s")
         elif line["what"] == "overhead" and line["share_of_10_s"] > MOST_SHARE:
             found.append(f"{line['store']}: the overhead is more than {MOST_SHARE} of 10 s")
         elif line["what"] == "workers" and line["ratio"]["median"] < LEAST_RATIO:
@@ -196,8 +218,11 @@ def missed(lines: Sequence[dict[str, Any]]) -> list[str]:
     return found
 
 
-def records(trials: int, rounds: int, url: str, without: str) -> Iterator[dict[str, Any]]:
+def records(trials: int, rounds: int, url: str, without: str, only: str) -> Iterator[dict[str, Any]]:
     with tempfile.TemporaryDirectory() as folder:
+        yield reporting(Path(folder) / "invented.log", trials, rounds)
+        if only == "report":
+            return
         for where in (str(Path(folder) / "journal.log"), *([url] if url else [])):
             study = opened(where)
             fill(study, trials)
@@ -214,10 +239,12 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--url", default="", help="an empty PostgreSQL database")
     parser.add_argument("--without", default="", choices=("", "workers"))
+    parser.add_argument("--only", default="", choices=("", "report"))
     given = parser.parse_args()
     command = f"python -m benchmarks.trials --trials {given.trials} --rounds {given.rounds}"
     command += " --url postgresql://..." * bool(given.url) + f" --without {given.without}" * bool(given.without)
-    lines = list(records(given.trials, given.rounds, given.url, given.without))
+    command += f" --only {given.only}" * bool(given.only)
+    lines = list(records(given.trials, given.rounds, given.url, given.without, given.only))
     write("trials_", command, lines, "optuna")
     return kept(missed(lines))
 

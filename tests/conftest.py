@@ -64,3 +64,21 @@ def pytest_configure() -> None:
     """
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Of a test's cases under ``some(n)``, n evenly spread ones stay in the quick suite; the others are slow."""
+    cases: dict[str, list[pytest.Item]] = {}
+    for item in items:
+        if item.get_closest_marker("some"):
+            cases.setdefault(item.nodeid.split("[")[0], []).append(item)
+    for name, found in cases.items():
+        mark = found[0].get_closest_marker("some")
+        quick = int(mark.args[0]) if mark else 0
+        if not 1 <= quick < len(found) and len(found) > 1:
+            raise pytest.UsageError(f"{name}: some({quick}) of {len(found)} cases")
+        stay = {(2 * number + 1) * len(found) // (2 * quick) for number in range(quick)}
+        for place, item in enumerate(found):
+            if place not in stay and len(found) > 1:
+                item.add_marker(pytest.mark.slow)

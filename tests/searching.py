@@ -1,5 +1,6 @@
 """Tiny searches: a network of a few hundred weights, pictures whose class can be seen, one epoch."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -50,6 +51,17 @@ def asked(**changes: Any) -> Asked:
     settings: dict[str, Any] = {"candidates": "directions", "seeds": 1, "rungs": 2, "confirm": 2, "finalists": 2}
     settings |= {"network": SMALL, "recipe": brief(), "rounding": FINE, "by_stage": True, "tolerance": 0.05}
     return Asked(**(settings | changes))
+
+
+def given_pictures(root: Path) -> Path:
+    """A folder with SMALL's JSON, for 1,000 classes, and 96 pictures in four classes."""
+    (root / "net.json").write_text(json.dumps({**SMALL.to_dict(), "classes": 1000}))
+    data = examples(96)
+    for k, label in enumerate(data.labels):
+        folder = root / "data" / "abcd"[label]
+        folder.mkdir(parents=True, exist_ok=True)
+        data.image(k).save(folder / f"{k}.png")
+    return root
 
 
 def trials_of(folder: Path) -> list[Trial]:

@@ -36,6 +36,7 @@ def kept_per_image(network: Network) -> int:
     return kept_elements(network, 3) - kept_elements(network, 2)
 
 
+@pytest.mark.some(10)
 @pytest.mark.parametrize(
     "name",
     [

@@ -41,6 +41,7 @@ def space(name: str) -> Space:
     return Space(whole, tuple((each, cost(scale(member.base, each, member.rounding))) for each in factors))
 
 
+@pytest.mark.some(3)
 @pytest.mark.parametrize("name", FAMILIES)
 def test_a_dense_grid_of_factors_gives_no_network_that_was_not_enumerated(name: str) -> None:
     member, whole = MEMBERS[name], space(name).surface
@@ -109,6 +110,7 @@ def budget(rng: np.random.Generator, networks: tuple[tuple[Scaling, Cost], ...])
     return limited(options | {name: max(1, int(need * rng.uniform(0.95, 1.3))) for name, need in needs.items()})
 
 
+@pytest.mark.some(4)
 @pytest.mark.parametrize("batch", range(BATCHES))
 def test_solve_equals_brute_force_in_a_thousand_cases(batch: int) -> None:
     rng = np.random.default_rng(batch)
@@ -153,6 +155,7 @@ def grid(name: str, rule: Rule) -> list[tuple[float, Network, Cost]]:
     return found
 
 
+@pytest.mark.some(10)
 @pytest.mark.parametrize("name", SHORT)
 @pytest.mark.parametrize("rule", CHOSEN, ids=lambda rule: rule.name)
 def test_no_phi_of_a_fine_grid_gives_a_larger_network_than_the_largest(name: str, rule: Rule) -> None:

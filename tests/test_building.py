@@ -252,6 +252,7 @@ def test_a_checkpointed_graph_can_be_walked_back_twice(tiny: Network) -> None:
     assert torch.allclose(weight.grad, 2 * once)
 
 
+@pytest.mark.slow
 def test_checkpointing_compiles_and_stays_the_same(tiny: Network) -> None:
     plain = build(tiny, generator=seeded()).train()
     recomputed = copy.deepcopy(plain)

@@ -103,6 +103,7 @@ def test_a_group_whose_reference_drifts_is_refused() -> None:
     assert str(caught.value).endswith("; stop other work; the same command goes on, what was measured is kept")
 
 
+@pytest.mark.slow
 def test_a_direct_graph_is_the_exporters_to_the_last_bit() -> None:
     one = tuple(replace(stage, layers=1) for stage in named("resnet18").stages[:2])
     same_graph(replace(named("resnet18"), stages=one, resolution=64))

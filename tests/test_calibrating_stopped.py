@@ -39,6 +39,7 @@ calibrate(plan, Path(sys.argv[1]), on_done)
 """
 
 
+@pytest.mark.slow
 def test_a_killed_calibration_goes_on_from_what_it_measured(tmp_path: Path) -> None:
     part = tmp_path / "part"
     killed = subprocess.run([sys.executable, "-c", SCRIPT, str(part)], env=os.environ, check=False, capture_output=True)
@@ -150,6 +151,7 @@ def test_calibrate_with_other_settings_than_those_it_was_stopped_with_is_one_lin
     assert [*tmp_path.iterdir()] == [tmp_path / "device.json.part"]
 
 
+@pytest.mark.slow
 def test_ctrl_c_says_in_one_line_that_what_was_measured_is_kept_and_the_same_command_goes_on(tmp_path: Path) -> None:
     part = tmp_path / "device.json.part"
     words = ("calibrate", "--engine", "torch", "--quick", "--out", str(tmp_path / "device.json"))

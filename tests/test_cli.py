@@ -157,6 +157,32 @@ SURFACE = {
         *["--pictures", "--recipe", "--rungs", "--seeds", "--set", "--settings", "--side", "--tolerance", "--transfer"],
         *["--trials", "--workers"],
     ],
+    "search architecture": [
+        *[
+            "networks",
+            "--base",
+            "--cost",
+            "--data",
+            "--device",
+            "--divisor",
+            "--json",
+            "--limit",
+            "--no-recheck",
+            "--out",
+        ],
+        *[
+            "--patience",
+            "--pictures",
+            "--recipe",
+            "--resolution",
+            "--reward",
+            "--seed",
+            "--settings",
+            "--stop",
+            "--store",
+        ],
+        *["--strategy", "--study", "--target", "--time", "--trials", "--workers"],
+    ],
 }
 Run = Callable[..., tuple[int, str, str]]
 

@@ -11,8 +11,7 @@ from compoundnet.cli.coefficients import factors
 from compoundnet.cli.own import operators_of
 from compoundnet.search.trials import open_store
 
-from .searching import SMALL
-from .training import examples
+from .searching import SMALL, given_pictures
 
 QUICK = "epochs=1,batch=16,optimizer.per=16,optimizer.warmup_epochs=0.2"
 SMALLEST = ["--seeds", "1", "--rungs", "1", "--confirm", "2", "--divisor", "2", "--by-stage", "--tolerance", "0.05"]
@@ -20,15 +19,7 @@ SMALLEST = ["--seeds", "1", "--rungs", "1", "--confirm", "2", "--divisor", "2", 
 
 @pytest.fixture(scope="module")
 def given(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A network's JSON and a folder of 96 pictures in four classes."""
-    root = tmp_path_factory.mktemp("given")
-    (root / "net.json").write_text(json.dumps({**SMALL.to_dict(), "classes": 1000}))
-    data = examples(96)
-    for k, label in enumerate(data.labels):
-        folder = root / "data" / "abcd"[label]
-        folder.mkdir(parents=True, exist_ok=True)
-        data.image(k).save(folder / f"{k}.png")
-    return root
+    return given_pictures(tmp_path_factory.mktemp("given"))
 
 
 def command(given: Path, out: Path, *more: str) -> list[str]:

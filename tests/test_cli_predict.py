@@ -250,6 +250,7 @@ def test_a_killed_run_is_gone_on_with_and_gives_the_same_file(run: Run, tmp_path
 # Shards
 
 
+@pytest.mark.slow
 def test_the_shards_of_a_list_merge_to_the_file_of_the_whole_list(
     run: Run, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -133,6 +133,7 @@ def test_a_file_can_be_limited_and_its_limit_proved(run: Run, tmp_path: Path) ->
     assert answer(run, "verify-solution", out)["holds"] is True
 
 
+@pytest.mark.slow
 def test_a_curve_and_own_exponents_are_objectives_that_can_be_proved(run: Run, tmp_path: Path) -> None:
     for name in ("tinynet", "custom:0.4,0.2,0.1"):
         out = tmp_path / "net.json"

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from compoundnet.schema import FieldError
 from compoundnet.search.coefficients import verdict
-from compoundnet.search.coefficients.bootstrap import Hits, difference, drawn, holm, widening
+from compoundnet.search.coefficients.bootstrap import Draws, Hits, Numbers, difference, drawn, holm, widening
 from compoundnet.search.coefficients.growing import Look, looks
 from compoundnet.search.coefficients.halving import Fidelity, ladder, ranked, survivors
 
@@ -97,11 +97,14 @@ def test_impossible_comparisons_are_refused() -> None:
 def test_draws_have_the_known_spread() -> None:
     """Of one seed: that of a share of n pictures. Of seeds that differ only by their level: the widened one."""
     hits = np.arange(1000)[None, None, :] < 800
-    assert drawn(hits, DRAWS).std() == pytest.approx((0.8 * 0.2 / 1000) ** 0.5, rel=0.06)
+    [arm] = drawn(hits, DRAWS)
+    assert arm.whole.std() == pytest.approx((0.8 * 0.2 / 1000) ** 0.5, rel=0.06)
     levels = np.array([0.7, 0.8, 0.9, 1.0])
     tall = np.repeat(levels[:, None], 1000, axis=1) > 0.75  # one seed gets nothing right, three everything
     spread = np.array([0.0, 1.0, 1.0, 1.0]).std() / 4**0.5
-    assert drawn(tall[None], DRAWS).std() == pytest.approx(spread * widening(4), rel=0.06)
+    [arm] = drawn(tall[None], DRAWS)
+    assert arm.whole.std() == pytest.approx(spread * widening(4), rel=0.06)
+    assert arm.mean == pytest.approx(0.75)
 
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=6))
@@ -113,12 +116,53 @@ def test_holms_adjustment_never_helps_and_keeps_the_order(ps: list[float]) -> No
     assert [found[k] for k in order] == sorted(found)
 
 
+def of_pictures(shares: Numbers, draws: int = DRAWS) -> Draws:
+    """Draws of one arm that was seen once, of any shares."""
+    rng = np.random.default_rng(0)
+    mean = shares.mean()
+    pictures = shares[rng.integers(len(shares), size=(draws, len(shares)))].mean(axis=1) - mean
+    return Draws(shares, np.array([mean]), pictures, np.zeros(draws), 1.0)
+
+
+NOTHING = of_pictures(np.zeros(200))
+
+
 def test_a_difference_of_nothing_is_likely_by_chance() -> None:
-    noise = np.random.default_rng(0).standard_normal(DRAWS)
-    assert difference(noise, np.zeros(DRAWS), 0.0).p > 0.5
-    far = difference(noise + 10, np.zeros(DRAWS), 10.0)
+    even = of_pictures(np.tile([-1.0, 1.0], 100))
+    assert difference(even, NOTHING).p > 0.5
+    assert difference(NOTHING, NOTHING) == difference(NOTHING, NOTHING).reversed
+    far = difference(of_pictures(0.5 + 0.01 * np.tile([-1.0, 1.0], 100)), NOTHING)
     assert far.p == pytest.approx(2 / (DRAWS + 1))
-    assert far.reversed == difference(np.zeros(DRAWS), noise + 10, -10.0)
+    assert far.reversed == difference(NOTHING, of_pictures(0.5 + 0.01 * np.tile([-1.0, 1.0], 100)))
+
+
+def test_without_skew_the_interval_is_that_of_the_percentiles() -> None:
+    even = of_pictures(np.linspace(0, 1, 200))
+    assert even.acceleration == pytest.approx(0, abs=1e-12)
+    assert even.interval() == pytest.approx(np.quantile(even.whole, [0.025, 0.975], method="weibull"))
+
+
+@pytest.mark.parametrize("events", [10, 24, 60])
+def test_of_rare_events_both_ends_are_those_of_the_skewed_mean(events: int) -> None:
+    """Johnson's interval, mean + sd (z + skew / 6 (2 z^2 + 1)), of which percentiles take (z^2 - 1) only."""
+    shares = (np.arange(800) < events).astype(float)
+    rare = of_pictures(shares, 8_000)
+    sd, skew = shares.std() / 800**0.5, ((shares - shares.mean()) ** 3).mean() / shares.std() ** 3 / 800**0.5
+    assert rare.acceleration == pytest.approx(skew / 6)
+    wanted = [rare.mean + sd * (z + skew / 6 * (2 * z**2 + 1)) for z in (-1.96, 1.96)]
+    assert rare.interval() == pytest.approx(wanted, abs=0.2 * sd)
+    percentiles = np.quantile(rare.whole, [0.025, 0.975])
+    assert all(end > percentile for end, percentile in zip(rare.interval(), percentiles, strict=True))
+
+
+@pytest.mark.parametrize("events", [6, 12, 40])
+def test_the_probability_is_that_of_the_level_whose_interval_ends_at_nothing(events: int) -> None:
+    shares = np.zeros(400)
+    shares[:events], shares[events : 2 * events - 5] = 1, -1
+    found = of_pictures(shares, 8_000)
+    for level in (0.5, 0.8, 0.95, 0.99):
+        low, high = found.interval(level)
+        assert (low <= 0 <= high) == (found.chance() >= 1 - level) or abs(found.chance() - 1 + level) < 0.03
 
 
 @pytest.mark.slow
@@ -135,7 +179,7 @@ def test_a_difference_of_nothing_is_likely_by_chance() -> None:
 def test_the_interval_covers_the_truth_as_often_as_it_says(
     seeds: int, level: float, picture: float, most: float
 ) -> None:
-    """400 comparisons of arms 3 points apart: 95 %, but for a few points that so few pictures and draws may take."""
+    """400 comparisons of arms 3 points apart: 95 %, but for the 2.3 standard errors that so few may miss."""
     covered, pictures, truth = 0, 800, 0.03
     for number in range(400):
         rng = np.random.default_rng([seeds, number])
@@ -143,9 +187,9 @@ def test_the_interval_covers_the_truth_as_often_as_it_says(
         levels = [mean + level * rng.standard_normal((seeds, 1)) for mean in (0.80, 0.77)]
         hits = np.stack([hard + picture * rng.standard_normal((seeds, pictures)) < each for each in levels])
         one, other = drawn(hits, 600, seed=number)
-        found = difference(one, other, 0.0)
+        found = difference(one, other)
         covered += found.low <= truth <= found.high
-    assert 0.91 <= covered / 400 <= most
+    assert 0.95 - 2.33 * (0.95 * 0.05 / 400) ** 0.5 <= covered / 400 <= most
 
 
 # Halving

@@ -78,6 +78,7 @@ CASES: list[Any] = [
 ]
 
 
+@pytest.mark.some(4)
 @pytest.mark.parametrize(("to", "name", "changes", "more"), CASES)
 def test_the_call_in_the_report_runs_the_same_function(
     to: str, name: str, changes: dict[str, object], more: dict[str, Any], tmp_path: Path
@@ -106,6 +107,7 @@ SETTINGS = [
 ]
 
 
+@pytest.mark.some(2)
 @pytest.mark.parametrize(("to", "name", "changes", "setting"), SETTINGS)
 def test_what_has_to_be_set_there_makes_it_the_same_function(
     to: str, name: str, changes: dict[str, object], setting: str, tmp_path: Path
@@ -141,6 +143,7 @@ def test_a_padding_that_cannot_be_set_is_said_with_its_measured_difference(tmp_p
     assert said == pytest.approx(measured, rel=0.02)
 
 
+@pytest.mark.some(2)
 @pytest.mark.parametrize("to", TARGETS)
 def test_real_weights_go_to_every_format_and_are_loaded(to: str, tmp_path: Path) -> None:
     out = tmp_path / f"tf_a{TARGETS[to].suffixes[-1]}"  # timm's padding follows from the name
@@ -188,6 +191,7 @@ def test_the_report_has_a_line_for_everything(tmp_path: Path) -> None:
     assert lines[-1].startswith(f"written: {done.path} (timm, {done.path.stat().st_size:,} bytes, SHA-256 ")
 
 
+@pytest.mark.some(2)
 @pytest.mark.parametrize("to", ["timm", "torchvision", "lukemelas", "mmpretrain"])
 def test_a_converted_file_loads_as_what_it_was(to: str, tmp_path: Path) -> None:
     """Its record says how it pads and sees pictures, whatever the models with these names usually do."""

@@ -103,6 +103,7 @@ def test_a_limit_on_latency_admits_what_it_names_and_nothing_above() -> None:
     assert not Budget(latency_ms=found.latency_ms * (1 - 1e-8)).admits(found)
 
 
+@pytest.mark.slow
 def test_a_network_exactly_at_its_limit_is_found_whoever_adds_its_latency_up() -> None:
     """The surface, the front, the ray and the scalar path add in different orders, and admit the same networks."""
     base, rng = named("efficientnet_b0"), np.random.default_rng(3)

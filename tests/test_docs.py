@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tools import blocks, cam_figure, figure, files, front_figure, inspected, records, snippets
+from tools import blocks, cam_figure, figure, files, front_figure, inspected, records, report_figure, snippets
 from tools.__main__ import settled
-from tools.files import CAM_FIGURE, FIGURE, FRONT_FIGURE, PAGES, RESULTS, ROOT, is_up_to_date, write
+from tools.files import CAM_FIGURE, FIGURE, FRONT_FIGURE, PAGES, REPORT_FIGURE, RESULTS, ROOT, is_up_to_date, write
 
 import compoundnet
 from compoundnet.cli.parser import COMMANDS
@@ -23,6 +23,8 @@ from .published import PUBLISHED, rows
 from .test_surface import PUBLIC
 
 DOCS = [page for page in PAGES if page.parent.name == "docs"]
+# Pages whose commands train, export or look through large spaces: half of the time of all of them.
+LONG = {"transfer.md", "predicting.md", "converting.md", "export.md", "solving.md", "stages.md", "pareto.md"}
 DUBLIN = "{http://purl.org/dc/elements/1.1/}"
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -113,13 +115,20 @@ def test_the_figure_of_the_front_is_what_the_command_draws() -> None:
         assert top1 == next(row["top1"] for row in records_of_the_paper() if row["network"] == f"efficientnet_b{k}")
 
 
+def test_the_figure_of_the_search_report_is_what_the_report_draws() -> None:
+    assert is_up_to_date(REPORT_FIGURE, report_figure.text()), "run: make records"
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_generated_blocks_are_what_the_records_say(page: Path) -> None:
     text = page.read_text()
     assert blocks.filled(text) == text, "run: make records"
 
 
-@pytest.mark.parametrize("page", DOCS, ids=lambda page: page.name)
+@pytest.mark.parametrize(
+    "page",
+    [pytest.param(page, id=page.name, marks=[pytest.mark.slow] if page.name in LONG else []) for page in DOCS],
+)
 def test_the_code_on_the_page_runs_and_prints_what_is_shown(page: Path) -> None:
     text = page.read_text()
     assert snippets.refreshed(text) == text, "run: make records"
@@ -145,7 +154,7 @@ def test_every_public_name_is_documented() -> None:
 
 PACKAGES = (
     *("recipes", "data", "training", "transferring", "evaluating", "cam", "memory"),
-    *("weights.bundle", "weights.store"),
+    *("weights.bundle", "weights.store", "search", "search.architecture", "search.strategies"),
 )
 
 
@@ -178,7 +187,9 @@ def test_every_command_is_in_the_readme_and_its_page_too() -> None:
             assert f"(docs/{page}.md)" in readme, row
 
 
-@pytest.mark.parametrize("page", ["pareto", "devices", "training", "serving", "export", "quantize"])
+@pytest.mark.parametrize(
+    "page", ["pareto", "devices", "training", "serving", "export", "quantize", "search-architecture"]
+)
 def test_what_a_page_needs_stands_before_its_first_command(page: str) -> None:
     text = (ROOT / f"docs/{page}.md").read_text()
     needed, first = text.index("pip install 'compoundnet["), re.search(r"^(?:\$ )?compoundnet |^import ", text, re.M)
@@ -270,6 +281,7 @@ def test_a_check_names_what_is_out_of_date_and_writes_nothing(tmp_path: Path) ->
     assert settled(files, check=True) == []
 
 
+@pytest.mark.slow
 def test_the_documentation_builds_without_a_warning(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "sphinx", "-W", "-q", "-b", "html", str(ROOT / "docs"), str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)

@@ -63,6 +63,7 @@ def worst(model: ConvNet, forms: Forms, engine: str, threads: int = 1) -> float:
     return float(np.abs(got - expected).max() / np.abs(expected).max())
 
 
+@pytest.mark.some(1)
 @pytest.mark.parametrize(("name", "batch", "size"), CASES)
 def test_every_engine_gives_the_logits_of_the_model(name: str, batch: int, size: tuple[int, int]) -> None:
     model = model_of(name)
@@ -77,6 +78,7 @@ def test_the_compiling_engines_give_the_logits_of_the_model(engine: str) -> None
     assert worst(model, Forms(model, (2, 3, 33, 48)), engine) < TOLERANCE
 
 
+@pytest.mark.slow
 def test_on_two_threads_logits_are_the_same_and_stay_and_pytorchs_own_number_is_left_alone() -> None:
     model = model_of("tiny")
     forms = Forms(model, (1, 3, 32, 32))
@@ -92,6 +94,7 @@ def test_on_two_threads_logits_are_the_same_and_stay_and_pytorchs_own_number_is_
         assert torch.get_num_threads() == before
 
 
+@pytest.mark.some(1)
 @pytest.mark.parametrize("engine", QUICK)
 def test_several_threads_at_once_get_each_their_own_logits(engine: str) -> None:
     model = model_of("tiny")
@@ -340,6 +343,7 @@ signal.raise_signal(signal.SIGINT)
 """
 
 
+@pytest.mark.slow
 def test_a_signal_after_openvino_in_another_thread_went_away_is_heard() -> None:
     done = subprocess.run([sys.executable, "-X", "faulthandler", "-c", SIGNALLED], check=True, capture_output=True)
     assert done.stdout == b"heard\n"

@@ -67,6 +67,7 @@ def test_figures_are_those_of_the_model_called_by_hand(weights: Path, pictures: 
     assert np.array(found.confusion).sum(axis=0).tolist() == np.bincount(logits.argmax(axis=1), minlength=4).tolist()
 
 
+@pytest.mark.some(1)
 @pytest.mark.parametrize("engine", ["torch", "onnxruntime"])
 def test_engines_and_batches_give_the_same_figures(weights: Path, pictures: Path, engine: str) -> None:
     pretrained = load(weights)

@@ -29,6 +29,7 @@ def exported(weights: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[st
     return {path.stem: path for path in place.iterdir() if path.suffix != ".bin"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["one", "many", "whole"])
 def test_an_exported_file_has_the_figures_of_its_model(
     name: str, exported: dict[str, Path], weights: Path, pictures: Path

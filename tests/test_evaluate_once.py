@@ -149,6 +149,7 @@ sys.exit(main(sys.argv[1:]))
 """
 
 
+@pytest.mark.slow
 def test_a_disk_without_room_for_the_figures_uses_up_no_look(
     run: Run, trained: Path, pictures: Path, tmp_path: Path
 ) -> None:
@@ -166,6 +167,7 @@ def test_a_disk_without_room_for_the_figures_uses_up_no_look(
     assert len(out.read_bytes()) > 1000
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", [[], ["--json"]])
 def test_figures_that_nobody_could_read_use_up_no_look(
     run: Run, trained: Path, pictures: Path, form: list[str]

@@ -47,6 +47,7 @@ def recorded(out: str) -> dict[str, str]:
     return {line[0]: line[1] for line in lines}
 
 
+@pytest.mark.slow
 def test_only_accuracies_of_a_transfers_record_are_percent(run: Run, finished: Path, pictures: Path) -> None:
     code, out, err = run("evaluate", str(finished), "--data", str(pictures))
     assert (code, err) == (0, "")

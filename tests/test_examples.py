@@ -1,5 +1,6 @@
 """The examples run, and what they claim is true."""
 
+import json
 import re
 import runpy
 import subprocess
@@ -8,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from compoundnet import cost
+from compoundnet import Network, cost
 from compoundnet.search.coefficients import chosen
+from compoundnet.search.trials import Limits
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 
@@ -68,3 +70,18 @@ def test_the_coefficient_example_goes_on_where_it_was(tmp_path: Path, capsys: py
     module["main"](tmp_path, asked)
     assert capsys.readouterr().out == said
     assert {path: path.stat().st_mtime_ns for path in before} == before
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("clothes")
+def test_the_architecture_example_goes_on_where_it_was(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    module = runpy.run_path(str(EXAMPLES / "architecture_fashion_mnist.py"))
+    for trials in (2, 3, 3):
+        asked = module["question"](pictures=256, epochs=1.0, limits=Limits(trials=trials))
+        module["main"](tmp_path, asked, workers=1)
+        assert "multiply-adds" in capsys.readouterr().out
+    told = json.loads((tmp_path / "front.json").read_text())
+    assert told["trials"] == 3
+    assert all(each["costs"]["macs"] <= 1.5e6 for each in told["front"])
+    net = json.loads((tmp_path / "net.json").read_text())
+    assert cost(Network.from_dict(net["network"])).macs == net["costs"]["macs"]

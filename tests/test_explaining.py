@@ -119,6 +119,7 @@ def test_networks_that_are_no_scaling_are_refused_with_what_differs(name: str, b
         explain(named(name), named(base))
 
 
+@pytest.mark.some(5)
 @pytest.mark.parametrize("name", MEMBERS)
 def test_every_member_can_be_explained(name: str) -> None:
     found = released(name)
@@ -134,6 +135,7 @@ def test_every_member_can_be_explained(name: str) -> None:
 # The command
 
 
+@pytest.mark.some(5)
 @pytest.mark.parametrize("name", MEMBERS)
 def test_every_preset_is_set_beside_the_first_of_its_family(run: Run, name: str) -> None:
     first = next(base for base in MEMBERS if difference(named(name), named(base)) is None)

@@ -87,6 +87,7 @@ def test_a_safetensors_artefact_is_a_weights_file_too(exported: dict[str, Export
     assert all(torch.equal(tensor, state[name]) for name, tensor in loaded.model.state_dict().items())
 
 
+@pytest.mark.slow
 def test_real_weights_keep_classes_licence_and_hash(lite: Exported) -> None:
     weights = lite.record.read_weights()
     assert weights == load(LITE).weights
@@ -143,6 +144,7 @@ def test_a_failing_proof_leaves_nothing(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.some(1)
 @pytest.mark.parametrize("padding", ["same", "symmetric"])
 @pytest.mark.parametrize("suffix", [".onnx", ".xml"])
 def test_dynamic_artefacts_take_any_batch_and_size(padding: str, suffix: str, tmp_path: Path) -> None:
@@ -157,11 +159,13 @@ def test_dynamic_artefacts_take_any_batch_and_size(padding: str, suffix: str, tm
         assert np.abs(session(done.path)(images.numpy())[0] - expected).max() <= TOLERANCE * np.abs(expected).max()
 
 
+@pytest.mark.slow
 def test_a_pooled_resnet_takes_any_size(tmp_path: Path) -> None:
     network = Network.from_dict(named("resnet18").to_dict() | {"classes": 10, "resolution": 64})
     assert export(random_weights(network), tmp_path / "r.onnx", dynamic="size").proof.holds
 
 
+@pytest.mark.slow
 def test_torch_export_takes_any_size_with_symmetric_padding_and_refuses_the_other(tmp_path: Path) -> None:
     assert export(tiny(padding="symmetric", resolution=64), tmp_path / "t.pt2", dynamic="size").proof.holds
     with pytest.raises(ArtefactError, match="choose onnx"):
@@ -202,6 +206,7 @@ def test_preprocessing_in_the_graph_is_pillow_s_to_two_levels(preprocess: Prepro
             assert (apart > 0.5).mean() <= share
 
 
+@pytest.mark.slow
 def test_pictures_to_classes_in_one_file_as_predict_has_it(lite: Exported) -> None:
     run, model = session(lite.path), load(LITE)
     paths = photos()
@@ -228,6 +233,7 @@ def test_the_mean_of_a_map_and_the_bias_are_the_logit(name: str) -> None:
         assert torch.allclose(law, model(images), atol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_torch_export_from_pictures_needs_no_preprocessing(tmp_path: Path) -> None:
     done = export(tiny(), tmp_path / "t.pt2", include_preprocess=True, dynamic="batch", cam=True)
     assert done.proof.holds
@@ -274,6 +280,7 @@ def test_a_file_of_others_is_no_artefact(tmp_path: Path, capsys: pytest.CaptureF
     assert "holds no compoundnet record" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_program_that_unpacks_to_far_more_is_refused_before_it_is_unpacked(
     exported: dict[str, Exported], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

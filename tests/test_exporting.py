@@ -33,6 +33,7 @@ def same(ours: torch.Tensor, theirs: np.ndarray | torch.Tensor) -> bool:
     return torch.allclose(ours, torch.as_tensor(theirs), atol=1e-4 * max(1.0, ours.abs().max().item()))
 
 
+@pytest.mark.some(2)
 @pytest.mark.parametrize("name", FAMILIES)
 def test_scripting_gives_the_same_logits_at_any_size(name: str) -> None:
     model, _ = ready(name)
@@ -43,6 +44,7 @@ def test_scripting_gives_the_same_logits_at_any_size(name: str) -> None:
             assert torch.equal(scripted(images), model(images))
 
 
+@pytest.mark.some(1)
 @pytest.mark.parametrize("name", FAMILIES)
 def test_torch_export_gives_the_same_logits_for_any_batch(name: str) -> None:
     model, images = ready(name)
@@ -52,6 +54,7 @@ def test_torch_export_gives_the_same_logits_for_any_batch(name: str) -> None:
         assert same(model(more), program.module()(more))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("padding", ["same", "symmetric"])
 def test_torch_export_takes_dynamic_height_and_width(padding: Padding) -> None:
     model, images = ready("tiny", padding)
@@ -62,6 +65,7 @@ def test_torch_export_takes_dynamic_height_and_width(padding: Padding) -> None:
         assert same(model(other), program.module()(other))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["tiny", "resnet18"])
 def test_torch_compile_gives_the_same_logits(name: str) -> None:
     """One whole graph: nothing in the walk over the tree breaks it."""
@@ -71,6 +75,7 @@ def test_torch_compile_gives_the_same_logits(name: str) -> None:
         assert same(model(images), compiled(images))
 
 
+@pytest.mark.slow
 def test_torch_compile_trains(tmp_path: Path) -> None:
     model, images = ready("tiny")
     compiled = torch.compile(model.train(), fullgraph=True, backend="aot_eager")
@@ -78,6 +83,7 @@ def test_torch_compile_trains(tmp_path: Path) -> None:
     assert all(p.grad is not None for p in model.parameters())
 
 
+@pytest.mark.some(2)
 @pytest.mark.parametrize("name", FAMILIES)
 def test_onnx_of_the_scripted_model_gives_the_same_logits(name: str, tmp_path: Path) -> None:
     model, images = ready(name)
@@ -89,6 +95,7 @@ def test_onnx_of_the_scripted_model_gives_the_same_logits(name: str, tmp_path: P
         assert same(model(images), run_onnx(path, images))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["tiny", "resnet18"])
 def test_onnx_of_the_exported_program_gives_the_same_logits_for_any_batch(name: str, tmp_path: Path) -> None:
     model, images = ready(name)

@@ -36,6 +36,7 @@ def test_the_families_hold_the_tensors_that_cost_counts(name: str) -> None:
     assert found.params + found.buffers == floats
 
 
+@pytest.mark.slow
 @given(networks())
 @settings(max_examples=50, deadline=None)
 def test_random_networks_hold_the_tensors_that_cost_counts(network: Network) -> None:
@@ -56,6 +57,7 @@ def written(path: Path, network: Network, dtype: torch.dtype) -> tuple[int, int]
     return path.stat().st_size, len(record)
 
 
+@pytest.mark.some(10)
 @pytest.mark.parametrize("name", FAMILIES)
 @pytest.mark.parametrize("dtype", [name for name in BYTES if name != "int8"])
 def test_a_written_file_is_never_larger_than_counted_and_little_smaller(name: str, dtype: str, tmp_path: Path) -> None:

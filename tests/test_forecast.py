@@ -33,6 +33,7 @@ def forecast(name: str, group: str, own: tuple[Point, ...] = ()) -> Forecast:
     return Forecast(accuracy_law(group, own), MEMBERS[name].base)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "group"), FAMILIES)
 def test_the_best_by_accuracy_is_the_best_of_all_one_by_one(name: str, group: str) -> None:
     member, by = MEMBERS[name], forecast(name, group)

@@ -128,6 +128,7 @@ def lite0() -> Pretrained:
     return load("efficientnet_lite0")
 
 
+@pytest.mark.some(1)
 @pytest.mark.parametrize("order", ["crop_then_resize", "resize_then_crop"])
 def test_scaled_decoding_stays_within_its_bound(order: Order, lite0: Pretrained) -> None:
     preprocess = plain((224, 224), 0.875, order)

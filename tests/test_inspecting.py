@@ -152,6 +152,7 @@ def taken(path: Path) -> dict[str, tuple[str | int | float, str]]:
     return found
 
 
+@pytest.mark.some(1)
 @pytest.mark.parametrize("to", ["torchvision", "mmpretrain", "keras"])
 def test_a_network_that_a_library_does_not_have_is_not_certain_and_is_loaded_as_inspect_says(
     to: str, tmp_path: Path
@@ -172,6 +173,7 @@ def test_a_network_that_a_library_does_not_have_is_open_where_its_tensors_say_no
     assert load(tmp_path / "a.pth").weights.network == network, "the family's own, as nobody else has it"
 
 
+@pytest.mark.some(2)
 @pytest.mark.parametrize("file", ["plain.pth", "tf_a.pth", "efficientnet_lite0.pth"])
 @pytest.mark.parametrize("counted", [0, 5])
 def test_load_takes_what_inspect_says_whatever_the_evidence(file: str, counted: int, tmp_path: Path) -> None:
@@ -202,6 +204,7 @@ LIBRARIES = {
 }
 
 
+@pytest.mark.some(4)
 @pytest.mark.parametrize("name", LIBRARIES)
 @pytest.mark.parametrize("drawn", [False, True])
 def test_random_weights_of_timm_are_told_by_names_alone(name: str, drawn: bool, tmp_path: Path) -> None:

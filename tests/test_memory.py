@@ -43,6 +43,7 @@ def walked(network: Network) -> int:
         return peak(build(network))
 
 
+@pytest.mark.some(10)
 @pytest.mark.parametrize("name", KINDS)
 @pytest.mark.parametrize(("padding", "resolution"), [("same", 65), ("same", 224), ("symmetric", 97)])
 def test_the_peak_at_inference_is_that_of_a_walk_over_the_traced_graph(
@@ -74,6 +75,7 @@ def test_every_member_is_of_a_kind_that_is_walked() -> None:
     assert {type(stage.operator) for member in MEMBERS.values() for stage in member.base.stages} == kinds
 
 
+@pytest.mark.some(3)
 @pytest.mark.parametrize(
     ("name", "resolution", "batch", "optimizer"),
     [
@@ -119,6 +121,7 @@ def test_half_precision_halves_activations_and_adversarial_copies_double_them() 
     assert larger == training_memory(replace(network, resolution=64), recipe)
 
 
+@pytest.mark.some(3)
 @pytest.mark.parametrize(
     ("name", "side", "batch", "optimizer", "precision", "checkpointing"),
     [

@@ -162,6 +162,7 @@ def one_by_one(lite0: Pretrained) -> list[Prediction]:
     return [predict(path, lite0, engine="torch")[0] for path in MIXED]
 
 
+@pytest.mark.some(1)
 @pytest.mark.parametrize(
     ("engine", "batch", "workers"),
     [(None, 2, 3), ("torch", 1, 1), ("torch", 2, 3), ("onnxruntime", 1, 1), ("onnxruntime", 16, 4), ("openvino", 2, 3)],
@@ -325,6 +326,7 @@ def test_few_pictures_take_no_more_workers_than_there_are_pictures() -> None:
     assert plan(tiny(), workers=4).workers == 4
 
 
+@pytest.mark.slow
 def test_auto_plans_the_engine_and_batch_with_the_most_pictures_a_second(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -344,6 +346,7 @@ def test_auto_plans_the_engine_and_batch_with_the_most_pictures_a_second(
     assert plan(tiny(), workers=2, engine="auto", batch=1).engine == "onnxruntime"
 
 
+@pytest.mark.slow
 def test_auto_really_clocks_the_engines_with_all_workers_at_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

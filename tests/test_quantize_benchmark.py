@@ -11,6 +11,7 @@ from compoundnet.quantizing.study import ANYTHING
 from tests.quantized import labelled, model
 
 
+@pytest.mark.slow
 def test_every_row_of_the_benchmark_is_of_one_clocking(tmp_path: Path) -> None:
     pretrained = model()
     data = read(labelled(tmp_path, pretrained), pretrained.weights, 0)

@@ -30,6 +30,7 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> tuple[Pretrained, Path]:
     return pretrained, labelled(tmp_path_factory.mktemp("labelled"), pretrained)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("engine", "suffix", "taken"), [("onnxruntime", ".onnx", ".onnx"), ("openvino", ".xml", ".bin")]
 )

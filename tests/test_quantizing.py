@@ -76,6 +76,7 @@ def test_the_block_that_was_made_sensitive_is_found_and_only_it_stays_float(
     assert report.contenders["naive"].agreement < 50 < 90 <= report.contenders["int8"].agreement
 
 
+@pytest.mark.slow
 def test_a_block_that_was_made_float_in_vain_becomes_int8_again(spoilt: tuple[Pretrained, Path]) -> None:
     pretrained, folder = spoilt
     shop = Workshop(pretrained, Asked(engine="onnxruntime", threads=1, seed=0, **GATES), dot_products=True)

@@ -8,9 +8,9 @@ import pytest
 from scipy import stats
 
 from compoundnet.search import one_hot
+from compoundnet.search.predictors.models import NOISES, PAIRS, Boosting, Kernel, Numbers
 from compoundnet.search.strategies import believed_best
 from compoundnet.search.strategies.acquisition import expected_improvement
-from compoundnet.search.strategies.models import NOISES, PAIRS, Boosting, Kernel, Numbers
 from compoundnet.search.strategies.surrogate import fenced
 
 from .searched import additive, outcome, problem

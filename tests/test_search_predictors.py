@@ -6,56 +6,53 @@ from scipy.stats import kendalltau, spearmanr
 
 from compoundnet.schema import FieldError
 from compoundnet.search.fidelities import Pair, rate_fidelity, trusted_fidelity
-from compoundnet.search.predictors import PREDICTORS, Ridge, best_predictor, out_of_sample, ranking
-from compoundnet.search.predictors.protocol import Array
+from compoundnet.search.predictors import (
+    PREDICTORS,
+    Kernel,
+    Numbers,
+    Standardised,
+    best_predictor,
+    out_of_sample,
+    ranking,
+    tau_gain,
+)
 from compoundnet.search.predictors.ranking import _taus
 
 
-def drawn(count: int = 60, columns: int = 6, seed: int = 0) -> Array:
+def drawn(count: int = 60, columns: int = 6, seed: int = 0) -> Numbers:
     return np.random.default_rng(seed).integers(0, 2, (count, columns)).astype(float)
 
 
-def test_ridge_equals_the_normal_equations() -> None:
-    x, rng = drawn(), np.random.default_rng(1)
-    y = rng.normal(size=len(x))
-    found = Ridge(penalties=(3.0,)).fit(x, y)
-    z = (x - x.mean(0)) / x.std(0)
-    inverse = np.linalg.inv(z.T @ z + 3.0 * np.eye(6))
-    new = drawn(seed=2)
-    at = (new - x.mean(0)) / x.std(0)
-    assert found.mean(new) == pytest.approx(y.mean() + at @ inverse @ z.T @ (y - y.mean()))
-    posterior = found.noise * (np.einsum("ij,jk,ik->i", at, inverse, at) + 1 / len(y))
-    assert found.spread(new) == pytest.approx(np.sqrt(posterior))
+RIDGE = PREDICTORS["ridge"]
 
 
-def test_ridge_with_fewer_trials_than_columns_keeps_its_spread() -> None:
-    x, y = drawn(4, 6, seed=3), np.array([0.1, 0.5, 0.2, 0.4])
-    found = Ridge(penalties=(2.0,)).fit(x, y)
-    varied = x.std(0) > 0
-    z = ((x - x.mean(0)) / np.where(varied, x.std(0), 1))[:, varied]
-    inverse = np.linalg.inv(z.T @ z + 2.0 * np.eye(int(varied.sum())))
-    at = ((drawn(9, 6, 4) - x.mean(0)) / np.where(varied, x.std(0), 1))[:, varied]
-    posterior = found.noise * (np.einsum("ij,jk,ik->i", at, inverse, at) + 1 / 4)
-    assert found.spread(drawn(9, 6, 4)) == pytest.approx(np.sqrt(posterior))
+def test_a_standardised_model_is_the_model_of_standardised_features() -> None:
+    x, rng = drawn() * np.array([1.0, 1e3, 1e-3, 1.0, 50.0, 7.0]), np.random.default_rng(1)
+    y, new = rng.normal(size=len(x)), drawn(seed=2)
+    centre, scale = x.mean(0), x.std(0)
+    theirs = Kernel("ridge").fit((x - centre) / scale, y)((new - centre) / scale)
+    ours = Standardised(Kernel("ridge")).fit(x, y)(new)
+    assert np.array_equal(ours[0], theirs[0])
+    assert np.array_equal(ours[1], theirs[1])
 
 
-def test_the_left_out_error_is_that_of_leaving_each_out_in_turn() -> None:
-    """By brute force with the columns' standardisation held, as the hat matrix has it."""
-    x, y = drawn(20), np.random.default_rng(5).normal(size=20)
-    z = np.hstack([np.ones((20, 1)), (x - x.mean(0)) / x.std(0)])
-    penalty = np.diag([0.0, *[3.0] * 6])
-    errors = []
-    for out in range(20):
-        kept = np.arange(20) != out
-        weights = np.linalg.solve(z[kept].T @ z[kept] + penalty, z[kept].T @ y[kept])
-        errors.append((y[out] - z[out] @ weights) ** 2)
-    assert Ridge(penalties=(3.0,)).fit(x, y).noise == pytest.approx(np.mean(errors))
+@pytest.mark.parametrize("name", PREDICTORS)
+def test_neither_units_nor_a_constant_feature_change_a_prediction(name: str) -> None:
+    x, y = np.random.default_rng(0).normal(size=(40, 4)), np.random.default_rng(1).normal(size=40)
+    new = np.random.default_rng(2).normal(size=(20, 4))
+    units = np.array([1e4, 1e-4, 3.0, 1.0])
+    mean, _ = PREDICTORS[name].fit(x, y)(new)
+    other, _ = PREDICTORS[name].fit(x * units + 5.0, y)(new * units + 5.0)
+    assert other == pytest.approx(mean, abs=1e-6)
+    if name != "boosting":  # whose trees draw the order in which they look at features
+        more, beside = (np.hstack([each, np.full((len(each), 1), 9.0)]) for each in (x, new))
+        assert PREDICTORS[name].fit(more, y)(beside)[0] == pytest.approx(mean, abs=1e-6)
 
 
 def test_products_are_seen_only_by_the_pairwise_ridge() -> None:
     x = drawn(120)
     y = np.logical_xor(x[:, 0] > 0, x[:, 1] > 0).astype(float)
-    rated = best_predictor(x, y, {"plain": Ridge(), "pairs": Ridge(pairwise=True)})
+    rated = best_predictor(x, y, {"plain": RIDGE, "pairs": PREDICTORS["pairwise"]})
     assert rated.best == "pairs"
     assert rated.rankings["pairs"].tau.value > 0.7 > 0.3 > rated.rankings["plain"].tau.value
 
@@ -65,16 +62,16 @@ def test_every_predictor_ranks_an_additive_function_and_says_how_sure_it_is(name
     rng = np.random.default_rng(0)
     x = rng.normal(size=(80, 4))
     y = x @ np.array([3.0, 2.0, 1.0, 0.5]) + rng.normal(scale=0.1, size=80)
-    fitted = PREDICTORS[name].fit(x, y)
+    posterior = PREDICTORS[name].fit(x, y)
     new = rng.normal(size=(50, 4))
-    assert kendalltau(fitted.mean(new), new @ np.array([3.0, 2.0, 1.0, 0.5])).statistic > 0.7
-    spread = fitted.spread(new)
+    mean, spread = posterior(new)
+    assert kendalltau(mean, new @ np.array([3.0, 2.0, 1.0, 0.5])).statistic > 0.7
     assert spread.shape == (50,)
     assert np.isfinite(spread).all()
     assert (spread >= 0).all()
     assert spread.max() > 0
-    again = PREDICTORS[name].fit(x, y)
-    assert (again.mean(new) == fitted.mean(new)).all(), "the same trials give the same predictor"
+    again, _ = PREDICTORS[name].fit(x, y)(new)
+    assert (again == mean).all(), "the same trials give the same predictor"
 
 
 @pytest.mark.parametrize("ties", [False, True])
@@ -124,11 +121,35 @@ def test_a_guess_that_is_the_same_for_all_has_no_tau() -> None:
     assert np.isnan([found.tau.value, found.tau.low, found.rho.value]).all()
 
 
+def test_a_gain_is_the_difference_of_two_taus_on_the_same_networks() -> None:
+    rng = np.random.default_rng(5)
+    truth = rng.normal(size=60)
+    good, poor = truth + 0.3 * rng.normal(size=60), truth + 2.0 * rng.normal(size=60)
+    found = tau_gain(good, poor, truth)
+    assert found.value == pytest.approx(kendalltau(good, truth).statistic - kendalltau(poor, truth).statistic)
+    assert 0 < found.low < found.value < found.high
+    same = tau_gain(good, good, truth)
+    assert (same.value, same.low, same.high) == (0, 0, 0)
+    with pytest.raises(FieldError, match="59 of them for 60 networks"):
+        tau_gain(good, poor[:59], truth)
+
+
+def test_folds_are_of_networks_whatever_stands_beside_them() -> None:
+    x, y = np.repeat(np.eye(12), 3, axis=0), np.random.default_rng(0).normal(size=36)
+    assert (out_of_sample(RIDGE, x, y, networks=x) == out_of_sample(RIDGE, x, y)).all()
+    score = np.random.default_rng(1).normal(size=(36, 1))  # differs among repeats of one network
+    rng = np.random.default_rng(0)
+    fold = (rng.permutation(12) % 5)[np.unique(x, axis=0, return_inverse=True)[1].reshape(-1)]
+    wide, held = np.hstack([x, score]), fold == 0
+    guess = out_of_sample(RIDGE, wide, y, networks=x)
+    assert guess[held] == pytest.approx(RIDGE.fit(wide[~held], y[~held])(wide[held])[0])
+
+
 def test_repeats_of_a_network_never_tell_their_own_accuracy() -> None:
     """Accuracies of pure chance, one per network: nothing can be predicted, though each is there four times."""
     x = np.repeat(np.eye(30), 4, axis=0)
     y = np.repeat(np.random.default_rng(0).normal(size=30), 4)
-    assert np.corrcoef(out_of_sample(Ridge(), x, y), y)[0, 1] < 0.3
+    assert np.corrcoef(out_of_sample(RIDGE, x, y), y)[0, 1] < 0.3
 
 
 @pytest.mark.parametrize(
@@ -140,9 +161,9 @@ def test_repeats_of_a_network_never_tell_their_own_accuracy() -> None:
         (np.eye(9), np.ones(9), "all accuracies are equal"),
     ],
 )
-def test_trials_that_teach_nothing_are_refused(x: Array, y: Array, said: str) -> None:
+def test_trials_that_teach_nothing_are_refused(x: Numbers, y: Numbers, said: str) -> None:
     with pytest.raises(FieldError, match=said):
-        best_predictor(x, y, {"ridge": Ridge()})
+        best_predictor(x, y, {"ridge": RIDGE})
 
 
 def pairs(count: int, noise: float, saving: float = 6.0) -> list[Pair]:

@@ -1,6 +1,7 @@
 """Designs make networks and back, MnasNet's space is the published one, costs are exact, limits are kept."""
 
 import json
+import pickle
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -553,7 +554,7 @@ def test_wrong_usage_is_one_line(run: Run, words: tuple[str, ...], says: str) ->
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        ((), "no action of search; known: space, coefficients"),
+        ((), "no action of search; known: space, coefficients, architecture"),
         (("spcae",), "unknown action 'spcae' of search; did you mean space?"),
     ],
 )
@@ -580,3 +581,15 @@ def test_a_damaged_file_is_one_line(run: Run, tmp_path: Any) -> None:
 def test_heads_are_set_too() -> None:
     heads = design(Decision(name="head", options=({"channels": None}, {"channels": 12})))
     assert [made.head for made in map(heads.network, [(0,), (1,)]) if made] == [Head(), Head(channels=12)]
+
+
+@pytest.mark.parametrize("design", [PUBLISHED, per_stage(TINY)], ids=["mnasnet", "per_stage"])
+def test_a_problem_sent_to_another_process_is_the_same_problem(design: Design) -> None:
+    objective = Objective(cost="latency", target=0.02, limits={"macs": 4e8})
+    problem, rng = problem_of(design, objective, ROOFLINE), random.Random(4)
+    sent, points = pickle.loads(pickle.dumps(problem)), [problem.draw(rng) for _ in range(4)]
+    assert [sent.costs(point) for point in points] == [problem.costs(point) for point in points]
+    assert np.array_equal(sent.features(points), problem.features(points))
+    assert (sent.limits, sent.space) == (problem.limits, problem.space)
+    again = pickle.loads(pickle.dumps(design))
+    assert (again.digest, again.network(points[0])) == (design.digest, design.network(points[0]))

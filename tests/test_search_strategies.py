@@ -12,9 +12,9 @@ import pytest
 from compoundnet.schema import FieldError, UnknownNameError
 from compoundnet.search import NothingAdmittedError, Outcome, Point, Problem
 from compoundnet.search.driving import chance, pareto, run
+from compoundnet.search.predictors import Boosting
 from compoundnet.search.strategies import DEFAULT, STRATEGIES, ExhaustedError, Strategy
 from compoundnet.search.strategies.evolution import Evolution
-from compoundnet.search.strategies.models import Boosting
 from compoundnet.search.strategies.samplers import Nsga2
 from compoundnet.search.strategies.surrogate import Surrogate
 

@@ -133,6 +133,7 @@ def under_flood(connections: int) -> Generator[Server]:
         assert server.process.stderr.read() == ""
 
 
+@pytest.mark.slow
 def test_ten_thousand_bad_requests_at_once_get_errors_and_leave_nothing_behind() -> None:
     """At most 1,000 connections are let in: the others are told to come again."""
     with files(REQUESTS + 200) as allowed, under_flood(1000) as server:

@@ -142,6 +142,7 @@ print("stopped")
 """
 
 
+@pytest.mark.slow
 def test_sigterm_during_the_selftest_ends_the_server_with_0_before_it_is_ready() -> None:
     command = [sys.executable, "-c", SLOW]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
@@ -190,6 +191,7 @@ def test_an_engine_that_fails_the_selftest_is_not_served(run_: Runner, problem: 
     assert str(raised.value).endswith("; choose another with --engine")
 
 
+@pytest.mark.slow
 def test_threads_and_readers_are_by_the_cores_that_the_process_may_use_not_by_those_of_the_machine() -> None:
     command = [sys.executable, "-c", CONFINED, "serve", MODEL, "--port", "0", "--batch", "1", "--engine", "torch"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
@@ -225,6 +227,7 @@ def connects(port: int) -> bool:
         return sock.connect_ex(("127.0.0.1", port)) == 0
 
 
+@pytest.mark.slow
 def test_an_idle_server_that_measured_its_batches_stops_at_once_and_an_interrupted_one_says_so() -> None:
     import signal
 

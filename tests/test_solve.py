@@ -256,6 +256,7 @@ def test_unknown_rules_are_one_line(name: str) -> None:
 # Along a rule
 
 
+@pytest.mark.some(4)
 @pytest.mark.parametrize("name", ["efficientnet", "dWr", "depth", "width", "resolution"])
 @pytest.mark.parametrize("macs", [60_000_000, 500_000_000])
 def test_no_phi_gives_a_larger_network_within_the_budget(name: str, macs: int) -> None:

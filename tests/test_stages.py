@@ -188,6 +188,7 @@ def agrees(seed: int, family: str, networks: int, least: int = 1) -> bool:
     return found.network == expected
 
 
+@pytest.mark.some(12)
 @pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize("seed", range(8))
 def test_the_dynamic_programme_finds_what_trying_every_network_finds(seed: int, family: str) -> None:
@@ -217,6 +218,7 @@ def measured(rng: np.random.Generator, network: Network) -> Device:
     )
 
 
+@pytest.mark.some(8)
 @pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize("seed", range(4))
 def test_with_a_limit_on_latency_it_finds_what_trying_every_network_finds(seed: int, family: str) -> None:

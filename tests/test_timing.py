@@ -49,6 +49,7 @@ def test_the_json_is_a_list_with_these_keys(run: Run, tmp_path: Path) -> None:
         assert 0 < row["roofline_share"] < 1
 
 
+@pytest.mark.slow
 def test_auto_says_on_stderr_which_engine_it_took_and_why(run: Run) -> None:
     code, out, err = run("tiny", "--rounds", 2, "--json")
     [row] = json.loads(out)

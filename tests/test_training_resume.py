@@ -66,6 +66,7 @@ RECIPES = {
 }
 
 
+@pytest.mark.some(2)
 @pytest.mark.parametrize("name", RECIPES)
 def test_resume_equals_uninterrupted(name: str, tmp_path: Path) -> None:
     run(tmp_path / "whole", RECIPES[name])

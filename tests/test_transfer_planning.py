@@ -22,6 +22,7 @@ from compoundnet.weights import Pretrained
 from .labelled import digits
 
 
+@pytest.mark.some(2)
 @pytest.mark.parametrize(("view_seconds", "seen"), [(1.0, 8), (200.0, 4), (300.0, 2), (1500.0, 1)])
 def test_the_frozen_part_sees_as_many_views_as_a_quarter_of_the_time_allows(
     parent: Pretrained, view_seconds: float, seen: int

@@ -50,6 +50,7 @@ def test_a_larger_side_is_nine_sevenths_or_the_pictures_own() -> None:
     assert size(160, 128) == 160
 
 
+@pytest.mark.slow
 def test_the_larger_side_is_taken_only_where_the_head_alone_does_better(parent: Pretrained, tmp_path: Path) -> None:
     found = transfer(stripes(160), parent, tmp_path / "free", budget=300, epochs=1, symmetry="none")
     side = found.settings.preprocess.size[0]

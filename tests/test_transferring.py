@@ -206,6 +206,7 @@ def test_it_learns_and_is_never_worse_than_the_head_alone(done: Transferred) -> 
     assert done.clock.elapsed <= 1.1 * BUDGET
 
 
+@pytest.mark.slow
 def test_what_would_be_worse_is_not_kept(parent: Pretrained, tmp_path: Path) -> None:
     """Labels that nothing explains: only the head, which the strongest L2 holds near the mean, can be kept."""
     held = digits(90)

@@ -38,6 +38,7 @@ def meta(network: Network, ecosystem: str) -> dict[str, torch.Tensor]:
     return {name: torch.empty(shape, device="meta") for name, shape in held.items()}
 
 
+@pytest.mark.some(20)
 @pytest.mark.parametrize(
     ("name", "ecosystem"),
     [

@@ -261,8 +261,9 @@ def attempt(path: Path) -> dict[str, NDArray[Any]] | None:
         return None if "\n" not in str(error) else pytest.fail(str(error))
 
 
+@pytest.mark.parametrize("count", [100, pytest.param(1000, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("kind", ["h5", "keras"])
-def test_a_thousand_damaged_files_are_refused_or_read_without_other_numbers(tmp_path: Path, kind: str) -> None:
+def test_damaged_files_are_refused_or_read_without_other_numbers(tmp_path: Path, kind: str, count: int) -> None:
     """Bits flipped in the structure, where they could lead astray, and files cut anywhere."""
     narrow = replace(TINY, classes=3, stages=TINY.stages[:3], head=Head(channels=8))
     tensors = random_tensors(narrow)
@@ -273,14 +274,14 @@ def test_a_thousand_damaged_files_are_refused_or_read_without_other_numbers(tmp_
         whole = archive(tmp_path / "a.keras", numbered_h5(tensors, narrow)).read_bytes()
     right = read_keras(tmp_path / f"a.{kind}").tensors
     path, draw, refused = tmp_path / f"b.{kind}", random.Random(kind), 0
-    for _ in range(1000):
+    for _ in range(count):
         damaged, flips = _damaged(whole, draw)
         found = attempt(put(path, damaged))
         if found is None:
             refused += 1
         elif {name: array.shape for name, array in found.items()} == {n: a.shape for n, a in right.items()}:
             assert sum(int((found[name] != right[name]).sum()) for name in right) <= flips
-    assert refused > 300
+    assert refused > 0.3 * count
 
 
 def _damaged(whole: bytes, draw: random.Random) -> tuple[bytes, int]:

@@ -112,6 +112,7 @@ def test_every_file_that_keras_saves_gives_keras_logits(tmp_path: Path, how: str
     check(theirs, path, ecosystem, TINY, (32, 32))
 
 
+@pytest.mark.some(1)
 @pytest.mark.parametrize(("height", "width"), [(64, 64), (65, 79)])
 def test_b0_is_recognised_and_gives_keras_logits(tmp_path: Path, height: int, width: int) -> None:
     """Keras pads for the size that its model is made for, so it is made for each."""

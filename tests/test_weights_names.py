@@ -99,6 +99,7 @@ def _names_or_none(network: Network, ecosystem: str) -> dict[str, str] | None:
         raise
 
 
+@pytest.mark.some(8)
 @pytest.mark.parametrize("name", [name for name in MEMBERS if "l2" not in name and name != "tiny"])
 def test_the_predicted_names_and_shapes_are_those_of_the_built_model(name: str) -> None:
     with torch.device("meta"):

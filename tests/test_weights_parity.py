@@ -60,6 +60,7 @@ TORCHVISION = [
 ]
 
 
+@pytest.mark.some(2)
 @pytest.mark.parametrize(("name", "eps", "sizes"), TORCHVISION)
 def test_torchvision_gives_the_same_logits(name: str, eps: float, sizes: tuple[tuple[int, int], ...]) -> None:
     theirs = torchvision.models.get_model(name, weights=None)
@@ -87,6 +88,7 @@ TIMM = [
 ]
 
 
+@pytest.mark.some(3)
 @pytest.mark.parametrize(("theirs", "ours", "padding", "eps", "sizes"), TIMM)
 def test_timm_gives_the_same_logits(
     theirs: str, ours: str, padding: str, eps: float, sizes: tuple[tuple[int, int], ...]
@@ -103,6 +105,7 @@ LUKEMELAS: list[tuple[Callable[..., nn.Module], str, str, int]] = [
 ]
 
 
+@pytest.mark.some(2)
 @pytest.mark.parametrize(("make", "theirs", "ours", "side"), LUKEMELAS)
 def test_lukemelas_gives_the_same_logits(make: Callable[..., nn.Module], theirs: str, ours: str, side: int) -> None:
     """Its padding is frozen for one image size, so the model is made for the size of the test."""

@@ -5,8 +5,8 @@ import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from tools import blocks, cam_figure, figure, front_figure, records, snippets
-from tools.files import CAM_FIGURE, FIGURE, FRONT_FIGURE, PAGES, RESULTS, ROOT, is_up_to_date, write
+from tools import blocks, cam_figure, figure, front_figure, records, report_figure, snippets
+from tools.files import CAM_FIGURE, FIGURE, FRONT_FIGURE, PAGES, REPORT_FIGURE, RESULTS, ROOT, is_up_to_date, write
 
 
 def made() -> Iterator[tuple[Path, str]]:
@@ -15,6 +15,7 @@ def made() -> Iterator[tuple[Path, str]]:
         yield RESULTS / name, records.text(name)
     yield FIGURE, figure.text()
     yield FRONT_FIGURE, front_figure.text()
+    yield REPORT_FIGURE, report_figure.text()
     for page in PAGES:
         yield page, snippets.refreshed(blocks.filled(page.read_text(encoding="utf-8")))
 

@@ -20,6 +20,7 @@ from tools.accuracy_block import (
     accuracy_surface,
     accuracy_unseen,
 )
+from tools.architecture_block import architecture
 from tools.calibration_block import calibration
 from tools.catalogue_block import catalogue_counts, catalogue_flops, catalogue_mmpretrain
 from tools.confusion_block import confusion, confusion_files
@@ -247,6 +248,7 @@ BLOCKS: Mapping[str, Callable[[], str]] = MappingProxyType(
         "accuracy_surface": accuracy_surface,
         "memory": memory,
         "checkpointing": checkpointing,
+        "architecture": architecture,
         "search_macro": search_macro,
         "search_choice": search_choice,
         "stages_budgets": stages_budgets,

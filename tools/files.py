@@ -9,6 +9,7 @@ RESULTS = ROOT / "results"
 FIGURE = ROOT / "docs/figures/accuracy_cost.svg"
 CAM_FIGURE = ROOT / "docs/figures/cam.png"
 FRONT_FIGURE = ROOT / "docs/figures/front_b0.svg"
+REPORT_FIGURE = ROOT / "docs/figures/search_report.svg"
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
 
 

@@ -84,7 +84,7 @@ def search_coefficients(
     """
     counts = {"seeds": seeds, "confirm": confirm, "finalists": finalists, "trials": trials, "rungs": rungs}
     more: dict[str, Any] = {"candidates": set, "by_stage": by_stage, "tolerance": tolerance, "pictures": pictures}
-    more |= {"budget": factors(budget, "--budget"), "up_to": up_to, "recipe": _recipe(recipe, settings)}
+    more |= {"budget": factors(budget, "--budget"), "up_to": up_to, "recipe": recipe_of(recipe, settings)}
     more |= {"transfer": factors(transfer, "--transfer") if transfer else {}}
     place = _Place(data, Path(out), side, workers, store, minutes)
     return _searched(read(net, operators_of(operators)), place, divisor, {**counts, **more}, json)
@@ -161,7 +161,8 @@ def factors(text: str, option: str) -> dict[str, float]:
     return found
 
 
-def _recipe(name: str | None, settings: str) -> "Recipe":
+def recipe_of(name: str | None, settings: str) -> "Recipe":
+    """The recipe of trials that --recipe and --settings say. Raises ValueError, one line, where there is none."""
     from compoundnet.search.coefficients.asking import quick
 
     return changed(quick() if name is None else read_recipe(name).recipe, settings, "--settings")

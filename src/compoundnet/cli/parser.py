@@ -14,6 +14,7 @@ from compoundnet import __version__
 from compoundnet.schema import near
 
 from .activating import cam
+from .architecture import search_architecture
 from .calibrating import calibrate
 from .checking import data
 from .coefficients import search_coefficients
@@ -28,7 +29,9 @@ from .pareto import pareto_front
 from .predicting import predict
 from .proving import verify_solution
 from .quantizing import quantize
+from .rating import search_rate
 from .recipes import recipe
+from .reporting import search_report
 from .serving import serve
 from .sharding import merge
 from .solving import solve_budget
@@ -70,6 +73,9 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
         "weights": weights,
         "search space": search_space,  # two words: an action of a group
         "search coefficients": search_coefficients,
+        "search architecture": search_architecture,
+        "search report": search_report,
+        "search rate": search_rate,
     }
 )
 _GROUPS: Mapping[str, str] = MappingProxyType({"search": "Search for networks: what may be chosen, and what is best."})
@@ -81,12 +87,17 @@ _POSITIONAL: Mapping[str, tuple[str, str | None]] = MappingProxyType(
         "net": ("a network's name (see models), a JSON file, or - for standard input", None),
         "pattern": ("only the names that match, such as 'efficientnet_*'", "?"),
         "space": ("mnasnet, per_stage (around --base), or a JSON file that --save wrote", None),
+        "networks": ("mnasnet, a network's name or JSON file (a space around it), or a search space's JSON file", None),
         "paths": ("picture files, folders or globs", "*"),
         "request": ("list; fetch NAME ...; verify [NAME ...]; where [NAME ...]; or import FILE ...", "+"),
         "what": ("list; show RECIPE; diff RECIPE RECIPE; or scale RECIPE (a name or a JSON file)", "+"),
         "parts": ("the files that predict --shard wrote, one for each shard", "+"),
         "file": ("a weights file, the folder of a training run, an exported model, or a name with weights", None),
         "artefact": ("a file that export wrote", None),
+        "store": (
+            "the journal file of a search, postgresql://user@host/database, or a folder of trials; for rate also a trials.csv",
+            None,
+        ),
         "solution": ("a file that solve wrote, or - for standard input", None),
         "weights": ("a name with weights (see models), a weights file, or the folder of a training run", None),
     }
@@ -108,6 +119,7 @@ _FLAGS = MappingProxyType(
         "quick": "measure a quarter of the samples, more briefly",
         "no_recheck": "trust the device file, without measuring a few samples of it again",
         "resume": "go on with the run in --out from its newest state",
+        "no_proxies": "leave the zero-cost proxies out, which build every network",
         "unchecked": "do not look first for damaged pictures, which are left out, and for copies that judge",
         "test_judges": "let ImageNet's val/ judge as --val, which is its test set: its figures then choose the weights",
         "compile": "compile the network first: minutes once, then faster steps",

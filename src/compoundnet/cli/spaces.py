@@ -1,10 +1,12 @@
 """The command on search spaces: search space. It needs no PyTorch."""
 
 import json as json_
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from compoundnet.budget import figure
+from compoundnet.scaling import RELEASED, Rounding
 from compoundnet.schema import FieldError, near, shown
 
 from .calibrating import device_of
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 
 KNOWN = ("mnasnet", "per_stage")
 _COUNTS, _SIZES, _TIMES = ("macs", "params", "activations"), ("memory", "training_memory", "file_size"), ("latency",)
+_NAMES = (*_COUNTS, *_SIZES, *_TIMES)
 _WHAT = "a search space is a JSON object, as search space --save writes it"
 
 
@@ -98,21 +101,56 @@ def design_of(space: str, base: str | None) -> "Design":
         raise ValueError(f"{space}: {error}") from None
 
 
+def design_around(name: str, base: str | None, divisor: int | None = None) -> "tuple[Design, Rounding]":
+    """The space that a name says, as ``design_of`` reads it, or the one around a network; and the rounding of widths.
+
+    ``divisor`` is another than the network's family has. Raises ValueError, one line, where there is no such space.
+    """
+    from compoundnet.search.around import per_stage
+
+    around = base if name == "per_stage" else None if name == "mnasnet" or _holds_space(name) else name
+    if around is None:
+        design = design_of(name, base)
+        if divisor is not None:
+            raise ValueError(f"--divisor: {name} says its widths; it is for a space around a network")
+        return design, RELEASED
+    if around == name and base is not None:
+        raise ValueError(f"--base: {name} is a network itself; --base is for per_stage and mnasnet")
+    source = read(around)
+    rounding = source.rounding if divisor is None else replace(source.rounding, divisor=divisor)
+    return per_stage(source.network, rounding=rounding), rounding
+
+
+def _holds_space(name: str) -> bool:
+    path = Path(name)
+    data = json_of(name, text(path, _WHAT), _WHAT) if path.is_file() else None
+    return isinstance(data, dict) and "choices" in data
+
+
 def limits_of(given: str | None) -> dict[str, float]:
     """Hard limits by name: counts, bytes and seconds. Raises ValueError, one line, for what is none."""
     limits: dict[str, float] = {}
     for part in given.split(",") if given else ():
         name, equals, value = part.strip().partition("=")
-        if name not in (names := (*_COUNTS, *_SIZES, *_TIMES)) or not equals:
-            raise ValueError(f"--limit: {shown(part)} is not NAME=LIMIT, such as macs=400M; {near(name, names)}")
+        if name not in _NAMES or not equals:
+            raise ValueError(f"--limit: {shown(part)} is not NAME=LIMIT, such as macs=400M; {near(name, _NAMES)}")
         if name in limits:
             raise ValueError(f"--limit: {name} stands in it twice")
-        option = f"--limit {name}"
-        in_seconds = name in _TIMES
-        limits[name] = (
-            duration(value, option) / 1000 if in_seconds else (count if name in _COUNTS else size)(value, option)
-        )
+        limits[name] = amount(name, value, f"--limit {name}")
     return limits
+
+
+def amount(name: str, value: str, option: str) -> float:
+    """An amount of a cost with its unit, in counts, bytes or seconds. Raises ValueError, one line, for none.
+
+    >>> amount("macs", "400M", "--target"), amount("latency", "30ms", "--target")
+    (400000000, 0.03)
+    """
+    if name not in _NAMES:
+        raise ValueError(f"{shown(name)} is no cost; {near(name, _NAMES)}")
+    if name in _TIMES:
+        return duration(value, option) / 1000
+    return count(value, option) if name in _COUNTS else size(value, option)
 
 
 def _record(

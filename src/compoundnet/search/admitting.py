@@ -2,9 +2,9 @@
 
 import math
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import cached_property, lru_cache
 from statistics import median
 from typing import TYPE_CHECKING
 
@@ -17,7 +17,7 @@ from compoundnet.schema import near, require, require_count
 from .designs import Design
 from .objective import Objective
 from .problem import Costs, Problem, one_hot, smallest
-from .space import Point, Space
+from .space import Point
 from .tallying import LATENCY, Tally
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def problem_of(
     told) "memory", "training_memory", "file_size". With a device "latency" is what its calibration predicts for one
     call, in seconds. Features are one column for each option, and the logarithm of each cost and the number of
     blocks, each less its mean and divided by its standard deviation over 256 uniform draws of the space.
-    Raises FieldError for a cost that is not counted.
+    It can be pickled. Raises FieldError for a cost that is not counted.
 
     >>> import random
     >>> from compoundnet.families import named
@@ -49,51 +49,63 @@ def problem_of(
     for name in objective.names:
         hint = "give a device: a calibration, or a roofline" if name == LATENCY else near(name, names)
         require(name in names, "objective", f"{name} is not counted; {hint}")
-    tally = Tally(counted, device)
-
-    @lru_cache(maxsize=REMEMBERED)
-    def tallied(point: Point) -> tuple[Costs, int] | None:
-        network = design.network(point)
-        return None if network is None else (tally(network), network.blocks)
-
-    def costs(point: Point) -> Costs | None:
-        found = tallied(point)
-        return None if found is None else found[0]
-
+    weighed = _Weighed(design, objective, device, counted)
     return Problem(
         space=design.space,
-        costs=costs,
-        admits=lambda point: objective.admits(costs(point)),
-        features=_features(design.space, tallied),
+        costs=weighed.costs,
+        admits=weighed.admits,
+        features=weighed.features,
         limits=dict(objective.limits),
     )
 
 
-def _features(
-    space: Space, tallied: Callable[[Point], tuple[Costs, int] | None]
-) -> Callable[[Sequence[Point]], NDArray[np.float64]]:
-    """What ``problem_of`` says of features. The sample that sets their scale is drawn when they are first asked for."""
+class _Weighed:
+    """The three functions of a problem. Sent to another process it is made anew: what is remembered stays here."""
 
-    def numbers(points: Sequence[Point]) -> NDArray[np.float64]:
-        found = [tallied(point) for point in points]
+    def __init__(
+        self, design: Design, objective: Objective, device: "Device | None" = None, counted: Budget | None = None
+    ) -> None:
+        self._made_of = (design, objective, device, counted)
+        self.design, self.objective = design, objective
+        self._tally = Tally(counted, device)
+        self._tallied = lru_cache(maxsize=REMEMBERED)(self._tally_of)
+
+    def __reduce__(self) -> tuple[type["_Weighed"], tuple[object, ...]]:
+        return _Weighed, self._made_of
+
+    def costs(self, point: Point) -> Costs | None:
+        """See ``Problem``."""
+        found = self._tallied(point)
+        return None if found is None else found[0]
+
+    def admits(self, point: Point) -> bool:
+        """See ``Problem``."""
+        return self.objective.admits(self.costs(point))
+
+    def features(self, points: Sequence[Point]) -> NDArray[np.float64]:
+        """What ``problem_of`` says of them."""
+        options = one_hot(self.design.space, points)
+        mean, spread = self._scale
+        return np.hstack([options, (self._numbers(points) - mean) / spread])
+
+    def _tally_of(self, point: Point) -> tuple[Costs, int] | None:
+        network = self.design.network(point)
+        return None if network is None else (self._tally(network), network.blocks)
+
+    def _numbers(self, points: Sequence[Point]) -> NDArray[np.float64]:
+        found = [self._tallied(point) for point in points]
         require(None not in found, "points", "one of them makes no network, so it has no features")
         return np.array([[*map(math.log, each[0].values()), each[1]] for each in found if each is not None])
 
-    @cache
-    def scale() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    @cached_property
+    def _scale(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Mean and deviation of a sample of the space, drawn when features are first asked for."""
         rng = random.Random(0)  # noqa: S311 - a sample, not a secret
-        drawn = [point for point in (space.sample(rng) for _ in range(SAMPLE)) if tallied(point) is not None]
+        drawn = [point for point in (self.design.space.sample(rng) for _ in range(SAMPLE)) if self._tallied(point)]
         require(len(drawn) > 0, "points", f"none of {SAMPLE} points drawn makes a network")
-        sample = numbers(drawn)
+        sample = self._numbers(drawn)
         spread = sample.std(axis=0)
         return sample.mean(axis=0), np.where(spread > 0, spread, 1.0)
-
-    def features(points: Sequence[Point]) -> NDArray[np.float64]:
-        options = one_hot(space, points)
-        mean, spread = scale()
-        return np.hstack([options, (numbers(points) - mean) / spread])
-
-    return features
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -78,6 +78,10 @@ class Design:
         require_network(self.base)
         self._maker.require_possible()
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Without what is made when it is first asked for; a read-only mapping of operators cannot be pickled."""
+        return {"name": self.name, "base": self.base, "choices": self.choices, "operators": dict(self.operators)}
+
     @cached_property
     def space(self) -> Space:
         """The choices and options without what they set: all that a strategy sees."""

@@ -46,6 +46,11 @@ class Objective:
         """The costs it looks at."""
         return frozenset(self.limits) | (frozenset() if self.cost is None else frozenset({self.cost}))
 
+    @property
+    def axes(self) -> tuple[str, ...]:
+        """The costs that a front weighs against accuracy: those it looks at, or multiply-adds."""
+        return tuple(sorted(self.names)) or ("macs",)
+
     def reward(self, accuracy: float, costs: Costs) -> float:
         """MnasNet's Eq. 3; at the target it is the accuracy. -inf for an accuracy that is no number."""
         if not math.isfinite(accuracy):

@@ -8,7 +8,7 @@ import numpy as np
 
 from compoundnet.schema import FieldError, near, require, require_number
 
-from .bootstrap import DRAWS, LEVEL, Difference, Hits, difference, drawn, holm
+from .bootstrap import DRAWS, LEVEL, Difference, Draws, Hits, difference, drawn, holm
 
 Kind: TypeAlias = Literal["winner", "beaten", "tie", "undecided"]
 MARGIN = 0.0015  # 0.15 points: less is no difference that anybody trains for
@@ -79,8 +79,7 @@ def verdict(
 
     ``hits[name]`` has shape (seeds, pictures): what was right; row k of every arm is of the same seed. The protocol:
     10,000 draws of the hierarchical bootstrap, 95 % intervals (or ``level``), Holm over the rivals, a margin of 0.15
-    points. Raises
-    FieldError for an unknown champion or rival, and for arms of different seeds or pictures.
+    points. Raises FieldError for an unknown champion or rival, and for arms of different seeds or pictures.
     """
     for name in (champion, *(rivals or ())):
         if name not in hits:
@@ -92,7 +91,7 @@ def verdict(
     every = np.stack([hits[name] for name in names])
     draws_of = dict(zip(names, drawn(every, draws, seed, level), strict=True))
     found = [name for name in (names if rivals is None else rivals) if name != champion]
-    contrasts = _contrasts(hits, draws_of, champion, found, level)
+    contrasts = _contrasts(draws_of, champion, found, level)
     kind = _kind(contrasts, margin, every.shape[1], level)
     ties = (champion, *(each.rival for each in contrasts if not each.above(level)))
     return Verdict(
@@ -107,17 +106,14 @@ def verdict(
     )
 
 
-def _contrasts(
-    hits: Mapping[str, Hits], draws: Mapping[str, np.ndarray], champion: str, rivals: Sequence[str], level: float
-) -> list[Contrast]:
-    mine = float(hits[champion].mean())
-    apart = [difference(draws[champion], draws[name], mine - float(hits[name].mean()), level) for name in rivals]
+def _contrasts(draws: Mapping[str, Draws], champion: str, rivals: Sequence[str], level: float) -> list[Contrast]:
+    apart = [difference(draws[champion], draws[name], level) for name in rivals]
     adjusted = holm([each.p for each in apart])
     return [Contrast(name, each, p) for name, each, p in zip(rivals, apart, adjusted, strict=True)]
 
 
-def _standing(name: str, hits: Hits, draws: np.ndarray, level: float) -> Standing:
-    low, high = (float(np.clip(end, 0, 1)) for end in np.quantile(draws, [(1 - level) / 2, (1 + level) / 2]))
+def _standing(name: str, hits: Hits, draws: Draws, level: float) -> Standing:
+    low, high = (float(np.clip(end, 0, 1)) for end in draws.interval(level))
     return Standing(name, float(hits.mean()), low, high, tuple(float(each) for each in hits.mean(axis=1)))
 
 

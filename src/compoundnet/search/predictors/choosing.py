@@ -8,18 +8,18 @@ import numpy as np
 
 from compoundnet.schema import require
 
-from .learned import Boosting, GaussianProcess
-from .linear import Ridge
-from .protocol import Array, Predictor, checked
+from .models import Boosting, Kernel, Model, Numbers
 from .ranking import LEAST, Ranking, ranking
+from .standard import Standardised, checked
 
 FOLDS = 5
-PREDICTORS: Mapping[str, Predictor] = MappingProxyType(
+RIDGE: Model = Standardised(Kernel("ridge"))
+PREDICTORS: Mapping[str, Model] = MappingProxyType(  # the models that strategies search with, on standardised features
     {
-        "ridge": Ridge(),
-        "ridge-pairs": Ridge(pairwise=True),
-        "gaussian-process": GaussianProcess(),
-        "boosting": Boosting(),
+        "ridge": RIDGE,
+        "pairwise": Standardised(Kernel("pairwise")),
+        "gaussian": Standardised(Kernel("gaussian")),
+        "boosting": Standardised(Boosting(members=5)),
     }
 )
 
@@ -32,14 +32,17 @@ class Rated:
     best: str
 
 
-def out_of_sample(predictor: Predictor, features: Array, accuracies: Array, seed: int = 0) -> Array:
+def out_of_sample(
+    predictor: Model, features: Numbers, accuracies: Numbers, seed: int = 0, networks: Numbers | None = None
+) -> Numbers:
     """Each trial's accuracy as predicted by a fit to the other folds, of five.
 
-    Trials with equal features are one network, and stay in one fold: a repeat must not tell its own accuracy. Raises
-    FieldError for fewer than eight networks.
+    Trials with equal features are one network, and stay in one fold: a repeat must not tell its own accuracy.
+    ``networks`` are the features that say so where others are beside them, so that the folds are the same with and
+    without those. Raises FieldError for fewer than eight networks.
     """
     x, y = checked(features, accuracies)
-    _, network = np.unique(x, axis=0, return_inverse=True)
+    _, network = np.unique(x if networks is None else networks, axis=0, return_inverse=True)
     network = network.reshape(-1)
     count = int(network.max()) + 1
     require(count >= LEAST, "features", f"{count} different networks; cross-validation needs at least {LEAST}")
@@ -47,12 +50,12 @@ def out_of_sample(predictor: Predictor, features: Array, accuracies: Array, seed
     guess = np.empty(len(y))
     for each in range(FOLDS):
         held = fold == each
-        guess[held] = predictor.fit(x[~held], y[~held]).mean(x[held])
+        guess[held] = predictor.fit(x[~held], y[~held])(x[held])[0]
     return guess
 
 
 def best_predictor(
-    features: Array, accuracies: Array, predictors: Mapping[str, Predictor] = PREDICTORS, seed: int = 0
+    features: Numbers, accuracies: Numbers, predictors: Mapping[str, Model] = PREDICTORS, seed: int = 0
 ) -> Rated:
     """All predictors rated on the same folds. The first of equals wins; one without a tau (NaN) never does.
 

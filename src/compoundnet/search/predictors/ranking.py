@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from compoundnet.schema import require
 
-from .protocol import Array
+from .models import Numbers
 
 RESAMPLES = 1000
 MOST = 2000  # networks that are compared pair by pair; of more, so many are drawn
@@ -39,18 +39,12 @@ class Ranking:
     count: int
 
 
-def ranking(guess: Sequence[float] | Array, truth: Sequence[float] | Array, seed: int = 0) -> Ranking:
+def ranking(guess: Sequence[float] | Numbers, truth: Sequence[float] | Numbers, seed: int = 0) -> Ranking:
     """Rate a guess by the truth. A guess that is the same for all has no tau: it is NaN.
 
     Raises FieldError for fewer than eight networks, lengths that differ, or numbers that are not finite.
     """
-    x, y = np.asarray(guess, float), np.asarray(truth, float)
-    require(x.ndim == 1 and x.shape == y.shape, "guess", f"{x.size} of them for {y.size} networks")
-    require(len(x) >= LEAST, "guess", f"{len(x)} networks; a ranking needs at least {LEAST}")
-    require(bool(np.isfinite(x).all() and np.isfinite(y).all()), "guess", "a value is not finite; leave it out")
-    rng = np.random.default_rng(seed)
-    drawn = rng.permutation(len(x))[:MOST]  # permuted, so that ties fall in no order that means something
-    x, y = x[drawn], y[drawn]
+    (x, y), rng = _comparable(seed, guess, truth)
     best = np.argsort(-y, kind="stable")[: _quarter(len(y))]
     rows = rng.integers(len(x), size=(RESAMPLES, len(x)))
     top_rows = rng.integers(len(best), size=(RESAMPLES, len(best)))
@@ -63,33 +57,62 @@ def ranking(guess: Sequence[float] | Array, truth: Sequence[float] | Array, seed
     )
 
 
+def tau_gain(
+    guess: Sequence[float] | Numbers, other: Sequence[float] | Numbers, truth: Sequence[float] | Numbers, seed: int = 0
+) -> Interval:
+    """By how much a guess's tau is above another's, on the same networks and the same resamples of them.
+
+    Raises FieldError as ``ranking`` does.
+    """
+    (x, z, y), rng = _comparable(seed, guess, other, truth)
+    rows = rng.integers(len(x), size=(RESAMPLES, len(x)))
+
+    def apart(both: Numbers, y: Numbers, rows: NDArray[np.int64]) -> Numbers:
+        return _taus(both[0], y, rows) - _taus(both[1], y, rows)
+
+    return _interval(apart, np.stack([x, z]), y, rows)
+
+
+def _comparable(seed: int, *lists: Sequence[float] | Numbers) -> tuple[list[Numbers], np.random.Generator]:
+    """The lists as arrays in one random order, the last the truth, and what goes on drawing."""
+    *guesses, y = arrays = [np.asarray(each, float) for each in lists]
+    for x in guesses:
+        require(x.ndim == 1 and x.shape == y.shape, "guess", f"{x.size} of them for {y.size} networks")
+    require(len(y) >= LEAST, "guess", f"{len(y)} networks; a ranking needs at least {LEAST}")
+    finite = all(bool(np.isfinite(each).all()) for each in arrays)
+    require(finite, "guess", "a value is not finite; leave it out")
+    rng = np.random.default_rng(seed)
+    drawn = rng.permutation(len(y))[:MOST]  # permuted, so that ties fall in no order that means something
+    return [each[drawn] for each in arrays], rng
+
+
 def _quarter(count: int) -> int:
     return -(-count // 4)
 
 
 def _interval(
-    figure: Callable[[Array, Array, NDArray[np.int64]], Array], x: Array, y: Array, rows: NDArray[np.int64]
+    figure: Callable[[Numbers, Numbers, NDArray[np.int64]], Numbers], x: Numbers, y: Numbers, rows: NDArray[np.int64]
 ) -> Interval:
-    value = float(figure(x, y, np.arange(len(x))[None])[0])
+    value = float(figure(x, y, np.arange(len(y))[None])[0])
     found = figure(x, y, rows)
     found = found[np.isfinite(found)]
     low, high = np.quantile(found, (0.025, 0.975)) if len(found) else (np.nan, np.nan)
     return Interval(value, float(low), float(high))
 
 
-def _taus(x: Array, y: Array, rows: NDArray[np.int64]) -> Array:
+def _taus(x: Numbers, y: Numbers, rows: NDArray[np.int64]) -> Numbers:
     """Tau-b of every resample. A network drawn twice is no pair with itself."""
     times = np.stack([np.bincount(row, minlength=len(x)) for row in rows]).astype(float)
     of_x, of_y = (np.sign(values[:, None] - values[None]) for values in (x, y))
 
-    def pairs(signs: Array) -> Array:
+    def pairs(signs: Numbers) -> Numbers:
         return np.einsum("ij,ij->i", times @ signs, times)
 
     with np.errstate(invalid="ignore", divide="ignore"):
         return pairs(of_x * of_y) / np.sqrt(pairs(np.abs(of_x)) * pairs(np.abs(of_y)))
 
 
-def _rhos(x: Array, y: Array, rows: NDArray[np.int64]) -> Array:
+def _rhos(x: Numbers, y: Numbers, rows: NDArray[np.int64]) -> Numbers:
     from scipy.stats import rankdata
 
     a, b = (rankdata(values[rows], axis=1) - (rows.shape[1] + 1) / 2 for values in (x, y))
@@ -97,7 +120,7 @@ def _rhos(x: Array, y: Array, rows: NDArray[np.int64]) -> Array:
         return (a * b).sum(1) / np.sqrt((a**2).sum(1) * (b**2).sum(1))
 
 
-def _shares(x: Array, y: Array, rows: NDArray[np.int64]) -> Array:
+def _shares(x: Numbers, y: Numbers, rows: NDArray[np.int64]) -> Numbers:
     best = _quarter(rows.shape[1])
     held = np.zeros((2, *rows.shape), bool)
     for place, values in enumerate((x, y)):

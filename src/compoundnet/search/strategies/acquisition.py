@@ -5,7 +5,7 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
-from .models import Numbers
+from compoundnet.search.predictors.models import Numbers
 
 Acquisition: TypeAlias = Literal["improvement", "confidence", "thompson"]
 DEVIATIONS = 2.0  # above the mean

@@ -6,10 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from compoundnet.search.predictors.models import Numbers
 from compoundnet.search.problem import Outcome, Problem
 from compoundnet.search.space import Point
-
-from .models import Numbers
 
 TRIES = 4  # draws or mutations for each new point that is wanted
 

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from compoundnet.schema import require_choice, require_count
+from compoundnet.search.predictors.models import Kernel, Model, Numbers, Posterior
 from compoundnet.search.problem import Outcome, Problem
 from compoundnet.search.space import Point
 
 from . import pool
 from .acquisition import Acquisition, expected_improvement, upper_confidence
-from .models import Kernel, Model, Numbers, Posterior
 from .told import Told, fresh
 
 PARENTS = 8  # of the mutants among the candidates: the best told

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from compoundnet.schema import Named
+from compoundnet.search.predictors.models import Boosting, Kernel
 
 from .evolution import Evolution
 from .local import Local
-from .models import Boosting, Kernel
 from .ppo import Ppo
 from .protocol import Strategy
 from .samplers import Nsga2, Tpe

@@ -51,8 +51,8 @@ class Job:
 
     @property
     def axes(self) -> tuple[str, ...]:
-        """The costs that a front weighs against accuracy: those of the objective, or multiply-adds."""
-        return tuple(sorted(self.objective.names)) or ("macs",)
+        """The costs that a front weighs against accuracy."""
+        return self.objective.axes
 
 
 @dataclass(frozen=True, kw_only=True)

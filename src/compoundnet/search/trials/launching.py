@@ -13,6 +13,7 @@ from typing import Any
 from compoundnet.schema import require_count
 from compoundnet.signals import stop_on_signal
 
+from .about import keep_about
 from .failing import TrialsError
 from .fronts import save_front
 from .job import NO_LIMITS, Job, Limits, Tasks
@@ -51,6 +52,7 @@ def launch(
     require_count(count, "workers")
     require_sendable(job, study.store.place)
     take_up(study, limits)
+    keep_about(study, job)
     orders = [
         Order(
             place=study.store.place,

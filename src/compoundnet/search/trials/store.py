@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from optuna.storages import BaseStorage
 
 T = TypeVar("T")
-_AGAIN = "compoundnet again "  # and a number that nobody else has
-_IDENTITY = "compoundnet identity "  # and the digest: what is written under it is never overwritten
+AGAIN = "compoundnet again "  # and a number that nobody else has
+IDENTITY = "compoundnet identity "  # and the digest: what is written under it is never overwritten
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,7 +78,7 @@ class Store:
         if not name or name != name.strip() or len(name) > 200 or not name.isprintable():
             raise TrialsError(f"{shown(name)} is no name for a study; give a short word, such as search-1")
         made = self.keep_trying(lambda: self._made(name))
-        key = _IDENTITY + hashlib.sha256(json.dumps(dict(identity), sort_keys=True).encode()).hexdigest()[:16]
+        key = IDENTITY + hashlib.sha256(json.dumps(dict(identity), sort_keys=True).encode()).hexdigest()[:16]
         if not self._identities(name):
             self.keep_trying(lambda: self.storage.set_study_user_attr(made, key, dict(identity)))
         for other in self._identities(name):
@@ -96,21 +96,21 @@ class Store:
     def reopened(self) -> dict[str, list[int]]:
         """All of our studies by name, oldest first, with the numbers of results that are to be done again."""
         found = {each.study_name: each.user_attrs for each in self.storage.get_all_studies()}
-        ours = {name: attrs for name, attrs in found.items() if any(key.startswith(_IDENTITY) for key in attrs)}
+        ours = {name: attrs for name, attrs in found.items() if any(key.startswith(IDENTITY) for key in attrs)}
         return {
-            name: [number for key, numbers in attrs.items() if key.startswith(_AGAIN) for number in numbers]
+            name: [number for key, numbers in attrs.items() if key.startswith(AGAIN) for number in numbers]
             for name, attrs in ours.items()
         }
 
     def reopen(self, name: str, numbers: Sequence[int]) -> None:
         """Note that results of a study are to be done again: under a key of its own, as nothing is overwritten."""
-        number, key = self.storage.get_study_id_from_name(name), f"{_AGAIN}{uuid.uuid4().hex}"
+        number, key = self.storage.get_study_id_from_name(name), f"{AGAIN}{uuid.uuid4().hex}"
         self.keep_trying(lambda: self.storage.set_study_user_attr(number, key, list(numbers)))
 
     def _identities(self, name: str) -> list[Mapping[str, str]]:
         number = self.storage.get_study_id_from_name
         attributes = self.keep_trying(lambda: self.storage.get_study_user_attrs(number(name)))
-        return [value for key, value in attributes.items() if key.startswith(_IDENTITY)]
+        return [value for key, value in attributes.items() if key.startswith(IDENTITY)]
 
     def _made(self, name: str) -> int:
         from optuna.exceptions import DuplicatedStudyError

@@ -11,6 +11,7 @@ from compoundnet.schema import counted
 from compoundnet.search.trial import Task, Trial
 from compoundnet.signals import stop_on_signal
 
+from .about import keep_about
 from .asking import Asking
 from .failing import StoreLostError, TrialsError, reason
 from .fronts import save_front
@@ -59,6 +60,7 @@ def work(
     recorded by the next call. Raises TrialsError when three trials in a row failed.
     """
     take_up(study, limits)
+    keep_about(study, job)
     return resumed(study, job, limits=limits, front=front, on_trial=on_trial, stop=stop, rank=rank, beat=beat)
 
 

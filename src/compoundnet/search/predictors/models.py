@@ -1,4 +1,4 @@
-"""Surrogate models: features of tried points and their rewards to a mean and a deviation anywhere."""
+"""Models: features of tried points and their rewards or accuracies to a mean and a deviation anywhere."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -1,0 +1,127 @@
+"""Reading a journal without Optuna, and without a lock: for reports. Nothing is written, a torn tail is left out."""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from .damage import first_damaged_line
+from .failing import TrialsError
+from .ledger import CLAIM, RECORD
+from .loading import uncollected
+from .store import AGAIN
+
+_RUNNING, _COMPLETE, _WAITING = 0, 1, 4  # Optuna's states of a trial; the rest are ends without a result
+
+
+@dataclass
+class Read:
+    """A study as a store holds it: its attributes, and the record of each key that counts, by number.
+
+    It is the first that was not reopened, as in ``ledger``.
+    """
+
+    name: str
+    attributes: dict[str, Any] = field(default_factory=dict)
+    records: dict[int, Mapping[str, Any]] = field(default_factory=dict)
+    keys: dict[int, str] = field(default_factory=dict)  # of the records, as they were claimed
+    running: int = 0
+
+
+@dataclass(frozen=True)
+class Journal:
+    """All studies of a journal by name, and how many bytes of a half-written last line were left out."""
+
+    studies: Mapping[str, Read]
+    torn: int
+
+
+def read_journal(path: Path) -> Journal:
+    """Replay a journal as Optuna does. Raises OSError, and TrialsError with the line where its middle is damaged."""
+    with uncollected():
+        lines = path.read_bytes().split(b"\n")
+        torn = len(lines.pop())  # what follows the last newline
+        replay = _Replay()
+        for number, line in enumerate(lines, 1):
+            try:
+                replay.apply(json.loads(line))
+            except (ValueError, KeyError, TypeError, AttributeError) as error:
+                if number < len(lines) or not isinstance(error, ValueError):
+                    raise _damaged(path, f"line {first_damaged_line(path) or number:,} is no record") from None
+                torn += len(line) + 1
+        try:
+            return Journal(replay.studies(), torn)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise _damaged(path, f"a record is none of ours ({error!r})") from None
+
+
+def _damaged(path: Path, what: str) -> TrialsError:
+    return TrialsError(f"{path}: {what}; take out that line, or put back a copy of the file; nothing was changed")
+
+
+@dataclass
+class _Trial:
+    number: int
+    state: int
+    attributes: dict[str, Any]
+
+
+class _Replay:
+    """Optuna's own rules: what names a study or trial that is not there, or one that has ended, counts for nothing."""
+
+    def __init__(self) -> None:
+        self._names: dict[int, str] = {}  # of the studies that are not deleted
+        self._begun = 0
+        self._attributes: dict[int, dict[str, Any]] = {}
+        self._of: dict[int, list[_Trial]] = {}
+        self._trials: list[_Trial] = []
+
+    def apply(self, log: Mapping[str, Any]) -> None:
+        match log["op_code"]:
+            case 0:
+                if log["study_name"] not in self._names.values():
+                    self._names[self._begun], self._attributes[self._begun] = log["study_name"], {}
+                    self._of[self._begun] = []
+                    self._begun += 1
+            case 1:
+                self._names.pop(log["study_id"], None)
+            case 2 if log["study_id"] in self._names:
+                self._attributes[log["study_id"]].update(log["user_attr"])
+            case 4 if log["study_id"] in self._names:
+                of = self._of[log["study_id"]]
+                of.append(_Trial(len(of), log.get("state", _RUNNING), dict(log.get("user_attrs", {}))))
+                self._trials.append(of[-1])
+            case 6 | 8 if (trial := self._open(log["trial_id"])) is not None:
+                if log["op_code"] == 6:
+                    trial.state = log["state"]
+                else:
+                    trial.attributes.update(log["user_attr"])
+            case code if code not in range(11):
+                raise ValueError(code)
+
+    def _open(self, number: int) -> _Trial | None:
+        found = self._trials[number] if 0 <= number < len(self._trials) else None
+        return found if found is not None and found.state in (_RUNNING, _WAITING) else None
+
+    def studies(self) -> dict[str, Read]:
+        """What was read so far."""
+        return {name: _read(name, self._attributes[number], self._of[number]) for number, name in self._names.items()}
+
+
+def _read(name: str, attributes: dict[str, Any], trials: list[_Trial]) -> Read:
+    found, seen = Read(name, attributes), set[str]()
+    reopened = {number for key, numbers in attributes.items() if key.startswith(AGAIN) for number in numbers}
+    for number, key, record in _recorded(trials):
+        if key not in seen and number not in reopened:
+            seen.add(key)
+            found.records[number], found.keys[number] = record, key
+    found.running = sum(trial.state in (_RUNNING, _WAITING) and CLAIM in trial.attributes for trial in trials)
+    return found
+
+
+def _recorded(trials: list[_Trial]) -> Iterator[tuple[int, str, Mapping[str, Any]]]:
+    for trial in trials:
+        attributes = trial.attributes
+        if trial.state == _COMPLETE and CLAIM in attributes and RECORD in attributes:
+            yield trial.number, str(attributes[CLAIM]["key"]), dict(attributes[RECORD])
