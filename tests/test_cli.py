@@ -157,6 +157,9 @@ SURFACE = {
         *["--pictures", "--recipe", "--rungs", "--seeds", "--set", "--settings", "--side", "--tolerance", "--transfer"],
         *["--trials", "--workers"],
     ],
+    "search rate": [
+        *["store", "--json", "--networks", "--no-proxies", "--pictures", "--scores", "--seed", "--study", "--width"],
+    ],
 }
 Run = Callable[..., tuple[int, str, str]]
 
