@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from compoundnet.schema import counted, require_count
 
+from .loading import loaded
 from .output import safe, whole, write, write_table
 from .progress import progress
-from .sources import for_weights, json_of, text
+from .sources import json_of, text
 from .splits import Claim, Split, Withdraw, claim_of, require_unseen, task_of
 
 if TYPE_CHECKING:
@@ -159,16 +160,6 @@ def _mapping(name: str) -> dict[str, str]:
             f'{safe(name)}: not an object of names to names or indexes, such as {{"cats": "tabby", "x": 3}}'
         )
     return {key: str(value) for key, value in found.items()}
-
-
-def loaded(name: str, network: str | None = None) -> "Pretrained":
-    """The weights; what had to be assumed goes to stderr."""
-    from compoundnet.weights import load
-
-    pretrained = load(name, network=for_weights(network))
-    for note in pretrained.report.assumed:
-        sys.stderr.write(f"compoundnet: {name}: assumed: {note}\n")
-    return pretrained
 
 
 def _print(found: "Evaluation", worst: int) -> None:

@@ -15,6 +15,7 @@ from compoundnet.schema import FieldError, decode, encode, near
 
 from . import INTERRUPTED
 from .dating import made
+from .loading import tell
 from .output import write, write_json, write_table
 from .progress import progress
 from .recipes import read as read_recipe
@@ -251,8 +252,7 @@ def _weights(name: str, network: Network) -> Any:
         used = replace(found.weights.network, resolution=network.resolution)
         if used != network:
             raise ValueError(f"--pretrained: {name} is of another network than NET; name the network that it is of")
-    for note in found.report.assumed:
-        sys.stderr.write(f"compoundnet: {name}: assumed: {note}\n")
+    tell(name, found.report)
     return found
 
 

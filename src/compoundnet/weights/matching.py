@@ -193,6 +193,14 @@ def fitted(
     return table, stored, counters
 
 
+def require_as_many(network: Network, stored: Network) -> None:
+    """Raise CheckpointError unless the network has as many classes and input channels as are stored."""
+    if (stored.classes, stored.in_channels) != (network.classes, network.in_channels):
+        has = f"{stored.classes} classes and {stored.in_channels} input channels"
+        gap = f"the network another number: {network.classes} and {network.in_channels}"
+        raise CheckpointError(f"the file has {has}, {gap}; give one that has as many")
+
+
 def nearest(state: Mapping[str, Tensor], ecosystem: str) -> str:
     """What the closest known network lacks or finds too much in a checkpoint that fits none; "" if none is close."""
     has = _without_counters(_shapes(state))
