@@ -68,7 +68,7 @@ def load(
 
     >>> print(load("efficientnet_lite0", classes=5).report)
     294 tensors loaded, named as lukemelas names them
-    initialised: classifier for 5 classes (the file has 1000), seed 0
+    initialised: classifier for 5 classes (the file has 1000), at zero
     unused: _fc.weight
     unused: _fc.bias
     """
