@@ -14,7 +14,7 @@ from .loading import loaded
 from .output import safe, whole, write, write_table
 from .progress import progress
 from .sources import json_of, text
-from .splits import Claim, Split, Withdraw, claim_of, require_unseen, task_of
+from .splits import Claim, Split, Withdraw, claim_of, task_of, unseen
 
 if TYPE_CHECKING:
     from compoundnet.data import Examples, Task
@@ -73,12 +73,11 @@ def evaluate(
     claim = claim_of(weights, data, split, again)
     model = _model(weights, network)
     examples = _examples(data, split, task or task_of(weights))
-    if split == "test":
-        require_unseen(weights, data, examples)
+    about = {"data": data, "warnings": list(unseen(weights, data, examples, split))}
     options = {"engine": None if engine == "model" else engine, "workers": workers, "batch": batch, "mapping": mapping}
     measured = partial(_measured, model, examples, options)
-    found = measured() if out is None else _written(out, data, measured, claim)
-    text = dumps({"data": data, **found.to_dict()}, indent=2, allow_nan=False) + "\n" if json else ""
+    found = measured() if out is None else _written(out, about, measured, claim)
+    text = dumps({**about, **found.to_dict()}, indent=2, allow_nan=False) + "\n" if json else ""
     withdraw = claim(found) if out is None else None  # what ended before this was no look
     for line in found.unreadable:
         sys.stderr.write(f"compoundnet: left out: {line}\n")
@@ -86,6 +85,8 @@ def evaluate(
     if json:
         sys.stdout.write(text[1:])
     else:
+        for line in about["warnings"]:
+            write(f"Warning: {safe(line)}")
         _print(found, worst)
     return 1 if found.unreadable else 0
 
@@ -120,7 +121,7 @@ def _measured(
         return run(model, examples, **options, keep=keep, on_done=on_done)
 
 
-def _written(out: str, data: str, measured: Callable[[str], "Evaluation"], claim: Claim) -> "Evaluation":
+def _written(out: str, about: Mapping[str, Any], measured: Callable[[str], "Evaluation"], claim: Claim) -> "Evaluation":
     """The figures, in a file too; until they are there, scores lie beside it, for an interrupted command to go on."""
     if Path(out).suffix != ".json":
         raise ValueError(f"--out: {safe(out)}; the figures are a .json file")
@@ -131,7 +132,7 @@ def _written(out: str, data: str, measured: Callable[[str], "Evaluation"], claim
         except KeyboardInterrupt:
             sys.stderr.write(f"compoundnet: {safe(out)}: the same command goes on with it\n")
             raise
-        file.write(dumps({"data": data, **found.to_dict()}, indent=1, allow_nan=False) + "\n")
+        file.write(dumps({**about, **found.to_dict()}, indent=1, allow_nan=False) + "\n")
         file.flush()
         os.fsync(file.fileno())  # a full disk is told here, before the look; the file has its name only after it
         claim(found)  # from here on the figures are seen
