@@ -49,6 +49,7 @@ def test_a_folder_becomes_weights(given: Path, tmp_path: Path, capsys: pytest.Ca
         0,
         f"compoundnet: {given / 'net.json'}: 4 classes, as the data has, instead of 1,000",
     )
+    assert "judged and used, a picture is seen as 16 x 16 pixels, crop then resize, crop 1, bicubic, mean" in err
     found = json.loads(out)
     assert found["epochs"] == 2
     assert found["last"]["steps"] == 2 * (58 // 16)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from compoundnet.schema import counted, require_count
 
-from .loading import loaded
+from .loading import loaded, seen_as
 from .output import safe, whole, write, write_table
 from .progress import progress
 from .sources import json_of, text
@@ -165,10 +165,8 @@ def _mapping(name: str) -> dict[str, str]:
 
 def _print(found: "Evaluation", worst: int) -> None:
     """How pictures went in, and the figures."""
-    metrics, pre = found.metrics, found.preprocess
-    height, width = pre.size
-    order, mean, std = pre.order.replace("_", " "), _triple(pre.mean), _triple(pre.std)
-    write(f"{height} x {width} pixels, {order}, crop {pre.crop:.3g}, {pre.interpolation}, mean {mean}, std {std}")
+    metrics = found.metrics
+    write(seen_as(found.preprocess))
     low, high = (_shown(metrics.main, end) for end in metrics.interval)
     rows = [[_NAMES[name], _shown(name, value)] for name, value in metrics.values.items()]
     write_table(["Figure", "Value"], rows)
@@ -192,10 +190,6 @@ def _print_classes(metrics: "Metrics", worst: int) -> None:
         f"The worst {len(rows)} of {len(there)} classes:" if len(rows) < len(there) else "Each class, the worst first:"
     )
     write_table(["Class", "Pictures", head], rows)
-
-
-def _triple(values: tuple[float, ...]) -> str:
-    return f"{values[0]:.3g}" if len(set(values)) == 1 else "/".join(f"{value:.3g}" for value in values)
 
 
 def _recorded(name: str, value: float) -> str:

@@ -15,11 +15,11 @@ from compoundnet.schema import FieldError, decode, encode, near
 
 from . import INTERRUPTED
 from .dating import made
-from .loading import tell
+from .loading import seen_as, tell
 from .output import write, write_json, write_table
 from .progress import progress
 from .recipes import read as read_recipe
-from .room import with_room
+from .room import say, with_room
 from .sources import read
 from .vetting import vetted
 
@@ -100,11 +100,13 @@ def _trained(
     data: str,
 ) -> "Trained":
     from compoundnet.training import train as run
+    from compoundnet.training.seeing import view_of
 
     given = None if pretrained is None else _weights(pretrained, network)
     pictures, remember = looked()
     begun = Path(out) if resume else None
     recipe = with_room(network, recipe, len(pictures.train), auto=auto, devices=host.devices, begun=begun)
+    say(f"judged and used, a picture is seen as {seen_as(view_of(network, recipe, given))}")
     with progress("steps") as on_done:
         options = {"weights": given, "host": host, "resume": resume, "on_progress": _first(remember, on_done)}
         options["made"] = made(data)
