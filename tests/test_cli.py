@@ -182,6 +182,8 @@ SURFACE = {
             "--store",
         ],
         *["--strategy", "--study", "--target", "--time", "--trials", "--workers"],
+    "search rate": [
+        *["store", "--json", "--networks", "--no-proxies", "--pictures", "--scores", "--seed", "--study", "--width"],
     ],
 }
 Run = Callable[..., tuple[int, str, str]]

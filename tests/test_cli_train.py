@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from compoundnet.data import for_training
 from compoundnet.recipes import Recipe, entry
 from compoundnet.training import RunFolder
 from compoundnet.training.state import latest_state
+from compoundnet.weights.places import are_same
 
 from .training import NETWORK, examples
 
@@ -49,6 +51,7 @@ def test_a_folder_becomes_weights(given: Path, tmp_path: Path, capsys: pytest.Ca
         0,
         f"compoundnet: {given / 'net.json'}: 4 classes, as the data has, instead of 1,000",
     )
+    assert "judged and used, a picture is seen as 16 x 16 pixels, crop then resize, crop 1, bicubic, mean" in err
     found = json.loads(out)
     assert found["epochs"] == 2
     assert found["last"]["steps"] == 2 * (58 // 16)
@@ -60,10 +63,32 @@ def test_a_folder_becomes_weights(given: Path, tmp_path: Path, capsys: pytest.Ca
     assert "Top1" in capsys.readouterr().out
 
 
-def test_training_goes_on_from_those_weights(given: Path, tmp_path: Path) -> None:
+def test_training_goes_on_from_those_weights_and_keeps_their_classifier_for_equal_classes_only(
+    given: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main([*command(given, tmp_path / "one", "--recipe", "small", "--set", SET)]) == 0
     weights = str(tmp_path / "one" / "model.safetensors")
-    assert main([*command(given, tmp_path / "two", "--recipe", "small", "--set", SET, "--pretrained", weights)]) == 0
+    words = ["--recipe", "small", "--set", SET, "--pretrained", weights]
+    capsys.readouterr()
+    assert main([*command(given, tmp_path / "two", *words)]) == 0
+    assert f"{weights}: its classifier goes on: its classes are the data's\n" in capsys.readouterr().err
+    shutil.copytree(given / "data", tmp_path / "data")
+    (tmp_path / "data" / "low").rename(tmp_path / "data" / "up")
+    assert main([*command(given, tmp_path / "three", *words), "--data", str(tmp_path / "data")]) == 0
+    err = capsys.readouterr().err
+    assert f"{weights}: a fresh classifier, at zero: its classes (['high', 'left', 'low', 'right']) are not the" in err
+    assert "'up'" in err
+
+
+def test_only_equal_classes_in_the_same_order_keep_a_classifier() -> None:
+    weights = load("efficientnet_lite0").weights
+    ids = [f"n{number:08}" for number in range(1000)]
+    assert are_same(weights.classes, weights)
+    assert are_same(ids, weights), "ImageNet's folders are its classes"
+    assert not are_same(ids[::-1], weights)
+    assert not are_same(weights.classes[::-1], weights)
+    assert not are_same([str(number) for number in range(1000)], weights)
+    assert not are_same(weights.classes, replace(weights, classes=()))
 
 
 def test_the_side_is_that_of_the_network_also_with_weights_of_another(given: Path, tmp_path: Path) -> None:
