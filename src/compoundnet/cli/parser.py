@@ -94,10 +94,7 @@ _POSITIONAL: Mapping[str, tuple[str, str | None]] = MappingProxyType(
         "parts": ("the files that predict --shard wrote, one for each shard", "+"),
         "file": ("a weights file, the folder of a training run, an exported model, or a name with weights", None),
         "artefact": ("a file that export wrote", None),
-        "store": (
-            "the journal file of a search, postgresql://user@host/database, or a folder of trials; for rate also a trials.csv",
-            None,
-        ),
+        "store": ("a search's journal or folder, or postgresql://user@host/database; for rate also a trials.csv", None),
         "solution": ("a file that solve wrote, or - for standard input", None),
         "weights": ("a name with weights (see models), a weights file, or the folder of a training run", None),
     }
@@ -212,8 +209,9 @@ def _command(command: Command) -> ArgumentParser:
     description = (inspect.getdoc(command) or "").splitlines()[0]
     parser = _Dashed(description=description, formatter_class=HelpFormatter, exit_on_error=False, allow_abbrev=False)
     parameters = inspect.signature(command).parameters
+    positional = _positional(command)
     for name in parameters:
-        if name in _POSITIONAL:
+        if name in positional:
             text, count = _POSITIONAL[name]
             if count == "?":
                 parser.add_argument(name, type=str, nargs=count, default=parameters[name].default, help=text)
@@ -221,7 +219,7 @@ def _command(command: Command) -> ArgumentParser:
                 parser.add_argument(name, type=str, nargs=count, help=text)
         elif name in _FLAGS:
             parser.add_argument(_option(name), action="store_true", help=_FLAGS[name])
-    by_hand: set[int | str] = {name for name in parameters if name in _POSITIONAL or name in _FLAGS}
+    by_hand: set[int | str] = {name for name in parameters if name in positional or name in _FLAGS}
     parser.add_function_arguments(command, skip=by_hand, as_group=False)
     return parser
 
@@ -277,7 +275,7 @@ def _missing(names: Sequence[str]) -> str:
 
 def _one_too_many(command: str, word: str) -> str:
     """What to say of a word that no option belongs to, after as many as the command takes."""
-    taken = [name.upper() for name in inspect.signature(COMMANDS[command]).parameters if name in _POSITIONAL]
+    taken = [name.upper() for name in _positional(COMMANDS[command])]
     remedy = "leave it out, or give the option that it belongs to"
     return f"{word!r} is one too many: {command} takes {f'one {taken[0]}' if taken else 'options only'}; {remedy}"
 
@@ -285,8 +283,16 @@ def _one_too_many(command: str, word: str) -> str:
 def _options(commands: Mapping[str, ArgumentParser], command: str | None) -> list[str]:
     """The options of a command, or those of all when none was named."""
     chosen = [COMMANDS[command]] if command else list(COMMANDS.values())
-    names = {name for function in chosen for name in inspect.signature(function).parameters}
-    return ["--help", *map(_option, sorted(names - _POSITIONAL.keys()))]
+    names = {name for each in chosen for name in {*inspect.signature(each).parameters} - {*_positional(each)}}
+    return ["--help", *map(_option, sorted(names))]
+
+
+def _positional(command: Command) -> list[str]:
+    """The arguments without a name: what one command takes so, such as STORE, may be an option of another."""
+    found = inspect.signature(command).parameters.items()
+    return [
+        n for n, each in found if n in _POSITIONAL and (each.default is each.empty or _POSITIONAL[n][1] is not None)
+    ]
 
 
 def _option(parameter: str) -> str:
