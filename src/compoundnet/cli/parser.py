@@ -95,7 +95,7 @@ _POSITIONAL: Mapping[str, tuple[str, str | None]] = MappingProxyType(
         "file": ("a weights file, the folder of a training run, an exported model, or a name with weights", None),
         "artefact": ("a file that export wrote", None),
         "store": (
-            "the journal file of a search, postgresql://user@host/database, or a folder of trials; for rate also a trials.csv",
+            "a search's journal file, postgresql://user@host/database, or a folder of trials; for rate a trials.csv",
             None,
         ),
         "solution": ("a file that solve wrote, or - for standard input", None),
