@@ -15,7 +15,7 @@ import pytest
 
 from compoundnet import load
 from compoundnet.cli import main
-from compoundnet.cli.training import changed
+from compoundnet.cli.settings import changed
 from compoundnet.data import for_training
 from compoundnet.recipes import Recipe, entry
 from compoundnet.training import RunFolder
@@ -150,8 +150,14 @@ def test_ctrl_c_saves_and_says_how_to_go_on(given: Path, tmp_path: Path) -> None
     ("settings", "problem"),
     [
         ("epoch=3", "--set: a recipe has no 'epoch'; did you mean epochs?"),
-        ("optimizer.rat=3", "--set: a recipe has no 'optimizer.rat'; did you mean rate"),
-        ("optimiser.rate=3", "--set: a recipe has no 'optimiser.rate'; did you mean optimizer?"),
+        ("optimizer.rat=3", "--set: a recipe has no 'optimizer.rat'; did you mean optimizer.rate"),
+        ("optimiser.rate=3", "--set: a recipe has no 'optimiser.rate'; did you mean optimizer.rate?"),
+        ("rate=0.1", "--set: a recipe has no 'rate'; did you mean optimizer.rate?"),
+        (
+            "epochs=1",
+            "--set: optimizer.warmup_epochs: 5 of 1 epochs; add optimizer.warmup_epochs=0, or give more epochs",
+        ),
+        ("advprop.steps=3", "--set: a recipe has no 'advprop.steps'; advprop is None; add advprop={} before it"),
         ("epochs.rate=3", "--set: a recipe has no 'epochs.rate'"),
         ("epochs", "--set: 'epochs' is not PATH=VALUE, such as epochs=10"),
         ("epochs=many", "--set: epochs: expected a number, got 'many'"),
@@ -169,6 +175,23 @@ def test_settings_reach_every_part_of_a_recipe() -> None:
     assert (found.epochs, found.optimizer.name, found.ema_decay) == (3, "adamw", None)
     assert found.advprop is not None
     assert changed(found, "") == found
+
+
+@pytest.mark.parametrize(
+    ("words", "problem"),
+    [
+        (["--epochs", "0"], "unknown argument --epochs; the recipe has that: --set epochs="),
+        (["--epochs=3"], "unknown argument --epochs=3; the recipe has that: --set epochs=3"),
+        (["--batch", "32"], "--batch: expected one of 'auto', got '32'; the recipe has that: --set batch=32"),
+        (["--rate", "0.1"], "--set optimizer.rate="),
+        (["--recip", "small"], "unknown argument --recip; did you mean --recipe"),
+    ],
+)
+def test_a_setting_that_is_given_as_an_option_is_told_its_path(
+    words: list[str], problem: str, given: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*command(given, tmp_path / "run"), "--recipe", "small", *words]) == 2
+    assert problem in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

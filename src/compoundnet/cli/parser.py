@@ -233,6 +233,7 @@ def _translated(message: str, argv: Sequence[str], commands: Mapping[str, Argume
         if command is not None and not unknown[1].startswith("-"):
             return _one_too_many(command, unknown[1])
         hint = "give it after the command" if unknown[1] in known else near(unknown[1], known)
+        hint = _as_setting(command, unknown[1]) or hint
         return f"unknown argument {unknown[1]}; {hint}"
     if (group := next(iter(argv), "")) in _GROUPS and _command_in(argv, commands) is None:
         return _no_action(group, argv[1:], commands)
@@ -249,8 +250,18 @@ def _translated(message: str, argv: Sequence[str], commands: Mapping[str, Argume
     ]
     if key and given and expected:
         kind = re.sub(r"typing\.Literal\[(.*)\]", r"one of \1", expected[0].rstrip("."))
-        return f"--{key[1].rpartition('.')[2]}: expected {_WORDS.get(kind, kind)}, got {given[1]!r}"
+        option = f"--{key[1].rpartition('.')[2]}"
+        setting = _as_setting(_command_in(argv, commands), f"{option}={given[1]}")
+        wanted = f"expected {_WORDS.get(kind, kind)}, got {given[1]!r}"
+        return f"{option}: {wanted}{f'; {setting}' if setting else ''}"
     return text
+
+
+def _as_setting(command: str | None, option: str) -> str:
+    """What to say of an option that is a setting of the recipe, in a command that takes these; "" for another."""
+    from .settings import as_setting
+
+    return as_setting(option) if command and "set" in inspect.signature(COMMANDS[command]).parameters else ""
 
 
 def _command_in(argv: Sequence[str], commands: Mapping[str, ArgumentParser]) -> str | None:

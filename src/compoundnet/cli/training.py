@@ -1,6 +1,5 @@
 """The command that trains: a network, a recipe and a folder of pictures to weights."""
 
-import json as json_
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from compoundnet.network import Network
 from compoundnet.recipes import Recipe
-from compoundnet.schema import FieldError, decode, encode, near, shown
+from compoundnet.schema import shown
 
 from . import INTERRUPTED
 from .dating import made
@@ -20,6 +19,7 @@ from .output import write, write_json, write_table
 from .progress import progress
 from .recipes import read as read_recipe
 from .room import say, with_room
+from .settings import changed
 from .sources import read
 from .vetting import vetted
 
@@ -164,45 +164,6 @@ def _left(out: str, resume: bool) -> str:
         if RunFolder(Path(out)).is_run():
             return f"{out}: interrupted; the run is begun; go on with the same command and --resume"
     return f"{out}: interrupted before anything was written; the same command begins again"
-
-
-def changed(recipe: Recipe, settings: str, option: str = "--set") -> Recipe:
-    """A recipe with other settings: PATH=VALUE, between commas. Raises ValueError, with near names, for an unknown one.
-
-    >>> changed(Recipe(), "epochs=10,optimizer.rate=0.02,advprop={}").optimizer.rate
-    0.02
-    """
-    if not settings:
-        return recipe
-    data: dict[str, Any] = encode(recipe)
-    for setting in settings.split(","):
-        path, equals, value = setting.partition("=")
-        if not equals:
-            raise ValueError(f"{option}: {setting!r} is not PATH=VALUE, such as epochs=10")
-        *above, name = path.strip().split(".")
-        place: Any = data
-        for part in above:
-            place = _inside(place, part, path, option)
-        _inside(place, name, path, option)
-        place[name] = _value(value.strip())
-    try:
-        return decode(Recipe, data)
-    except FieldError as error:
-        raise ValueError(f"{option}: {error}") from None
-
-
-def _inside(place: Any, name: str, path: str, option: str) -> Any:
-    if not isinstance(place, dict) or name not in place:
-        known = place if isinstance(place, dict) else {}
-        raise ValueError(f"{option}: a recipe has no {path!r}; {near(name, known)}")
-    return place[name]
-
-
-def _value(text: str) -> Any:
-    try:
-        return json_.loads(text)
-    except ValueError:
-        return None if text == "None" else text
 
 
 def _opened(data: str, val: str | None, task: "Task", seed: int, fit_on: "FitOn", test_judges: bool) -> "Given":
