@@ -62,7 +62,7 @@ def read_kept(where: str | Path, study: str | None = None) -> Kept:
 
 
 def _of_path(path: Path, study: str | None) -> Kept:
-    if path.is_dir() and not any((path / _TRIALS).glob("*.json")) and (path / _JOURNAL).is_file():
+    if (path / _JOURNAL).is_file():
         path = path / _JOURNAL
     if path.is_dir():
         return _of_folder(path, study)
