@@ -16,12 +16,12 @@ from compoundnet import Device, Network, Roofline, cost
 from compoundnet.recipes import Optimizer
 from compoundnet.schema import FieldError
 from compoundnet.search import Decision, Design, NothingAdmittedError, Objective, mnasnet, per_stage
-from compoundnet.search.architecture import ArchitectureSearch
+from compoundnet.search.architecture import Architectures, ArchitectureSearch
 from compoundnet.search.architecture.early import stopped
 from compoundnet.search.architecture.found import net_of
 from compoundnet.search.architecture.training import EXPECTED
 from compoundnet.search.trial import Task, Trial
-from compoundnet.search.trials import Limits, TrialsError
+from compoundnet.search.trials import Limits, Standing, TrialsError
 from compoundnet.search.trials.fronts import front_of
 
 from .searching import FINE, SMALL, brief, material
@@ -36,13 +36,19 @@ def search(**changes: Any) -> ArchitectureSearch:
     return ArchitectureSearch(**(usual | {"limits": Limits(trials=4)} | changes))
 
 
-def run(asked: ArchitectureSearch, out: Path, **options: Any) -> Any:
-    return asked.run(out, **({"workers": 1, "say": lambda line: None} | options))
+def run(asked: ArchitectureSearch, out: Path, **options: Any) -> Architectures:
+    said: list[str] = []
+    usual: dict[str, Any] = {"workers": 1, "say": said.append}
+    return asked.run(out, **(usual | options))
 
 
 def test_a_search_trains_within_limits_keeps_its_front_and_goes_on(tmp_path: Path) -> None:
     said: list[str] = []
-    first = run(search(), tmp_path, on_standing=lambda standing: said.append(str(standing)))
+
+    def told(standing: Standing) -> None:
+        said.append(str(standing))
+
+    first = run(search(), tmp_path, on_standing=told)
     assert (first.why, first.recorded, len(first.trials)) == ("trials", 4, 4)
     assert said[-1].startswith("4 of 4 trials, 0 running, best accuracy")
     assert all(trial.costs["macs"] <= 90e3 for trial in first.trials)
@@ -51,6 +57,7 @@ def test_a_search_trains_within_limits_keeps_its_front_and_goes_on(tmp_path: Pat
     assert (again.recorded, again.trials[:4]) == (2, first.trials)
     assert run(search(limits=Limits(trials=6)), tmp_path).recorded == 0
     assert again.best == max(again.trials, key=again.reward)
+    assert again.best is not None
     net = json.loads((tmp_path / "net.json").read_text())
     assert net == net_of(again.best, SOFT)
     assert Network.from_dict(net["network"]) == again.best.task.network

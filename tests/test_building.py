@@ -132,6 +132,10 @@ def test_a_new_classifier_keeps_the_features_and_tells_the_network(tiny: Network
     assert model(images).shape == (1, 7)
     assert model.network == replace(tiny, classes=7)
     assert torch.equal(model.features(images), before)
+    assert isinstance(model.classifier, nn.Linear)
+    assert model.classifier.weight.std() > 0.1, "drawn by the generator"
+    reset_classifier(model, 5)
+    assert not model(images).any(), "at zero, so that no class is preferred"
     with pytest.raises(FieldError, match="classes: 0 is not"):
         reset_classifier(model, 0)
 

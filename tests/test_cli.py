@@ -139,38 +139,19 @@ SURFACE = {
         *["--mirror", "--name", "--sha256", "--stored"],
     ],
     "search space": [
-        *[
-            "space",
-            "--base",
-            "--device",
-            "--draws",
-            "--json",
-            "--limit",
-            "--no-recheck",
-            "--samples",
-            "--save",
-            "--seed",
-        ],
+        *["space", "--base", "--device", "--draws", "--json", "--limit", "--no-recheck", "--samples", "--save"],
+        *["--seed"],
     ],
     "search coefficients": [
-        *["net", "--budget", "--by-stage", "--confirm", "--data", "--divisor", "--finalists", "--json", "--out"],
-        *["--pictures", "--recipe", "--rungs", "--seeds", "--set", "--settings", "--side", "--tolerance", "--transfer"],
-        *["--trials", "--workers"],
+        *["net", "store", "--budget", "--by-stage", "--confirm", "--data", "--divisor", "--finalists", "--json"],
+        *["--minutes", "--operators", "--out", "--pictures", "--recipe", "--rungs", "--seeds", "--set", "--settings"],
+        *["--side", "--tolerance", "--transfer", "--trials", "--up-to", "--workers"],
     ],
     "search architecture": [
+        *["networks", "store", "--base", "--cost", "--data", "--device", "--divisor", "--json", "--limit"],
         *[
-            "networks",
-            "--base",
-            "--cost",
-            "--data",
-            "--device",
-            "--divisor",
-            "--json",
-            "--limit",
             "--no-recheck",
             "--out",
-        ],
-        *[
             "--patience",
             "--pictures",
             "--recipe",
@@ -178,10 +159,14 @@ SURFACE = {
             "--reward",
             "--seed",
             "--settings",
-            "--stop",
-            "--store",
         ],
-        *["--strategy", "--study", "--target", "--time", "--trials", "--workers"],
+        *["--stop", "--strategy", "--study", "--target", "--time", "--trials", "--workers"],
+    ],
+    "search report": [
+        *["store", "--json", "--out", "--study"],
+    ],
+    "search rate": [
+        *["networks", "store", "--json", "--no-proxies", "--pictures", "--scores", "--seed", "--study", "--width"],
     ],
 }
 Run = Callable[..., tuple[int, str, str]]

@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 import torch
+from PIL import Image
 
 from compoundnet import load
-from compoundnet.weights import CheckpointError, convert, inspect_checkpoint
+from compoundnet.cli.loading import tell
+from compoundnet.weights import CheckpointError, LoadReport, convert, inspect_checkpoint
 from compoundnet.weights.networks import network_of
 from tests.parity import built, named
 from tests.test_cli import Run, run
@@ -70,3 +72,31 @@ def test_inspect_of_a_known_name_without_weights_says_what_load_says() -> None:
             inspect_checkpoint(name)
         assert str(inspecting.value) == str(loading.value)
         assert "there is no such file" not in str(loading.value)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("predict", "a.jpg", "--network", "tiny", "--model"),
+        ("evaluate", "--data", "photos", "--network", "tiny"),
+        ("convert", "--to", "compoundnet", "--out", "b.safetensors", "--network", "tiny"),
+    ],
+)
+def test_a_network_of_another_number_of_classes_is_refused_by_every_command(
+    words: tuple[str, ...], run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    torch.save(built(replace(named("tiny"), classes=3), 1).state_dict(), "a.pth")
+    for label in ("x", "y"):
+        Path("photos", label).mkdir(parents=True)
+        Image.new("RGB", (40, 40)).save(Path("photos", label, "1.png"))
+    where = [*words, "a.pth"] if words[0] == "predict" else [words[0], "a.pth", *words[1:]]
+    code, out, err = run(*where)
+    assert (code, out, err.count("\n")) == (2, "", 1), err
+    assert "the file has 3 classes and 3 input channels, the network another number: 1000 and 3" in err
+
+
+def test_what_was_changed_or_made_up_is_said_as_what_was_assumed_is(capsys: pytest.CaptureFixture[str]) -> None:
+    tell("a.pth", LoadReport(3, "timm", adapted=("cut",), initialised=("a classifier",), assumed=("a size",)))
+    said = [f"compoundnet: a.pth: {line}" for line in ("adapted: cut", "initialised: a classifier", "assumed: a size")]
+    assert capsys.readouterr().err.splitlines() == said

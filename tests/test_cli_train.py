@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,11 +15,12 @@ import pytest
 
 from compoundnet import load
 from compoundnet.cli import main
-from compoundnet.cli.training import changed
+from compoundnet.cli.settings import changed
 from compoundnet.data import for_training
 from compoundnet.recipes import Recipe, entry
 from compoundnet.training import RunFolder
 from compoundnet.training.state import latest_state
+from compoundnet.weights.places import are_same
 
 from .training import NETWORK, examples
 
@@ -49,6 +51,7 @@ def test_a_folder_becomes_weights(given: Path, tmp_path: Path, capsys: pytest.Ca
         0,
         f"compoundnet: {given / 'net.json'}: 4 classes, as the data has, instead of 1,000",
     )
+    assert "judged and used, a picture is seen as 16 x 16 pixels, crop then resize, crop 1, bicubic, mean" in err
     found = json.loads(out)
     assert found["epochs"] == 2
     assert found["last"]["steps"] == 2 * (58 // 16)
@@ -60,10 +63,32 @@ def test_a_folder_becomes_weights(given: Path, tmp_path: Path, capsys: pytest.Ca
     assert "Top1" in capsys.readouterr().out
 
 
-def test_training_goes_on_from_those_weights(given: Path, tmp_path: Path) -> None:
+def test_training_goes_on_from_those_weights_and_keeps_their_classifier_for_equal_classes_only(
+    given: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main([*command(given, tmp_path / "one", "--recipe", "small", "--set", SET)]) == 0
     weights = str(tmp_path / "one" / "model.safetensors")
-    assert main([*command(given, tmp_path / "two", "--recipe", "small", "--set", SET, "--pretrained", weights)]) == 0
+    words = ["--recipe", "small", "--set", SET, "--pretrained", weights]
+    capsys.readouterr()
+    assert main([*command(given, tmp_path / "two", *words)]) == 0
+    assert f"{weights}: its classifier goes on: its classes are the data's\n" in capsys.readouterr().err
+    shutil.copytree(given / "data", tmp_path / "data")
+    (tmp_path / "data" / "low").rename(tmp_path / "data" / "up")
+    assert main([*command(given, tmp_path / "three", *words), "--data", str(tmp_path / "data")]) == 0
+    err = capsys.readouterr().err
+    assert f"{weights}: a fresh classifier, at zero: its classes (['high', 'left', 'low', 'right']) are not the" in err
+    assert "'up'" in err
+
+
+def test_only_equal_classes_in_the_same_order_keep_a_classifier() -> None:
+    weights = load("efficientnet_lite0").weights
+    ids = [f"n{number:08}" for number in range(1000)]
+    assert are_same(weights.classes, weights)
+    assert are_same(ids, weights), "ImageNet's folders are its classes"
+    assert not are_same(ids[::-1], weights)
+    assert not are_same(weights.classes[::-1], weights)
+    assert not are_same([str(number) for number in range(1000)], weights)
+    assert not are_same(weights.classes, replace(weights, classes=()))
 
 
 def test_the_side_is_that_of_the_network_also_with_weights_of_another(given: Path, tmp_path: Path) -> None:
@@ -125,8 +150,14 @@ def test_ctrl_c_saves_and_says_how_to_go_on(given: Path, tmp_path: Path) -> None
     ("settings", "problem"),
     [
         ("epoch=3", "--set: a recipe has no 'epoch'; did you mean epochs?"),
-        ("optimizer.rat=3", "--set: a recipe has no 'optimizer.rat'; did you mean rate"),
-        ("optimiser.rate=3", "--set: a recipe has no 'optimiser.rate'; did you mean optimizer?"),
+        ("optimizer.rat=3", "--set: a recipe has no 'optimizer.rat'; did you mean optimizer.rate"),
+        ("optimiser.rate=3", "--set: a recipe has no 'optimiser.rate'; did you mean optimizer.rate?"),
+        ("rate=0.1", "--set: a recipe has no 'rate'; did you mean optimizer.rate?"),
+        (
+            "epochs=1",
+            "--set: optimizer.warmup_epochs: 5 of 1 epochs; add optimizer.warmup_epochs=0, or give more epochs",
+        ),
+        ("advprop.steps=3", "--set: a recipe has no 'advprop.steps'; advprop is None; add advprop={} before it"),
         ("epochs.rate=3", "--set: a recipe has no 'epochs.rate'"),
         ("epochs", "--set: 'epochs' is not PATH=VALUE, such as epochs=10"),
         ("epochs=many", "--set: epochs: expected a number, got 'many'"),
@@ -144,6 +175,23 @@ def test_settings_reach_every_part_of_a_recipe() -> None:
     assert (found.epochs, found.optimizer.name, found.ema_decay) == (3, "adamw", None)
     assert found.advprop is not None
     assert changed(found, "") == found
+
+
+@pytest.mark.parametrize(
+    ("words", "problem"),
+    [
+        (["--epochs", "0"], "unknown argument --epochs; the recipe has that: --set epochs="),
+        (["--epochs=3"], "unknown argument --epochs=3; the recipe has that: --set epochs=3"),
+        (["--batch", "32"], "--batch: expected one of 'auto', got '32'; the recipe has that: --set batch=32"),
+        (["--rate", "0.1"], "--set optimizer.rate="),
+        (["--recip", "small"], "unknown argument --recip; did you mean --recipe"),
+    ],
+)
+def test_a_setting_that_is_given_as_an_option_is_told_its_path(
+    words: list[str], problem: str, given: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*command(given, tmp_path / "run"), "--recipe", "small", *words]) == 2
+    assert problem in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

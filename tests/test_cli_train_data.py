@@ -352,4 +352,8 @@ def test_what_trained_a_run_does_not_test_it(run: Run, net: Path, noise: Path) -
     line = refused(run("evaluate", folder, "--data", noise, "--split", "test"))
     assert "60 of 60 pictures trained it or judged it, such as a/0.png; a test needs pictures that it has not" in line
     assert not (folder / "test.json").exists()
-    assert figures(run, folder, "--data", noise)["n"] == 60
+    line = "60 of 60 pictures trained it or judged it, such as a/0.png; the figures will be too good"
+    code, out, err = run("evaluate", folder, "--data", noise)
+    assert (code, out.count(f"Warning: {folder}: {line}"), err.count(f"warning: {folder}: {line}")) == (0, 1, 1)
+    found = figures(run, folder, "--data", noise)
+    assert (found["n"], found["warnings"]) == (60, [f"{folder}: {line}"])

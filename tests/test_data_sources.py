@@ -10,7 +10,19 @@ import torch
 import torchvision
 from PIL import Image
 
-from compoundnet.data import Files, adapted, every_part, fashion_mnist, folder, for_training, idx, listed, parts, survey
+from compoundnet.data import (
+    Files,
+    adapted,
+    every_part,
+    fashion_mnist,
+    folder,
+    for_evaluation,
+    for_training,
+    idx,
+    listed,
+    parts,
+    survey,
+)
 from compoundnet.data.arrays import FASHION_CLASSES
 from compoundnet.images import ImageError
 from compoundnet.schema import FieldError
@@ -78,6 +90,24 @@ def test_a_validation_folder_numbers_its_classes_as_training_does(tmp_path: Path
     class_folders(tmp_path / "val", {"cc": 1})
     with pytest.raises(ValueError, match="'cc' is no class of the training folder; did you mean c"):
         parts(tmp_path)
+
+
+def test_train_alone_is_a_part_where_it_holds_classes(tmp_path: Path) -> None:
+    class_folders(tmp_path / "train", {"a": 12, "b": 12})
+    assert {name: (len(part), part.classes) for name, part in parts(tmp_path).items()} == {"train": (24, ("a", "b"))}
+    given = for_training(str(tmp_path))
+    assert (len(given.train), len(given.validation)) == (22, 2)
+    assert len(for_evaluation(str(tmp_path), "train")) == 24
+    with pytest.raises(ValueError, match="holds train/, which is a part of a data set, not a class; name it"):
+        folder(tmp_path)
+
+
+def test_val_alone_trains_nothing_and_a_class_alone_may_be_called_train(tmp_path: Path) -> None:
+    class_folders(tmp_path / "one" / "val", {"a": 1, "b": 1})
+    with pytest.raises(ValueError, match="holds validation but no train pictures; name data that has them"):
+        for_training(str(tmp_path / "one"))
+    class_folders(tmp_path / "two", {"train": 3, "train/deeper": 1})
+    assert folder(tmp_path / "two", trainable=False).classes == ("train",)
 
 
 def test_a_class_may_be_called_test(tmp_path: Path) -> None:

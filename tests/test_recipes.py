@@ -148,7 +148,10 @@ def test_json_goes_there_and_back(recipe: Recipe) -> None:
     [
         ({"epoch": 3}, "epoch: unknown field of Recipe; did you mean epochs"),
         ({"optimizer": {"learning_rate": 0.1}}, "optimizer.learning_rate: unknown field of Optimizer; known: rate,"),
-        ({"epochs": 4}, r"warmup_epochs: 5 epochs are not fewer than all 4"),
+        (
+            {"epochs": 4},
+            r"^optimizer.warmup_epochs: 5 of 4 epochs; add optimizer.warmup_epochs=0, or give more epochs$",
+        ),
         ({"batch": 6, "accumulate": 4}, "accumulate: 6 images do not split into as many parts"),
         ({"augment": {"shift": -1}}, "augment.shift: -1 is not a number of pixels"),
         ({"optimizer": {"momentum": 1}}, r"optimizer.momentum: 1.* is not a rate in \[0, 1\)"),

@@ -30,7 +30,7 @@ from compoundnet.training.in_memory import MemoryFeed, as_pixels
 from compoundnet.training.losses import loss_of, sums
 from compoundnet.training.mixing import mixed
 from compoundnet.training.optimizing import optimizer_of
-from compoundnet.training.seeing import own_preprocess
+from compoundnet.training.seeing import at_side, own_preprocess
 from compoundnet.training.state import latest_state
 
 from .training import NETWORK, PREPROCESS, Pixels, examples, recipe
@@ -136,7 +136,20 @@ def test_another_training_side_changes_neither_validation_nor_record(train_side:
 def test_without_crops_in_training_there_are_none_in_use() -> None:
     small = replace(NETWORK, resolution=32)
     assert own_preprocess(small, Recipe(augment=Augment(least_area=1.0))).crop == 1
-    assert own_preprocess(small, Recipe(resolution=64)) == Preprocess(size=(32, 32), crop=0.5)
+
+
+@pytest.mark.parametrize(
+    ("side", "crop"), [(32, 0.875), (128, 0.875), (224, 0.875), (240, 240 / 272), (300, 300 / 332), (600, 600 / 632)]
+)
+def test_below_the_released_sides_the_crop_stays_that_of_the_smallest(side: int, crop: float) -> None:
+    """The margin of 32 pixels would leave a quarter of the area at 32; from 224 on the released rule is kept."""
+    network = replace(NETWORK, resolution=side)
+    assert own_preprocess(network, Recipe(resolution=64)) == Preprocess(size=(side, side), crop=crop)
+    assert at_side(Preprocess(size=(224, 224), crop=0.875), side).crop == crop
+    old = Preprocess(size=(32, 32), crop=0.5)
+    assert at_side(old, 32) == old, "weights are seen as they were trained"
+    assert at_side(old, side).crop == (0.5 if side == 32 else crop)
+    assert at_side(Preprocess(size=(224, 224), crop=0.9), side).crop == 0.9
 
 
 def test_early_stopping_ends_a_run_and_keeps_the_best(tmp_path: Path) -> None:

@@ -170,7 +170,7 @@ def test_the_cosine_ends_at_0() -> None:
 @pytest.mark.parametrize(
     ("values", "problem"),
     [
-        ({"warmup_epochs": 350}, "warmup_epochs: 350 epochs are not fewer than all 350"),
+        ({"warmup_epochs": 350}, "warmup_epochs: 350 of 350 epochs; give 0, or more epochs"),
         ({"decay": 1.1}, "decay: 1.1 is not a factor"),
         ({"rate": 0}, "rate: 0 is not a learning rate above 0"),
         ({"decay_kind": "step"}, "decay_kind: 'step' is not one of"),

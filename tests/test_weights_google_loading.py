@@ -106,7 +106,7 @@ def test_a_checkpoint_without_a_classifier_gets_a_fresh_one_only_where_it_is_ask
     bare = {name: tensor for name, tensor in state.items() if not name.startswith("classifier")}
     other = built(replace(TINY, classes=4), seed=2)
     report = load_into(other, bare)
-    assert report.initialised == ("classifier for 4 classes (the file has none), seed 0",)
+    assert report.initialised == ("classifier for 4 classes (the file has none), at zero",)
     assert (report.loaded, report.unused) == (len(bare), ())
     assert torch.equal(other.stem.get_parameter("conv.weight"), model.stem.get_parameter("conv.weight"))
     half = {name: tensor for name, tensor in state.items() if name != "classifier.bias"}

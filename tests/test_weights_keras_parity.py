@@ -156,7 +156,7 @@ def test_a_file_without_a_top_gives_keras_features_and_wants_a_class_count(tmp_p
     with pytest.raises(ValueError, match="the file has no classifier; give classes="):
         load(path, network=TINY)
     found = load(path, network=TINY, classes=5)
-    assert found.report.initialised == ("classifier for 5 classes (the file has none), seed 0",)
+    assert found.report.initialised == ("classifier for 5 classes (the file has none), at zero",)
     expected = logits(theirs, pictures(32, 32))
     found.model.classifier = torch.nn.Identity()
     assert np.abs(ours(found.model, pictures(32, 32)) - expected).max() <= TOLERANCE

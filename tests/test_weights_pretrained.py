@@ -217,10 +217,18 @@ def test_a_given_network_that_runs_otherwise_than_its_ecosystem_is_stated(tmp_pa
     )
 
 
-def test_a_fresh_classifier_is_not_given_imagenets_names(tmp_path: Path) -> None:
+def test_a_network_of_another_number_of_classes_gets_a_fresh_classifier_only_when_asked(tmp_path: Path) -> None:
     _saved(tmp_path / "a.pth", torchvision.models.resnet18(num_classes=7))
-    got = load(tmp_path / "a.pth", network=named("resnet18"))
-    assert got.report.initialised == ("classifier for 1000 classes (the file has 7), seed 0",)
+    with pytest.raises(
+        CheckpointError, match="the file has 7 classes and 3 input channels, the network another number"
+    ):
+        load(tmp_path / "a.pth", network=named("resnet18"))
+    grey = replace(named("resnet18"), classes=7, in_channels=1)
+    with pytest.raises(CheckpointError, match="the network another number: 7 and 1; give one that has as many"):
+        load(tmp_path / "a.pth", network=grey)
+    assert load(tmp_path / "a.pth", network=grey, in_channels=1).report.adapted != ()
+    got = load(tmp_path / "a.pth", network=named("resnet18"), classes=1000)
+    assert got.report.initialised[0].startswith("classifier for 1000 classes (the file has 7)")
     assert got.weights.classes == ()
 
 

@@ -13,7 +13,7 @@ from tools.files import PAGES, ROOT
 
 from compoundnet import MEMBERS, load
 from compoundnet.cli.parser import build
-from compoundnet.cli.training import changed
+from compoundnet.cli.settings import changed
 from compoundnet.recipes import RECIPES, entry
 
 from .labelled_pictures import class_folders

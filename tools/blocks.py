@@ -33,6 +33,7 @@ from tools.input_block import input_pipeline
 from tools.int8_block import int8
 from tools.latency_block import latency
 from tools.memory_block import checkpointing, memory
+from tools.proxies_block import proxies_macro
 from tools.search_block import search_choice, search_macro
 from tools.serving_block import serving
 from tools.solver_block import solver_speed, solver_table
@@ -250,6 +251,7 @@ BLOCKS: Mapping[str, Callable[[], str]] = MappingProxyType(
         "checkpointing": checkpointing,
         "architecture": architecture,
         "search_macro": search_macro,
+        "proxies_macro": proxies_macro,
         "search_choice": search_choice,
         "stages_budgets": stages_budgets,
         "stages_sizes": stages_sizes,

@@ -148,15 +148,32 @@ def initialise(module: nn.Module, generator: torch.Generator | None = None) -> N
             nn.init.zeros_(layer.bias)
 
 
+def zero_classifier(inputs: int, classes: int) -> nn.Linear:
+    """A classifier for trained features: all zeros, so that every class is as probable as another (loss: log classes).
+
+    BiT starts so (Kolesnikov et al. 2020, section 3.3). The released initialisation (``initialise``) suits features
+    that are trained with it: on those of a trained network it is confidently wrong before the first step.
+
+    >>> zero_classifier(4, 2)(torch.ones(1, 4)).tolist()
+    [[0.0, 0.0]]
+    """
+    fresh = nn.utils.skip_init(nn.Linear, inputs, classes)
+    nn.init.zeros_(fresh.weight)
+    nn.init.zeros_(fresh.bias)
+    return fresh
+
+
 def reset_classifier(model: ConvNet, classes: int, generator: torch.Generator | None = None) -> None:
     """Give the model a fresh classifier for ``classes`` classes, on the device of the old one.
 
+    It is ``zero_classifier``, or with ``generator`` drawn as ``build`` draws one.
     Raises FieldError for a class count below 1. ``model.network`` follows.
     """
     require_count(classes, "classes")
     old = model.classifier
     assert isinstance(old, nn.Linear)
-    fresh = nn.Linear(old.in_features, classes)
-    initialise(fresh, generator)
+    fresh = zero_classifier(old.in_features, classes)
+    if generator is not None:
+        initialise(fresh, generator)
     model.classifier = fresh.to(device=old.weight.device, dtype=old.weight.dtype)
     model.network = replace(model.network, classes=classes)

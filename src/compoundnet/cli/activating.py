@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from compoundnet.schema import near, require_choice, require_count
 
-from .evaluating import loaded
+from .loading import loaded
 from .output import safe, whole, write, write_json, write_table
 
 if TYPE_CHECKING:

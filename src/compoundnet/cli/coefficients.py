@@ -16,8 +16,8 @@ from .output import write, write_json, write_table
 from .own import operators_of
 from .progress import progress
 from .recipes import read as read_recipe
+from .settings import changed
 from .sources import Source, read
-from .training import changed
 
 if TYPE_CHECKING:
     from compoundnet.recipes import Recipe

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from compoundnet.schema import counted, require_count
 
+from .loading import loaded, seen_as
 from .output import safe, whole, write, write_table
 from .progress import progress
-from .sources import for_weights, json_of, text
-from .splits import Claim, Split, Withdraw, claim_of, require_unseen, task_of
+from .sources import json_of, text
+from .splits import Claim, Split, Withdraw, claim_of, task_of, unseen
 
 if TYPE_CHECKING:
     from compoundnet.data import Examples, Task
@@ -72,12 +73,11 @@ def evaluate(
     claim = claim_of(weights, data, split, again)
     model = _model(weights, network)
     examples = _examples(data, split, task or task_of(weights))
-    if split == "test":
-        require_unseen(weights, data, examples)
+    about = {"data": data, "warnings": list(unseen(weights, data, examples, split))}
     options = {"engine": None if engine == "model" else engine, "workers": workers, "batch": batch, "mapping": mapping}
     measured = partial(_measured, model, examples, options)
-    found = measured() if out is None else _written(out, data, measured, claim)
-    text = dumps({"data": data, **found.to_dict()}, indent=2, allow_nan=False) + "\n" if json else ""
+    found = measured() if out is None else _written(out, about, measured, claim)
+    text = dumps({**about, **found.to_dict()}, indent=2, allow_nan=False) + "\n" if json else ""
     withdraw = claim(found) if out is None else None  # what ended before this was no look
     for line in found.unreadable:
         sys.stderr.write(f"compoundnet: left out: {line}\n")
@@ -85,6 +85,8 @@ def evaluate(
     if json:
         sys.stdout.write(text[1:])
     else:
+        for line in about["warnings"]:
+            write(f"Warning: {safe(line)}")
         _print(found, worst)
     return 1 if found.unreadable else 0
 
@@ -119,7 +121,7 @@ def _measured(
         return run(model, examples, **options, keep=keep, on_done=on_done)
 
 
-def _written(out: str, data: str, measured: Callable[[str], "Evaluation"], claim: Claim) -> "Evaluation":
+def _written(out: str, about: Mapping[str, Any], measured: Callable[[str], "Evaluation"], claim: Claim) -> "Evaluation":
     """The figures, in a file too; until they are there, scores lie beside it, for an interrupted command to go on."""
     if Path(out).suffix != ".json":
         raise ValueError(f"--out: {safe(out)}; the figures are a .json file")
@@ -130,7 +132,7 @@ def _written(out: str, data: str, measured: Callable[[str], "Evaluation"], claim
         except KeyboardInterrupt:
             sys.stderr.write(f"compoundnet: {safe(out)}: the same command goes on with it\n")
             raise
-        file.write(dumps({"data": data, **found.to_dict()}, indent=1, allow_nan=False) + "\n")
+        file.write(dumps({**about, **found.to_dict()}, indent=1, allow_nan=False) + "\n")
         file.flush()
         os.fsync(file.fileno())  # a full disk is told here, before the look; the file has its name only after it
         claim(found)  # from here on the figures are seen
@@ -161,22 +163,10 @@ def _mapping(name: str) -> dict[str, str]:
     return {key: str(value) for key, value in found.items()}
 
 
-def loaded(name: str, network: str | None = None) -> "Pretrained":
-    """The weights; what had to be assumed goes to stderr."""
-    from compoundnet.weights import load
-
-    pretrained = load(name, network=for_weights(network))
-    for note in pretrained.report.assumed:
-        sys.stderr.write(f"compoundnet: {name}: assumed: {note}\n")
-    return pretrained
-
-
 def _print(found: "Evaluation", worst: int) -> None:
     """How pictures went in, and the figures."""
-    metrics, pre = found.metrics, found.preprocess
-    height, width = pre.size
-    order, mean, std = pre.order.replace("_", " "), _triple(pre.mean), _triple(pre.std)
-    write(f"{height} x {width} pixels, {order}, crop {pre.crop:.3g}, {pre.interpolation}, mean {mean}, std {std}")
+    metrics = found.metrics
+    write(seen_as(found.preprocess))
     low, high = (_shown(metrics.main, end) for end in metrics.interval)
     rows = [[_NAMES[name], _shown(name, value)] for name, value in metrics.values.items()]
     write_table(["Figure", "Value"], rows)
@@ -200,10 +190,6 @@ def _print_classes(metrics: "Metrics", worst: int) -> None:
         f"The worst {len(rows)} of {len(there)} classes:" if len(rows) < len(there) else "Each class, the worst first:"
     )
     write_table(["Class", "Pictures", head], rows)
-
-
-def _triple(values: tuple[float, ...]) -> str:
-    return f"{values[0]:.3g}" if len(set(values)) == 1 else "/".join(f"{value:.3g}" for value in values)
 
 
 def _recorded(name: str, value: float) -> str:

@@ -3,6 +3,7 @@
 import sys
 from typing import TYPE_CHECKING, Literal
 
+from .loading import loaded
 from .output import write, write_json
 from .sources import read
 
@@ -61,12 +62,7 @@ def _model(weights: str, random: bool) -> "Pretrained":
 
         source = read(weights)
         return random_weights(source.network, source.name)
-    from compoundnet.weights import load
-
-    pretrained = load(weights)
-    for note in pretrained.report.assumed:
-        sys.stderr.write(f"compoundnet: {weights}: assumed: {note}\n")
-    return pretrained
+    return loaded(weights)
 
 
 def _report(done: "Exported", deed: str, json: bool) -> None:

@@ -95,7 +95,7 @@ _POSITIONAL: Mapping[str, tuple[str, str | None]] = MappingProxyType(
         "file": ("a weights file, the folder of a training run, an exported model, or a name with weights", None),
         "artefact": ("a file that export wrote", None),
         "store": (
-            "the journal file of a search, postgresql://user@host/database, or a folder of trials; for rate also a trials.csv",
+            "a search's journal file, postgresql://user@host/database, or a folder of trials; for rate a trials.csv",
             None,
         ),
         "solution": ("a file that solve wrote, or - for standard input", None),
@@ -235,6 +235,7 @@ def _translated(message: str, argv: Sequence[str], commands: Mapping[str, Argume
         if command is not None and not unknown[1].startswith("-"):
             return _one_too_many(command, unknown[1])
         hint = "give it after the command" if unknown[1] in known else near(unknown[1], known)
+        hint = _as_setting(command, unknown[1]) or hint
         return f"unknown argument {unknown[1]}; {hint}"
     if (group := next(iter(argv), "")) in _GROUPS and _command_in(argv, commands) is None:
         return _no_action(group, argv[1:], commands)
@@ -251,8 +252,18 @@ def _translated(message: str, argv: Sequence[str], commands: Mapping[str, Argume
     ]
     if key and given and expected:
         kind = re.sub(r"typing\.Literal\[(.*)\]", r"one of \1", expected[0].rstrip("."))
-        return f"--{key[1].rpartition('.')[2]}: expected {_WORDS.get(kind, kind)}, got {given[1]!r}"
+        option = f"--{key[1].rpartition('.')[2]}"
+        setting = _as_setting(_command_in(argv, commands), f"{option}={given[1]}")
+        wanted = f"expected {_WORDS.get(kind, kind)}, got {given[1]!r}"
+        return f"{option}: {wanted}{f'; {setting}' if setting else ''}"
     return text
+
+
+def _as_setting(command: str | None, option: str) -> str:
+    """What to say of an option that is a setting of the recipe, in a command that takes these; "" for another."""
+    from .settings import as_setting
+
+    return as_setting(option) if command and "set" in inspect.signature(COMMANDS[command]).parameters else ""
 
 
 def _command_in(argv: Sequence[str], commands: Mapping[str, ArgumentParser]) -> str | None:

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from compoundnet.schema import require_count
 
+from .loading import loaded
 from .output import safe, write, write_json
 from .progress import progress
 from .sharding import cores_each, shard_of
-from .sources import for_weights, lines
+from .sources import lines
 
 if TYPE_CHECKING:
     from compoundnet.prediction import Entry, Plan, Prediction, Run, Shard
@@ -178,15 +179,11 @@ def _loaded(
     model: str, network: str | None, labels: str | None, top: int, batch: int | None, workers: int | None
 ) -> "Pretrained":
     """The weights, with the class names of a file where one is given."""
-    from compoundnet.weights import load
-
     require_count(top, "top")
     for value, name in ((batch, "batch"), (workers, "workers")):
         if value is not None:
             require_count(value, name)
-    pretrained = load(model, network=for_weights(network))
-    for note in pretrained.report.assumed:
-        sys.stderr.write(f"compoundnet: {model}: assumed: {note}\n")
+    pretrained = loaded(model, network)
     if labels is None:
         return pretrained
     names = lines(labels, "class names")

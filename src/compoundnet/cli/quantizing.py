@@ -4,6 +4,7 @@ import sys
 import warnings
 from typing import TYPE_CHECKING, Literal
 
+from .loading import loaded
 from .output import write, write_json, write_table
 from .progress import progress
 
@@ -39,11 +40,8 @@ def quantize(
     """
     from compoundnet.quantizing import GateError
     from compoundnet.quantizing import quantize as quantize_model
-    from compoundnet.weights import load
 
-    pretrained = load(weights)
-    for note in pretrained.report.assumed:
-        sys.stderr.write(f"compoundnet: {weights}: assumed: {note}\n")
+    pretrained = loaded(weights)
     gates = {"max_drop": max_drop, "min_speedup": min_speedup}
     try:
         with warnings.catch_warnings():

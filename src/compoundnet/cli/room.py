@@ -30,12 +30,12 @@ def with_room(
         batch = _begun(begun) if begun else _fitting(network, recipe, images, free)
         if batch != recipe.batch:
             recipe = scaled(replace(recipe, accumulate=1), batch=batch, images=images, from_images=images).recipe
-            _say(f"--batch auto: {batch:,} images a step; what hangs on it is rescaled, as recipe scale does")
+            say(f"--batch auto: {batch:,} images a step; what hangs on it is rescaled, as recipe scale does")
     part = max(1, recipe.batch // (recipe.accumulate * processes))
     takes = training_memory(network, replace(recipe, batch=part, accumulate=1)).total
     where = f" in each of {processes} processes" if processes > 1 else ""
     known = "; what is free is not known here" if free is None else f"; {free // _MB:,} MB are free"
-    _say(f"a step takes about {-(-takes // _MB):,} MB{where} ({part:,} images at once){known}{_remedy(takes, free)}")
+    say(f"a step takes about {-(-takes // _MB):,} MB{where} ({part:,} images at once){known}{_remedy(takes, free)}")
     return recipe
 
 
@@ -76,6 +76,7 @@ def _remedy(takes: int, free: int | None) -> str:
     return ", which is less; --batch auto takes fewer images, --set accumulate=N parts, checkpointing=true recomputes"
 
 
-def _say(line: str) -> None:
-    if all(os.environ.get(name, "0") == "0" for name in ("RANK", "LOCAL_RANK")):  # of several processes one speaks
+def say(line: str) -> None:
+    """Write a line of the plan to stderr; of several processes one speaks."""
+    if all(os.environ.get(name, "0") == "0" for name in ("RANK", "LOCAL_RANK")):
         sys.stderr.write(f"compoundnet: {line}\n")

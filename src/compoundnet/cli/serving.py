@@ -6,6 +6,7 @@ import warnings
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from .loading import loaded
 from .output import write
 
 if TYPE_CHECKING:
@@ -54,11 +55,8 @@ def serve(
     limits = Limits(**sizes, queue=queue, connections=connections, batch=batch, wait_ms=wait)
     with listening(host, port) as sock:
         from compoundnet.serve.running import run
-        from compoundnet.weights import load
 
-        pretrained = load(weights)
-        for note in pretrained.report.assumed:
-            sys.stderr.write(f"compoundnet: {weights}: assumed: {note}\n")
+        pretrained = loaded(weights)
         name, call, batches = _prepared(pretrained, engine, threads, batch)
         limits = replace(limits, batch=call.batch)
         address = f"http://{f'[{host}]' if ':' in host else host}:{sock.getsockname()[1]}"

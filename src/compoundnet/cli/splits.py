@@ -50,36 +50,38 @@ def run_of(weights: str) -> "RunFolder | None":
     return None
 
 
-def require_unseen(weights: str, data: str, examples: "Examples") -> None:
-    """Raise ValueError, one line, when half of what is to test a run or more trained or judged it; fewer are said.
+def unseen(weights: str, data: str, examples: "Examples", split: Split | None) -> tuple[str, ...]:
+    """Lines about pictures that trained or judged a run and are to measure it now; they are said on stderr too.
 
     A transfer is a run here. Of one that did not note its pictures nobody can say; that is said of data that has no
-    test part of its own.
+    test part of its own. A training or validation part that is asked for needs no such line. Raises ValueError, one
+    line, when half of what is to test it or more are such pictures.
     """
     from compoundnet.data.opening import form_of
     from compoundnet.data.vetting import VETTED, shared
 
     from .vetting import remembered
 
-    run = run_of(weights)
+    run = None if split in ("train", "validation") else run_of(weights)
     if run is None:
-        return
+        return ()
     vetting = remembered(run.path)
     if vetting is None:
-        if not form_of(data, examples.task).parts:
-            _warn(f"{run.path}: no {VETTED}, so nobody can say whether these pictures trained it or judged it")
-        return
+        if form_of(data, examples.task).parts:
+            return ()
+        return _warned(f"{run.path}: no {VETTED}, so nobody can say whether these pictures trained it or judged it")
     found = shared(vetting, examples)
     if not found:
-        return
+        return ()
     such = f"{len(found):,} of {len(examples):,} pictures trained it or judged it, such as {found[0]}"
-    if 2 * len(found) >= len(examples):
+    if split == "test" and 2 * len(found) >= len(examples):
         raise ValueError(f"{run.path}: {such}; a test needs pictures that it has not seen")
-    _warn(f"{run.path}: {such}; the figures will be too good")
+    return _warned(f"{run.path}: {such}; the figures will be too good")
 
 
-def _warn(line: str) -> None:
+def _warned(line: str) -> tuple[str]:
     sys.stderr.write(f"compoundnet: warning: {line}\n")
+    return (line,)
 
 
 def claim_of(weights: str, data: str, split: Split | None, again: bool) -> Claim:

@@ -1,9 +1,8 @@
 """The command that trains: a network, a recipe and a folder of pictures to weights."""
 
-import json as json_
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -11,14 +10,16 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from compoundnet.network import Network
 from compoundnet.recipes import Recipe
-from compoundnet.schema import FieldError, decode, encode, near
+from compoundnet.schema import shown
 
 from . import INTERRUPTED
 from .dating import made
+from .loading import seen_as, tell
 from .output import write, write_json, write_table
 from .progress import progress
 from .recipes import read as read_recipe
-from .room import with_room
+from .room import say, with_room
+from .settings import changed
 from .sources import read
 from .vetting import vetted
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from compoundnet.data import Examples, Task
     from compoundnet.data.opening import FitOn, Given
     from compoundnet.training import Host, Trained
+    from compoundnet.weights import Pretrained
 
 T = TypeVar("T")
 
@@ -78,7 +80,8 @@ def train(
         pictures = _opened(data, val, task, chosen.seed, fit_on, test_judges)
         looked = partial(_looked_at, pictures, Path(out), resume, unchecked)
         network = _fitting(network, pictures.train, net)
-        done = _trained(network, chosen, host, looked, pretrained, out, resume, batch == "auto", data)
+        given = None if pretrained is None else _weights(pretrained, network, pictures.train.classes)
+        done = _trained(network, chosen, host, looked, given, out, resume, batch == "auto", data)
     except KeyboardInterrupt as stop:  # also Interrupted, whose text says what was saved
         sys.stderr.write(f"compoundnet: {str(stop) or _left(out, resume)}\n")
         return INTERRUPTED
@@ -92,18 +95,19 @@ def _trained(
     recipe: Recipe,
     host: "Host",
     looked: "Callable[[], tuple[Given, Callable[[], None]]]",
-    pretrained: str | None,
+    given: "Pretrained | None",
     out: str,
     resume: bool,
     auto: bool,
     data: str,
 ) -> "Trained":
     from compoundnet.training import train as run
+    from compoundnet.training.seeing import view_of
 
-    given = None if pretrained is None else _weights(pretrained, network)
     pictures, remember = looked()
     begun = Path(out) if resume else None
     recipe = with_room(network, recipe, len(pictures.train), auto=auto, devices=host.devices, begun=begun)
+    say(f"judged and used, a picture is seen as {seen_as(view_of(network, recipe, given))}")
     with progress("steps") as on_done:
         options = {"weights": given, "host": host, "resume": resume, "on_progress": _first(remember, on_done)}
         options["made"] = made(data)
@@ -162,45 +166,6 @@ def _left(out: str, resume: bool) -> str:
     return f"{out}: interrupted before anything was written; the same command begins again"
 
 
-def changed(recipe: Recipe, settings: str, option: str = "--set") -> Recipe:
-    """A recipe with other settings: PATH=VALUE, between commas. Raises ValueError, with near names, for an unknown one.
-
-    >>> changed(Recipe(), "epochs=10,optimizer.rate=0.02,advprop={}").optimizer.rate
-    0.02
-    """
-    if not settings:
-        return recipe
-    data: dict[str, Any] = encode(recipe)
-    for setting in settings.split(","):
-        path, equals, value = setting.partition("=")
-        if not equals:
-            raise ValueError(f"{option}: {setting!r} is not PATH=VALUE, such as epochs=10")
-        *above, name = path.strip().split(".")
-        place: Any = data
-        for part in above:
-            place = _inside(place, part, path, option)
-        _inside(place, name, path, option)
-        place[name] = _value(value.strip())
-    try:
-        return decode(Recipe, data)
-    except FieldError as error:
-        raise ValueError(f"{option}: {error}") from None
-
-
-def _inside(place: Any, name: str, path: str, option: str) -> Any:
-    if not isinstance(place, dict) or name not in place:
-        known = place if isinstance(place, dict) else {}
-        raise ValueError(f"{option}: a recipe has no {path!r}; {near(name, known)}")
-    return place[name]
-
-
-def _value(text: str) -> Any:
-    try:
-        return json_.loads(text)
-    except ValueError:
-        return None if text == "None" else text
-
-
 def _opened(data: str, val: str | None, task: "Task", seed: int, fit_on: "FitOn", test_judges: bool) -> "Given":
     """The pictures that train and those that judge; what is odd about them is said, and when none judge."""
     from compoundnet.data import for_training
@@ -243,16 +208,27 @@ def _fitting(network: Network, examples: "Examples", net: str) -> Network:
     return replace(network, classes=count)
 
 
-def _weights(name: str, network: Network) -> Any:
+def _weights(name: str, network: Network, classes: Sequence[str]) -> "Pretrained":
+    """The weights to begin with; their classifier only where its classes are the data's, which is said."""
+    from compoundnet.building import reset_classifier
     from compoundnet.weights import load
+    from compoundnet.weights.places import are_same
 
     found = load(name, classes=network.classes)
     if found.weights.network != network:
         used = replace(found.weights.network, resolution=network.resolution)
         if used != network:
             raise ValueError(f"--pretrained: {name} is of another network than NET; name the network that it is of")
-    for note in found.report.assumed:
-        sys.stderr.write(f"compoundnet: {name}: assumed: {note}\n")
+    tell(name, found.report)
+    if found.report.initialised:
+        return found
+    if are_same(classes, found.weights):
+        sys.stderr.write(f"compoundnet: {name}: its classifier goes on: its classes are the data's\n")
+        return found
+    reset_classifier(found.model, len(classes))
+    theirs = shown(list(found.weights.classes)) if found.weights.classes else "without names"
+    line = f"a fresh classifier, at zero: its classes ({theirs}) are not the data's ({shown(list(classes))})"
+    sys.stderr.write(f"compoundnet: {name}: {line}\n")
     return found
 
 

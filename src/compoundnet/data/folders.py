@@ -43,7 +43,9 @@ def folder(path: str | Path, classes: Sequence[str] | None = None, *, trainable:
         raise ValueError(f"{root}: {_what_is_in(root)}; {_EXPECTED}")
     if split := _parts(below):
         names = " and ".join(f"{child.name}/" for child in split.values())
-        raise ValueError(f"{root}: holds {names}, which are parts of a data set, not classes; name one of them")
+        are = "are parts of a data set, not classes; name one of them"
+        are = are if len(split) > 1 else "is a part of a data set, not a class; name it"
+        raise ValueError(f"{root}: holds {names}, which {are}")
     found = {child.name: pictures_of(child) for child in below}
     if classes is None:
         if trainable:
@@ -111,17 +113,23 @@ def folders_in(root: Path) -> list[Path]:
 
 
 def _parts(below: list[Path]) -> dict[str, Path]:
-    """The sub-folders by the part they are; a train/, val/ or test/ alone may well be a class."""
+    """The sub-folders by the part they are; a train/, val/ or test/ with others may well be a class."""
     found = {part: [child for child in below if child.name.lower() in names] for part, names in PARTS.items()}
     found = {part: children for part, children in found.items() if children}
     whole = sum(map(len, found.values())) == len(below) or "train" in found
-    if not whole or len(found) < 2:
+    if not whole or (len(found) < 2 and not (len(below) == 1 and _holds_classes(below[0]))):
         return {}
     for part, children in found.items():
         if len(children) > 1:
             names = " and ".join(f"{child.name}/" for child in children)
             raise ValueError(f"{children[0].parent}: holds {names}, which are both {part}; leave one there")
     return {part: children[0] for part, children in found.items()}
+
+
+def _holds_classes(child: Path) -> bool:
+    """Whether a folder has sub-folders, or shards, and no picture beside them, as a part of a data set."""
+    names = [entry.name for entry in os.scandir(child)]
+    return not any(map(is_picture, names)) and (bool(folders_in(child)) or any(n.endswith(".tar") for n in names))
 
 
 def pictures_of(folder: Path) -> list[str]:

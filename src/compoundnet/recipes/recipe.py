@@ -137,7 +137,9 @@ class Recipe:
         require_choice(self.precision, get_args(Precision), "precision")
         whole = type(self.seed) is int and self.seed >= 0
         require(whole, "seed", f"{self.seed!r} is not a whole number of at least 0")
-        self.optimizer.over(self.epochs)  # its warm-up must be shorter
+        warmup = "optimizer.warmup_epochs"
+        whole = f"{self.optimizer.warmup_epochs:g} of {self.epochs:g} epochs; add {warmup}=0, or give more epochs"
+        require(self.optimizer.warmup_epochs < self.epochs, warmup, whole)
 
     @property
     def schedule(self) -> Schedule:

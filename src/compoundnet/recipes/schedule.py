@@ -53,8 +53,8 @@ class Schedule(Pace):
     def __post_init__(self) -> None:
         super().__post_init__()
         require_number(self.epochs, "epochs", "a number of epochs above 0", above=0)
-        longer = f"{self.warmup_epochs:g} epochs are not fewer than all {self.epochs:g}"
-        require(self.warmup_epochs < self.epochs, "warmup_epochs", longer)
+        whole = f"{self.warmup_epochs:g} of {self.epochs:g} epochs; give 0, or more epochs"
+        require(self.warmup_epochs < self.epochs, "warmup_epochs", whole)
 
     def steps(self, steps_per_epoch: int) -> int:
         """How many steps all epochs take."""

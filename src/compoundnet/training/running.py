@@ -25,7 +25,7 @@ from .host import Host, on_threads, quiet, require_lightning
 from .identity import facts_of
 from .origin import step
 from .planning import Plan
-from .seeing import at_side, own_preprocess, require_sized
+from .seeing import require_sized, view_of
 from .state import State, TrainingError, latest_state
 from .stepping import fresh
 
@@ -80,8 +80,7 @@ def train(
     no longer finite; Interrupted after Ctrl-C or SIGTERM.
     """
     require_lightning()
-    taken = own_preprocess(network, recipe) if weights is None else weights.weights.preprocess
-    view = preprocess or at_side(taken, network.resolution)
+    view = preprocess or view_of(network, recipe, weights)
     task = Job(network, recipe, train, validation, RunFolder(Path(folder)), weights, view, host or Host(), made)
     _check(task)
     with quiet(), on_threads(task.host.threads), torch.random.fork_rng(), stop_on_signal() as stop:

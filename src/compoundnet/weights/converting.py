@@ -19,7 +19,7 @@ from .errors import CheckpointError
 from .files import sha256
 from .hashing import state_sha256
 from .loading import opened
-from .matching import describe, fitted
+from .matching import describe, fitted, require_as_many
 from .names import OWN
 from .parity import TOLERANCE, Parity, apart, digest, is_counter, logits, side
 from .records import Weights
@@ -126,9 +126,7 @@ def _read(source: str | Path, network: Network | str | None, operators: Mapping[
     weights, tensors = found.weights, found.checkpoint.tensors
     try:
         table, stored, counters = fitted(weights.network, tensors, found.ecosystem)
-        if stored != weights.network:
-            has = f"{stored.classes} classes and {stored.in_channels} input channels"
-            raise CheckpointError(f"the file has {has}, the network another number; give one that has as many")
+        require_as_many(weights.network, stored)
     except CheckpointError as error:
         raise CheckpointError(f"{source}: {error}") from None
     complete = dict(tensors) | {name: torch.zeros((), dtype=torch.long) for name in counters}

@@ -19,7 +19,7 @@ from .cards import Card, lineage
 from .catalogue import PACKAGED, known, locate, packaged
 from .errors import CheckpointError
 from .files import SUFFIXES, Checkpoint, read_checkpoint, verify, write_safetensors
-from .matching import LoadReport, ecosystems, fits, fitted, load_into, recognise
+from .matching import LoadReport, ecosystems, fits, fitted, load_into, recognise, require_as_many
 from .names import OWN
 from .networks import network_of
 from .records import Weights
@@ -59,7 +59,8 @@ def load(
     by its name (timm's ``tf_`` names too), or recognised; what the file leaves open is taken as the catalogue has it of
     a file with this hash, else as ``inspect_checkpoint`` tells, and where that is open as its ecosystem publishes it,
     and stated in the report; in a folder with timm's config.json, as that has it. A file
-    without a classifier (Keras's ``_notop``) needs ``classes``. Another ``classes`` or ``in_channels`` adapts the model
+    without a classifier (Keras's ``_notop``) needs ``classes``. A network with another number of classes or input
+    channels than the file is refused; ``classes`` or ``in_channels`` asks for it, and adapts the model
     (see ``load_into``). ``averaged`` chooses between averaged and raw weights where a file has both (see
     ``read_checkpoint``). ``dropout`` and ``drop_path`` are as in ``build``; ``operators`` adds a user's own operators
     by name. The random state is left alone.
@@ -67,7 +68,7 @@ def load(
 
     >>> print(load("efficientnet_lite0", classes=5).report)
     294 tensors loaded, named as lukemelas names them
-    initialised: classifier for 5 classes (the file has 1000), seed 0
+    initialised: classifier for 5 classes (the file has 1000), at zero
     unused: _fc.weight
     unused: _fc.bias
     """
@@ -81,7 +82,11 @@ def load(
         in_channels=base.in_channels if in_channels is None else in_channels,
     )
     try:
-        fitted(wanted, source.checkpoint.tensors, source.ecosystem)
+        _, stored, _ = fitted(wanted, source.checkpoint.tensors, source.ecosystem)
+        asked = {"classes": classes, "in_channels": in_channels}
+        require_as_many(
+            base, replace(stored, **{name: getattr(base, name) for name, n in asked.items() if n is not None})
+        )
         with torch.random.fork_rng(devices=[]), torch.device("cpu"):
             model = build(wanted, dropout=dropout, drop_path=drop_path)
         report = load_into(model, source.checkpoint.tensors, ecosystem=source.ecosystem)

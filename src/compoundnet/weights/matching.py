@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from compoundnet.building import initialise
+from compoundnet.building import zero_classifier
 from compoundnet.modules import ConvNet
 from compoundnet.network import Network
 from compoundnet.schema import counted
@@ -19,7 +19,6 @@ from .layout import COUNTER
 from .names import CLASSIFIER, ECOSYSTEMS, LAYOUTS, OWN, STEM, names, shapes
 
 _HEAD = tuple(f"{CLASSIFIER}.{leaf}" for leaf in ("weight", "bias"))
-_SEED = 0  # of a fresh classifier, so that loading twice gives the same model
 
 
 @dataclass(frozen=True)
@@ -144,8 +143,8 @@ def load_into(model: ConvNet, state: Mapping[str, Tensor], *, ecosystem: str | N
     """Load a checkpoint into a model: every tensor is used exactly once, or the model stays as it was.
 
     ``ecosystem`` is recognised from the names when it is not given. Where the network asks for it,
-    and only so: another class count, or a checkpoint without a classifier, gets a fresh one (seed 0,
-    the released initialisation), another number of input channels an adapted stem (``adapt_stem``),
+    and only so: another class count, or a checkpoint without a classifier, gets a fresh one (all
+    zeros, see ``zero_classifier``), another number of input channels an adapted stem (``adapt_stem``),
     absent batch counters become 0, and tensors take the model's dtype; the report says so. Raises
     CheckpointError, one line with the missing, extra and misshapen names, for any other difference
     and for NaN or infinity.
@@ -169,7 +168,7 @@ def load_into(model: ConvNet, state: Mapping[str, Tensor], *, ecosystem: str | N
     if no_head or stored.classes != network.classes:
         tensors |= _fresh_classifier(model)
         has_classes = "none" if no_head else stored.classes
-        initialised = (f"classifier for {network.classes} classes (the file has {has_classes}), seed {_SEED}",)
+        initialised = (f"classifier for {network.classes} classes (the file has {has_classes}), at zero",)
         unused = () if no_head else tuple(table[name] for name in _HEAD)
     model.load_state_dict(tensors, strict=True)
     return LoadReport(len(state) - len(unused), ecosystem, (*adapted, *converted), initialised, unused)
@@ -191,6 +190,14 @@ def fitted(
     if gap:
         raise CheckpointError(f"{describe(network)} cannot take it: {gap}{hint(gap)}; {recognise(state)}")
     return table, stored, counters
+
+
+def require_as_many(network: Network, stored: Network) -> None:
+    """Raise CheckpointError unless the network has as many classes and input channels as are stored."""
+    if (stored.classes, stored.in_channels) != (network.classes, network.in_channels):
+        has = f"{stored.classes} classes and {stored.in_channels} input channels"
+        gap = f"the network another number: {network.classes} and {network.in_channels}"
+        raise CheckpointError(f"the file has {has}, {gap}; give one that has as many")
 
 
 def nearest(state: Mapping[str, Tensor], ecosystem: str) -> str:
@@ -275,7 +282,5 @@ def adapt_stem(weight_OIHW: Tensor, channels: int) -> Tensor:
 
 
 def _fresh_classifier(model: ConvNet) -> dict[str, Tensor]:
-    outputs, inputs = model.network.classes, model.network.feature_channels
-    fresh = nn.utils.skip_init(nn.Linear, inputs, outputs)
-    initialise(fresh, torch.Generator().manual_seed(_SEED))
+    fresh = zero_classifier(model.network.feature_channels, model.network.classes)
     return {f"{CLASSIFIER}.{name}": tensor for name, tensor in fresh.state_dict().items()}

@@ -39,6 +39,20 @@ def places(where: str, names: Sequence[str], weights: Weights) -> list[int]:
     return found
 
 
+def are_same(names: Sequence[str], weights: Weights) -> bool:
+    """Whether these are the model's classes in the order of its outputs: by name, or ImageNet's by their WordNet ids.
+
+    Of a model without class names nobody knows.
+
+    >>> from compoundnet.weights import load
+    >>> are_same(["espresso", "tabby"], load("efficientnet_lite0").weights)
+    False
+    """
+    if len(names) != weights.network.classes:
+        return False
+    return tuple(names) == weights.classes or (_is_imagenet(names, weights) and list(names) == sorted(names))
+
+
 def _named(where: str, names: Sequence[str], weights: Weights) -> list[int]:
     known: dict[str, list[int]] = {}
     for index, name in enumerate(weights.classes):

@@ -61,8 +61,10 @@ def best_predictor(
 
     Raises FieldError as ``out_of_sample`` does, and when no predictor ranks at all.
     """
+    equal = len(accuracies) > 0 and bool(np.ptp(accuracies) == 0)
+    require(not equal, "accuracies", "no predictor tells these networks apart: all accuracies are equal")
     guesses = {name: out_of_sample(each, features, accuracies, seed) for name, each in predictors.items()}
     rankings = {name: ranking(guess, accuracies, seed) for name, guess in guesses.items()}
     able = [name for name, each in rankings.items() if np.isfinite(each.tau.value)]
-    require(bool(able), "accuracies", "no predictor tells these networks apart: all accuracies are equal")
+    require(bool(able), "accuracies", "no predictor tells these networks apart")
     return Rated(rankings, max(able, key=lambda name: rankings[name].tau.value))
