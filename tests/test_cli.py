@@ -143,12 +143,12 @@ SURFACE = {
         *["--seed"],
     ],
     "search coefficients": [
-        *["net", "store", "--budget", "--by-stage", "--confirm", "--data", "--divisor", "--finalists", "--json"],
+        *["net", "--budget", "--by-stage", "--confirm", "--data", "--divisor", "--finalists", "--json", "--store"],
         *["--minutes", "--operators", "--out", "--pictures", "--recipe", "--rungs", "--seeds", "--set", "--settings"],
         *["--side", "--tolerance", "--transfer", "--trials", "--up-to", "--workers"],
     ],
     "search architecture": [
-        *["networks", "store", "--base", "--cost", "--data", "--device", "--divisor", "--json", "--limit"],
+        *["networks", "--base", "--cost", "--data", "--device", "--divisor", "--json", "--limit", "--store"],
         *[
             "--no-recheck",
             "--out",
@@ -166,7 +166,7 @@ SURFACE = {
         *["store", "--json", "--out", "--study"],
     ],
     "search rate": [
-        *["networks", "store", "--json", "--no-proxies", "--pictures", "--scores", "--seed", "--study", "--width"],
+        *["store", "--json", "--networks", "--no-proxies", "--pictures", "--scores", "--seed", "--study", "--width"],
     ],
 }
 Run = Callable[..., tuple[int, str, str]]

@@ -399,9 +399,9 @@ def test_seeds_are_added_while_the_verdict_is_undecided(tmp_path: Path) -> None:
 
 
 def test_no_seeds_are_added_to_a_verdict(tmp_path: Path) -> None:
-    question = asked(candidates="grid", rungs=1, up_to=30, margin=1.0)
+    question = asked(candidates="grid", rungs=1, confirm=5, up_to=20, margin=1.0)
     found = Search(question, material(), memory(64, 2), tmp_path).run()
-    assert (found.comparison.verdict.kind, found.comparison.seeds) == ("tie", 2)
+    assert (found.comparison.verdict.kind, found.comparison.seeds) == ("tie", 5)
 
 
 def test_a_surrogate_asks_for_as_many_networks_as_it_may(tmp_path: Path) -> None:

@@ -78,32 +78,23 @@ def search_coefficients(
         divisor: round widths to a multiple of this, such as 2 for small networks; default: as the family does
         tolerance: how far from the budget a network may be, as a share
         workers: how many single-threaded processes train
-        store: a journal file or postgresql://user@host/database that keeps the trials and shares them with all
-            searches and machines that name it; default: journal.log in the folder
+        store: a journal file or postgresql://user@host/database; all searches and machines that name it share its
+            trials; default: a journal in --out
         operators: a Python file that defines the network's own operators
     """
-    counts = {
-        "seeds": seeds,
-        "confirm": confirm,
-        "up_to": up_to,
-        "finalists": finalists,
-        "trials": trials,
-        "rungs": rungs,
-    }
+    counts = {"seeds": seeds, "confirm": confirm, "finalists": finalists, "trials": trials, "rungs": rungs}
     more: dict[str, Any] = {"candidates": set, "by_stage": by_stage, "tolerance": tolerance, "pictures": pictures}
-    times = {"budget": factors(budget, "--budget"), "transfer": factors(transfer, "--transfer") if transfer else {}}
+    more |= {"budget": factors(budget, "--budget"), "up_to": up_to, "recipe": recipe_of(recipe, settings)}
+    more |= {"transfer": factors(transfer, "--transfer") if transfer else {}}
     place = _Place(data, Path(out), side, workers, store, minutes)
-    found = _run(
-        read(net, operators_of(operators)),
-        place,
-        divisor,
-        recipe=recipe_of(recipe, settings),
-        **counts,
-        **more,
-        **times,
-    )
+    return _searched(read(net, operators_of(operators)), place, divisor, {**counts, **more}, json)
+
+
+def _searched(source: Source, place: "_Place", divisor: int | None, asked: Mapping[str, Any], json: bool) -> int:
+    found = _run(source, place, divisor, **asked)
     if found is None:
-        sys.stderr.write(f"compoundnet: {out}: stopped; the same command goes on with the trials that are finished\n")
+        said = f"{place.out}: stopped; the same command goes on with the trials that are finished"
+        sys.stderr.write(f"compoundnet: {said}\n")
         return INTERRUPTED
     _show(found, place.out, json)
     return 0

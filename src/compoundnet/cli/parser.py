@@ -15,6 +15,7 @@ from compoundnet.schema import near
 
 from .activating import cam
 from .architecture import search_architecture
+from .arguments import FLAGS, POSITIONAL
 from .calibrating import calibrate
 from .checking import data
 from .coefficients import search_coefficients
@@ -79,58 +80,6 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
     }
 )
 _GROUPS: Mapping[str, str] = MappingProxyType({"search": "Search for networks: what may be chosen, and what is best."})
-_POSITIONAL: Mapping[str, tuple[str, str | None]] = MappingProxyType(
-    {
-        "nets": ("names of networks (see models), JSON files or weights files, timed in turn", "+"),
-        "action": ("check: look at every picture, change nothing", None),
-        "folder": ("a folder with one sub-folder of pictures a class, or train/ and val/ that hold them", None),
-        "net": ("a network's name (see models), a JSON file, or - for standard input", None),
-        "pattern": ("only the names that match, such as 'efficientnet_*'", "?"),
-        "space": ("mnasnet, per_stage (around --base), or a JSON file that --save wrote", None),
-        "networks": ("mnasnet, a network's name or JSON file (a space around it), or a search space's JSON file", None),
-        "paths": ("picture files, folders or globs", "*"),
-        "request": ("list; fetch NAME ...; verify [NAME ...]; where [NAME ...]; or import FILE ...", "+"),
-        "what": ("list; show RECIPE; diff RECIPE RECIPE; or scale RECIPE (a name or a JSON file)", "+"),
-        "parts": ("the files that predict --shard wrote, one for each shard", "+"),
-        "file": ("a weights file, the folder of a training run, an exported model, or a name with weights", None),
-        "artefact": ("a file that export wrote", None),
-        "store": (
-            "a search's journal file, postgresql://user@host/database, or a folder of trials; for rate a trials.csv",
-            None,
-        ),
-        "solution": ("a file that solve wrote, or - for standard input", None),
-        "weights": ("a name with weights (see models), a weights file, or the folder of a training run", None),
-    }
-)
-_FLAGS = MappingProxyType(
-    {
-        "checkpointing": "keep only the blocks' inputs and compute the rest again in the backward pass",
-        "no_average": "keep no moving average of the weights",
-        "check": "run two training steps on this machine and measure what torch allocates in the second",
-        "json": "write JSON to standard output and nothing else",
-        "with_preprocess": "put decoding and resizing of a JPEG of 500 x 375 pixels on the clock too",
-        "patient": "let auto try the engines that compile for minutes too",
-        "why": "also list the stages by time, and say what bounds each",
-        "include_preprocess": "let the graph take uint8 pictures of any size, and resize, crop and normalise them",
-        "cam": "a second output: class activation maps of every class",
-        "random_weights": "take a network's name or JSON file, with weights that nobody trained",
-        "by_stage": "let one stage grow before another: more depths for a small network, where uniform ones are few",
-        "per_stage": "choose the width and the repeats of every stage by themselves (--depth and --width: 0.5:2 each)",
-        "quick": "measure a quarter of the samples, more briefly",
-        "no_recheck": "trust the device file, without measuring a few samples of it again",
-        "resume": "go on with the run in --out from its newest state",
-        "no_proxies": "leave the zero-cost proxies out, which build every network",
-        "unchecked": "do not look first for damaged pictures, which are left out, and for copies that judge",
-        "test_judges": "let ImageNet's val/ judge as --val, which is its test set: its figures then choose the weights",
-        "compile": "compile the network first: minutes once, then faster steps",
-        "tensorboard": "write events for TensorBoard too",
-        "again": "look at a run's test pictures though they were looked at before; its events say so",
-        "force": "write over a file that is there",
-        "verbose": "list every name in the original and in the new file",
-        "stored": "list: what is in the store, with sizes and paths, instead of what is published",
-        "exact": "decode every pixel of large JPEGs, more slowly",
-    }
-)
 _WORDS = {"<class 'float'>": "a number", "<class 'int'>": "a whole number"}
 
 
@@ -165,7 +114,7 @@ def _joined(argv: Sequence[str]) -> Iterator[str]:
         if waiting:
             yield waiting
         name = word.removeprefix("--").replace("-", "_")
-        waiting = word if word.startswith("--") and "=" not in word and name not in _FLAGS else ""
+        waiting = word if word.startswith("--") and "=" not in word and name not in FLAGS else ""
         if not waiting:
             yield word
     if waiting:
@@ -212,16 +161,17 @@ def _command(command: Command) -> ArgumentParser:
     description = (inspect.getdoc(command) or "").splitlines()[0]
     parser = _Dashed(description=description, formatter_class=HelpFormatter, exit_on_error=False, allow_abbrev=False)
     parameters = inspect.signature(command).parameters
+    positional = _positional(command)
     for name in parameters:
-        if name in _POSITIONAL:
-            text, count = _POSITIONAL[name]
+        if name in positional:
+            text, count = POSITIONAL[name]
             if count == "?":
                 parser.add_argument(name, type=str, nargs=count, default=parameters[name].default, help=text)
             else:
                 parser.add_argument(name, type=str, nargs=count, help=text)
-        elif name in _FLAGS:
-            parser.add_argument(_option(name), action="store_true", help=_FLAGS[name])
-    by_hand: set[int | str] = {name for name in parameters if name in _POSITIONAL or name in _FLAGS}
+        elif name in FLAGS:
+            parser.add_argument(_option(name), action="store_true", help=FLAGS[name])
+    by_hand: set[int | str] = {name for name in parameters if name in positional or name in FLAGS}
     parser.add_function_arguments(command, skip=by_hand, as_group=False)
     return parser
 
@@ -282,13 +232,13 @@ def _no_action(group: str, words: Sequence[str], commands: Mapping[str, Argument
 
 def _missing(names: Sequence[str]) -> str:
     """What to say of arguments that were not given: options as they are written."""
-    *rest, last = [name.upper() if name in _POSITIONAL else _option(name) for name in names]
+    *rest, last = [name.upper() if name in POSITIONAL else _option(name) for name in names]
     return f"{', '.join(rest)}{' and ' if rest else ''}{last} {'are' if rest else 'is'} missing; try --help"
 
 
 def _one_too_many(command: str, word: str) -> str:
     """What to say of a word that no option belongs to, after as many as the command takes."""
-    taken = [name.upper() for name in inspect.signature(COMMANDS[command]).parameters if name in _POSITIONAL]
+    taken = [name.upper() for name in _positional(COMMANDS[command])]
     remedy = "leave it out, or give the option that it belongs to"
     return f"{word!r} is one too many: {command} takes {f'one {taken[0]}' if taken else 'options only'}; {remedy}"
 
@@ -296,8 +246,14 @@ def _one_too_many(command: str, word: str) -> str:
 def _options(commands: Mapping[str, ArgumentParser], command: str | None) -> list[str]:
     """The options of a command, or those of all when none was named."""
     chosen = [COMMANDS[command]] if command else list(COMMANDS.values())
-    names = {name for function in chosen for name in inspect.signature(function).parameters}
-    return ["--help", *map(_option, sorted(names - _POSITIONAL.keys()))]
+    names = {name for each in chosen for name in {*inspect.signature(each).parameters} - {*_positional(each)}}
+    return ["--help", *map(_option, sorted(names))]
+
+
+def _positional(command: Command) -> list[str]:
+    """The arguments without a name: what one command takes so, such as STORE, may be an option of another."""
+    found = inspect.signature(command).parameters.items()
+    return [n for n, each in found if n in POSITIONAL and (each.default is each.empty or POSITIONAL[n][1] is not None)]
 
 
 def _option(parameter: str) -> str:

@@ -1,11 +1,13 @@
-"""Trials in a folder, a JSON file each: as searches kept them before they had a store. They are still read."""
+"""Trials in a folder, a JSON file each: as searches kept them before they had a store, and to bring in others."""
 
 import json
 from dataclasses import dataclass
 from pathlib import Path
 
+from compoundnet.whole import write_whole
+
 from .trial import Trial
-from .trials.records import trial_of
+from .trials.records import record_of, trial_of
 
 
 @dataclass(frozen=True)
@@ -26,3 +28,7 @@ class TrialFolder:
         if found.key != key:
             raise ValueError(f"{file}: holds another trial ({found.key[:12]}); remove it, and it is trained again")
         return found
+
+    def put(self, trial: Trial) -> None:
+        """Keep a trial under its key, whole or not at all. A coefficient search takes those of its folder over."""
+        write_whole(self.path / f"{trial.key}.json", json.dumps(record_of(trial), allow_nan=False) + "\n")

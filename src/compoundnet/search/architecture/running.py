@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from compoundnet.schema import counted, encode, require_count
 from compoundnet.search.trials import Ended, Standing, Study, launch, open_store, work
 from compoundnet.search.trials.failing import Patience
+from compoundnet.search.trials.opening import JOURNAL
 from compoundnet.whole import write_whole
 
 from .found import FRONT, Architectures, save_best, save_networks
@@ -17,7 +18,7 @@ from .found import FRONT, Architectures, save_best, save_networks
 if TYPE_CHECKING:
     from .asking import ArchitectureSearch
 
-ASKED, JOURNAL = "search.json", "journal.log"
+ASKED = "search.json"
 OnStanding = Callable[[Standing], None]
 
 

@@ -18,6 +18,7 @@ from compoundnet.schema import require, require_number
 from compoundnet.search.material import Material
 from compoundnet.search.trial import Task, Trial, digest
 from compoundnet.search.trials import Study, open_store
+from compoundnet.search.trials.opening import JOURNAL
 from compoundnet.search.working import Bench
 from compoundnet.whole import write_whole
 
@@ -33,7 +34,7 @@ from .looking import FILE, look, seen
 from .sets import spread_places
 from .verdict import verdict
 
-ASKED, JOURNAL, TRIALS, WEIGHTS = "search.json", "journal.log", "trials", "weights"
+ASKED, TRIALS, WEIGHTS = "search.json", "trials", "weights"
 OnDone = Callable[[int, int], None]  # thousands of pictures that trained, of how many
 
 

@@ -7,8 +7,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from compoundnet.schema import counted, near, shown
-from compoundnet.search.keeping import trial_from
 from compoundnet.search.trial import Trial
+from compoundnet.search.trials.opening import JOURNAL
+from compoundnet.search.trials.records import trial_of
 
 from .trained import Observed
 
@@ -30,6 +31,9 @@ def read_observed(where: str, study: str | None = None) -> tuple[Observed, ...]:
         if study is not None:
             raise ValueError(f"--study {study}: a table has no studies; leave it out")
         return tuple(_of_table(path))
+    journal = path / JOURNAL  # a coefficient search keeps its trials there
+    if journal.is_file():
+        where, path = str(journal), journal
     trials = _of_folder(path, study) if path.is_dir() else _of_store(where, study)
     return tuple(_observed(each) for each in trials if each.state == "finished" and each.accuracy is not None)
 
@@ -58,7 +62,7 @@ def _of_folder(path: Path, study: str | None) -> Iterable[Trial]:
     for file in files:
         if len(file.stem) == 64:  # the trial's key
             try:
-                found.append(trial_from(json.loads(file.read_text(encoding="utf-8"))))
+                found.append(trial_of(json.loads(file.read_text(encoding="utf-8"))))
             except ValueError as error:
                 raise ValueError(f"{file}: damaged ({error}); move it away, and it is trained again") from None
     if not found:

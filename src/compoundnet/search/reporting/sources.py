@@ -11,7 +11,7 @@ from compoundnet.search.trials.about import ABOUT, About
 from compoundnet.search.trials.failing import TrialsError
 from compoundnet.search.trials.ledger import Ledger
 from compoundnet.search.trials.loading import uncollected
-from compoundnet.search.trials.opening import open_store, say_on_stderr
+from compoundnet.search.trials.opening import JOURNAL, open_store, say_on_stderr
 from compoundnet.search.trials.reading import Read, read_journal
 from compoundnet.search.trials.store import IDENTITY
 
@@ -65,7 +65,8 @@ def _of_path(path: Path, study: str | None) -> Kept:
     if (path / _JOURNAL).is_file():
         path = path / _JOURNAL
     if path.is_dir():
-        return _of_folder(path, study)
+        journal = path / JOURNAL  # a coefficient search keeps its trials there
+        return _of_path(journal, study) if journal.is_file() else _of_folder(path, study)
     if not path.is_file():
         raise TrialsError(f"{path}: there is no such journal or folder; name the journal file of the search")
     try:

@@ -26,6 +26,7 @@ class Journal(JournalFileBackend):
     def __init__(self, path: Path, say: Callable[[str], None]) -> None:
         self._path, self._say = path.absolute(), say
         self._own_lock = JournalFileOpenLock(str(self._path), grace_period=_BROKEN_AFTER)
+        self._end = (0, 0)  # how many records were read at once, and how many bytes they are
         super().__init__(str(self._path), lock_obj=self._own_lock)
 
     def mend(self) -> None:
@@ -35,10 +36,32 @@ class Journal(JournalFileBackend):
 
     def read_logs(self, log_number_from: int) -> Generator[dict[str, Any], None, None]:
         """The records from a number on. Raises TrialsError where one is damaged."""
+        if (records := self._read_at_once(log_number_from)) is not None:
+            yield from records
+            return
         try:
             yield from super().read_logs(log_number_from)
         except ValueError as error:
             raise damaged(self._path, error) from None
+
+    def _read_at_once(self, number: int) -> list[dict[str, Any]] | None:
+        """What follows the records that were read last, parsed as one list; None where Optuna's slower way has to do.
+
+        No line holds a newline of its own, as JSON escapes it.
+        """
+        known, start = self._end
+        if number != known:
+            return None
+        with self._path.open("rb") as file:
+            file.seek(start)
+            whole = file.read()
+        size = whole.rfind(b"\n") + 1
+        try:
+            records = json.loads(b"[" + whole[: max(0, size - 1)].replace(b"\n", b",") + b"]")
+        except ValueError:
+            return None
+        self._end = (known + len(records), start + size)
+        return records
 
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
         """Write whole lines, or none: what a full disk took only half of is taken back. Raises OSError."""

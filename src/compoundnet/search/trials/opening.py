@@ -16,6 +16,7 @@ from .store import Place, Store
 if TYPE_CHECKING:
     from optuna.storages import BaseStorage
 
+JOURNAL = "journal.log"  # in the folder of a search that names no store
 _SCHEME = re.compile(r"([a-z][a-z0-9+.-]*)://", re.IGNORECASE)
 _POSTGRES = ("postgresql", "postgres", "postgresql+psycopg")
 _CONNECT_SECONDS = 10
