@@ -1,7 +1,6 @@
 """Zero-cost proxies against plain computations of their definitions, and their laws."""
 
 import math
-from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -212,20 +211,29 @@ def test_a_batch_is_not_changed() -> None:
 
 
 @pytest.mark.parametrize(
-    ("made", "said"),
+    ("kept", "pixels", "channels", "label", "said"),
     [
-        (lambda p, y: Batch(p[0], y), r"pictures: shape \(3, 8, 8\) is not"),
-        (lambda p, y: Batch(p[:1], y[:1]), "pictures: 1 of them"),
-        (lambda p, y: Batch(p, y[:3]), r"labels: shape \(3,\) for 6 pictures"),
-        (lambda p, y: Batch(p * np.float32(np.nan), y), "pictures: a value is not finite"),
-        (lambda p, y: Batch(p[:, :1], y), "pictures: 1 channels; this network takes 3"),
-        (lambda p, y: Batch(p[:, :, :1], y), "pictures: 1 x 8 pixels; its total stride is 2"),
-        (lambda p, y: Batch(p, y + 5), "labels: from [5-9] to [5-9]; this network tells classes 0 to 4"),
-        (lambda p, y: Batch(p[:3], y[:3]), "pictures: 3 in 2 parts; each needs at least 2"),
+        (1, 8, 3, 0, "pictures: 1 of them"),
+        (6, 8, 1, 0, "pictures: 1 channels; this network takes 3"),
+        (6, 1, 3, 0, "pictures: 1 x 8 pixels; its total stride is 2"),
+        (6, 8, 3, 5, "labels: from 0 to 5; this network tells classes 0 to 4"),
+        (3, 8, 3, 0, "pictures: 3 in 2 parts; each needs at least 2"),
     ],
 )
-def test_a_batch_that_does_not_fit_is_refused(made: Callable[..., Batch], said: str) -> None:
+def test_a_batch_that_does_not_fit_is_refused(kept: int, pixels: int, channels: int, label: int, said: str) -> None:
     network = small()
-    whole = noise(network, 6)
+    pictures = noise(network, 6).pictures[:kept, :channels, :pixels]
+    labels = np.zeros(kept, np.int64)
+    labels[-1] = label
     with pytest.raises(FieldError, match=said):
-        zico(network, made(whole.pictures, np.abs(whole.labels)))
+        zico(network, Batch(pictures, labels))
+
+
+def test_what_is_no_batch_is_refused() -> None:
+    whole = noise(small(), 6)
+    with pytest.raises(FieldError, match=r"pictures: shape \(3, 8, 8\) is not"):
+        Batch(whole.pictures[0], whole.labels)
+    with pytest.raises(FieldError, match=r"labels: shape \(3,\) for 6 pictures"):
+        Batch(whole.pictures, whole.labels[:3])
+    with pytest.raises(FieldError, match="pictures: a value is not finite"):
+        Batch(whole.pictures * np.float32(np.nan), whole.labels)
