@@ -115,9 +115,13 @@ def codes(network: Network, batch: Batch, seed: int) -> Numbers:
     model = build(network, generator=torch.Generator().manual_seed(seed)).train()
     bits: list[Tensor] = []
     kinds = (nn.ReLU, nn.SiLU, nn.ReLU6, nn.GELU, nn.Hardswish)
+
+    def read(_: nn.Module, given: tuple[Tensor, ...]) -> None:
+        bits.append((given[0] > 0).flatten(1))
+
     for module in model.modules():
         if isinstance(module, kinds):
-            module.register_forward_pre_hook(lambda _, given: bits.append((given[0] > 0).flatten(1)))
+            module.register_forward_pre_hook(read)
     with torch.no_grad():
         model(torch.from_numpy(batch.pictures))
     return torch.cat(bits, dim=1).numpy().astype(float)
@@ -190,10 +194,10 @@ def test_counts_are_those_of_the_network() -> None:
 def test_all_proxies_leave_the_random_state_and_depend_on_their_seed_alone() -> None:
     network = small()
     torch.manual_seed(3)
-    before, numpys = torch.random.get_rng_state(), np.random.get_state()[1].copy()
+    before, numpys = torch.random.get_rng_state(), np.random.get_state(legacy=False)["state"]["key"].copy()
     found = proxies(network, noise(network, 8), seed=1)
     assert torch.equal(before, torch.random.get_rng_state())
-    assert np.array_equal(numpys, np.random.get_state()[1])
+    assert np.array_equal(numpys, np.random.get_state(legacy=False)["state"]["key"])
     torch.manual_seed(4)
     assert proxies(network, noise(network, 8), seed=1) == found
     other = proxies(network, noise(network, 8, seed=9), seed=1)
