@@ -188,7 +188,9 @@ def test_zico_is_its_formula_on_autograds_gradients(activation: Activation, part
 
 def test_counts_are_those_of_the_network() -> None:
     network = named("efficientnet_b0")
-    assert counts(network) == {"params": 5_288_548, "macs": cost(network).macs, "depth": 16}
+    depth = 1 + 2 + 15 * 3 + 1 + 1  # the stem, a block without expansion, fifteen with it, the top, the classifier
+    assert counts(network) == {"params": 5_288_548, "macs": cost(network).macs, "depth": depth}
+    assert counts(named("resnet50"))["depth"] == 50, "as its name says"
 
 
 def test_all_proxies_leave_the_random_state_and_depend_on_their_seed_alone() -> None:
