@@ -1,6 +1,6 @@
 """The command that says what may be believed without a whole training: search rate."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -58,7 +58,7 @@ def search_rate(
     return 0
 
 
-def _scores(table: "Trained", pictures: int, seed: int, keep: str | None, silent: bool) -> list[dict[str, float]]:
+def _scores(table: "Trained", pictures: int, seed: int, keep: str | None, silent: bool) -> "list[Mapping[str, float]]":
     from compoundnet.search.rating import score_networks
 
     values = [each.network for each in table.networks if each.network is not None]
