@@ -1,5 +1,6 @@
 """compoundnet train: a folder of pictures to weights, and one clear line for every mistake."""
 
+import contextlib
 import io
 import json
 import shutil
@@ -7,11 +8,13 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from compoundnet import load
 from compoundnet.cli import main
@@ -111,11 +114,40 @@ def test_a_run_goes_on_with_the_files_it_began_with(
     words = [*command(given, tmp_path / "run", "--recipe", "small", "--set", SET), "--data", str(tmp_path / "data")]
     assert main(words) == 0
     assert main([*words, "--resume"]) == 0
+    assert main([*command(given, tmp_path / "run"), "--data", str(tmp_path / "data"), "--resume"]) == 0
+    capsys.readouterr()
+    assert main([*command(given, tmp_path / "run", "--recipe", "small"), "--resume"]) == 2
+    assert "give --set epochs=2.0 as before, or neither --recipe nor --set, or name" in capsys.readouterr().err
+    shutil.copytree(tmp_path / "data", tmp_path / "moved")
+    again = [*command(given, tmp_path / "run"), "--data", str(tmp_path / "moved"), "--resume"]
+    assert main(again) == 0
+    said = f"{tmp_path / 'run'}: goes on with {tmp_path / 'moved'}, and began with data called data"
+    assert said in capsys.readouterr().err
+    name = for_training(str(tmp_path / "moved")).train.name(0)
+    Image.new("RGB", (16, 16)).save(tmp_path / "moved" / name)
+    assert main(again) == 2
+    other = f"cannot go on, 1 of 58 pictures are other files than it began with, such as {name}; give --data"
+    assert other in capsys.readouterr().err
     for path in list((tmp_path / "data" / "left").iterdir()):
         path.rename(path.with_name(f"new{path.name}"))
     capsys.readouterr()
     assert main([*words, "--resume"]) == 2
     assert "cannot go on, the names or the order of the training pictures changed" in capsys.readouterr().err
+
+
+def test_a_run_that_goes_on_says_where(
+    given: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    @contextlib.contextmanager
+    def stopping(things: str, *, silent: bool = False) -> Iterator[Callable[[int, int], None]]:
+        yield lambda done, total: signal.raise_signal(signal.SIGINT)
+
+    words = command(given, tmp_path / "run")
+    with monkeypatch.context() as patch:
+        patch.setattr("compoundnet.cli.training.progress", stopping)
+        assert main([*words, "--recipe", "small", "--set", SET]) == 130
+    assert main([*words, "--resume"]) == 0
+    assert f"{tmp_path / 'run'}: goes on after step 1 of 6\n" in capsys.readouterr().err
 
 
 @pytest.mark.slow

@@ -73,7 +73,8 @@ def train(
     as ``preprocess`` says, whatever side the recipe trains at; the best average is model.safetensors. ``made`` is for
     its card; of a run that goes on, what was said when it began counts. ``resume`` goes
     on from the newest state, and ends with the same bits as a run that was never stopped (on the CPU, with as many
-    threads). ``on_progress`` is called with (steps done, steps in all) of this call. torch's global random states are
+    threads). ``on_progress`` is called with (steps done, steps in all) of the run, first where it begins. torch's
+    global random states are
     left as they were.
 
     Raises TrainingError or FieldError, one line, for a folder, data or recipe that does not fit, and when the loss is
