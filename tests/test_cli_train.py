@@ -19,8 +19,11 @@ from PIL import Image
 from compoundnet import load
 from compoundnet.cli import main
 from compoundnet.cli.settings import changed
+from compoundnet.cli.training import stopping
+from compoundnet.cli.vetting import announced
 from compoundnet.data import for_training
 from compoundnet.recipes import Recipe, entry
+from compoundnet.signals import stop_on_signal
 from compoundnet.training import RunFolder
 from compoundnet.training.state import latest_state
 from compoundnet.weights.places import are_same
@@ -266,8 +269,13 @@ def test_mistakes_of_the_options_are_named_together_and_before_the_data_are_read
 class Interrupted(io.StringIO):
     """Standard input that a network is read from when Ctrl-C comes."""
 
+    def __init__(self, number: signal.Signals = signal.SIGINT) -> None:
+        super().__init__()
+        self.number = number
+
     def read(self, size: int | None = -1) -> str:
-        raise KeyboardInterrupt
+        signal.raise_signal(self.number)
+        return ""
 
 
 def test_ctrl_c_before_the_first_step_says_what_was_written_and_what_goes_on(
@@ -288,6 +296,31 @@ def test_ctrl_c_before_the_first_step_says_what_was_written_and_what_goes_on(
     assert said() == f"compoundnet: {out}: interrupted; the run is begun; go on with the same command and --resume\n"
     again = f"compoundnet: {out}: interrupted; what was saved is there; go on with the same command\n"
     assert said("--resume") == again
+    monkeypatch.setattr("sys.stdin", Interrupted(signal.SIGTERM))
+    before = signal.getsignal(signal.SIGTERM)
+    assert said("--resume") == again
+    assert signal.getsignal(signal.SIGTERM) == before
+
+
+def test_a_long_look_at_the_pictures_is_said_once(capsys: pytest.CaptureFixture[str]) -> None:
+    times, counts = iter([0.0, 1.9, 2.1, 9.0]), []
+    called = announced(lambda done, total: counts.append(done), clock=lambda: next(times))
+    for done in (1, 2, 3):
+        called(done, 1000)
+    assert capsys.readouterr().err == (
+        "compoundnet: looking at 1,000 pictures first, for damaged ones and copies; "
+        "--unchecked trains without looking\n"
+    )
+    assert counts == [1, 2, 3]
+
+
+def test_what_a_signal_asks_for_is_said_at_once_and_once(capfd: pytest.CaptureFixture[str]) -> None:
+    with stop_on_signal(stopping) as asked:
+        signal.raise_signal(signal.SIGINT)
+        assert asked()
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+    assert capfd.readouterr().err == "compoundnet: stopping after this step; once more stops at once\n"
 
 
 def test_labels_of_a_run_are_those_of_its_folders(given: Path) -> None:

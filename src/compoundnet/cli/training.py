@@ -8,9 +8,11 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
+from compoundnet.families import MEMBERS
 from compoundnet.network import Network
 from compoundnet.recipes import Recipe
 from compoundnet.schema import shown
+from compoundnet.signals import terminated
 
 from . import INTERRUPTED
 from .dating import made
@@ -76,16 +78,17 @@ def train(
     machine = {"devices": devices, "workers": workers, "threads": threads, "save_minutes": save_minutes}
     more = {"compile": compile, "tensorboard": tensorboard}
     try:
-        begun = Path(out) if resume else None
-        wanted = partial(_recipe, recipe, set, seed, begun)
-        chosen, network, host = _asked(net, wanted, {**machine, **more}, lambda: _require_place(out, resume))
-        pictures = _opened(data, val, task, chosen.seed, fit_on, test_judges)
-        if begun is not None:
-            require_data(pictures, begun, data)
-        looked = partial(_looked_at, pictures, Path(out), resume, unchecked)
-        network = _fitting(network, pictures.train, net)
-        given = None if pretrained is None else _weights(pretrained, network, pictures.train.classes)
-        done = _trained(network, chosen, host, looked, given, out, resume, batch == "auto", data)
+        with terminated():
+            begun = Path(out) if resume else None
+            wanted = partial(_recipe, recipe, set, seed, begun)
+            chosen, network, host = _asked(net, wanted, {**machine, **more}, lambda: _require_place(out, resume))
+            pictures = _opened(data, val, task, chosen.seed, fit_on, test_judges)
+            if begun is not None:
+                require_data(pictures, begun, data)
+            looked = partial(_looked_at, pictures, Path(out), resume, unchecked)
+            network = _fitting(network, pictures.train, net)
+            given = None if pretrained is None else _weights(pretrained, net, network, pictures.train.classes)
+            done = _trained(network, chosen, host, looked, given, out, resume, batch == "auto", data)
     except KeyboardInterrupt as stop:  # also Interrupted, whose text says what was saved
         sys.stderr.write(f"compoundnet: {str(stop) or _left(out, resume)}\n")
         return INTERRUPTED
@@ -114,8 +117,13 @@ def _trained(
     say(f"judged and used, a picture is seen as {seen_as(view_of(network, recipe, given))}")
     with progress("steps") as on_done:
         options = {"weights": given, "host": host, "resume": resume, "on_progress": _first(remember, on_done, out)}
-        options["made"] = made(data)
+        options |= {"made": made(data), "on_stop": stopping}
         return run(network, recipe, pictures.train, pictures.validation, out, **options)
+
+
+def stopping() -> None:
+    """Said at once: a step may take long. The handler of a signal writes past what the stream may be writing."""
+    os.write(2, b"compoundnet: stopping after this step; once more stops at once\n")
 
 
 def _asked(
@@ -229,17 +237,20 @@ def _fitting(network: Network, examples: "Examples", net: str) -> Network:
     return replace(network, classes=count)
 
 
-def _weights(name: str, network: Network, classes: Sequence[str]) -> "Pretrained":
+def _weights(name: str, net: str, network: Network, classes: Sequence[str]) -> "Pretrained":
     """The weights to begin with; their classifier only where its classes are the data's, which is said."""
     from compoundnet.building import reset_classifier
     from compoundnet.weights import load
+    from compoundnet.weights.matching import describe
     from compoundnet.weights.places import are_same
 
     found = load(name, classes=network.classes)
     if found.weights.network != network:
         used = replace(found.weights.network, resolution=network.resolution)
         if used != network:
-            raise ValueError(f"--pretrained: {name} is of another network than NET; name the network that it is of")
+            member = describe(found.weights.network)
+            remedy = f"give {member}" if member in MEMBERS else "name the JSON file of its own network"
+            raise ValueError(f"--pretrained: {name} is of another network than {net}; {remedy} in its place")
     tell(name, found.report)
     if found.report.initialised:
         return found

@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+import time
 import warnings
 from collections.abc import Callable
 from dataclasses import replace
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 MOST = 100_000  # pictures; of more, comparing them all takes hours
 _SAMPLE = 64  # training pictures that are compared with those of the run that goes on
+_QUIET = 2.0  # seconds of looking without a word
 _SKIP = "--unchecked trains without looking"
 Save = Callable[[], None]
 
@@ -54,7 +56,7 @@ def require_data(given: "Given", out: Path, data: str) -> None:
     Where the run remembers them, all training files are compared then, else a few, as reading all takes long. Raises
     ValueError, one line, for other files.
     """
-    from compoundnet.data.examples import subset
+    from compoundnet.data.splitting import subset
     from compoundnet.data.vetting import are_files, shared
     from compoundnet.training import RunFolder
     from compoundnet.training.folder import RUN
@@ -95,7 +97,21 @@ def _vet(given: "Given") -> "Vetting":
     silent = any(os.environ.get(name, "0") != "0" for name in ("RANK", "LOCAL_RANK"))
     with warnings.catch_warnings(), progress("pictures looked at", silent=silent) as on_done:
         warnings.filterwarnings("ignore", module="PIL")  # of odd metadata in pictures that are fine
-        return vet(given.train, given.validation, on_done)
+        return vet(given.train, given.validation, on_done if silent else announced(on_done))
+
+
+def announced(on_done: Callable[[int, int], None], clock: Callable[[], float] = time.monotonic) -> Callable[..., None]:
+    """The same, which says once that pictures are looked at when that takes a while."""
+    begun, left = clock(), [True]
+
+    def called(done: int, total: int) -> None:
+        if left and clock() - begun >= _QUIET:
+            left.pop()
+            what = f"looking at {total:,} pictures first, for damaged ones and copies; {_SKIP}"
+            sys.stderr.write(f"compoundnet: {what}\n")
+        on_done(done, total)
+
+    return called
 
 
 def _say_what_leaks(found: "Vetting") -> None:
