@@ -303,7 +303,8 @@ def test_ctrl_c_before_the_first_step_says_what_was_written_and_what_goes_on(
 
 
 def test_a_long_look_at_the_pictures_is_said_once(capsys: pytest.CaptureFixture[str]) -> None:
-    times, counts = iter([0.0, 1.9, 2.1, 9.0]), []
+    times = iter([0.0, 1.9, 2.1, 9.0])
+    counts: list[int] = []
     called = announced(lambda done, total: counts.append(done), clock=lambda: next(times))
     for done in (1, 2, 3):
         called(done, 1000)

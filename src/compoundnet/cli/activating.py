@@ -69,7 +69,8 @@ def _rows(
     """Every photo with its row, and one line for each that cannot be read."""
     from compoundnet.images import ImageError
 
-    rows, errors = [], []
+    rows: list[tuple[str, Row]] = []
+    errors: list[str] = []
     for path in files:
         try:
             rows.append((path, _row(path, models, labels, method, side)))
