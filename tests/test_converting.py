@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import efficientnet_lite_pytorch
@@ -381,7 +382,12 @@ def test_a_full_disk_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
     row = replace(TARGETS["timm"], write=full)
     monkeypatch.setattr("compoundnet.weights.writing.TARGETS", {"timm": row})
-    with pytest.raises(CheckpointError, match=r"out.pth: could not be written \(.*No space left on device"):
+    with pytest.raises(CheckpointError, match=r"out.pth: could not be written \(.*No space left on device\)$"):
+        convert(tmp_path / "in.safetensors", "timm", tmp_path / "out.pth")
+    monkeypatch.setattr("shutil.disk_usage", lambda path: SimpleNamespace(free=5))
+    needed = sum(tensor.nbytes for tensor in built(named("tiny"), 1).state_dict().values()) / 1e6
+    line = rf"No space left on device; needs {needed:.1f} MB, its disk has 0.0 MB free: free some, or name another disk"
+    with pytest.raises(CheckpointError, match=line):
         convert(tmp_path / "in.safetensors", "timm", tmp_path / "out.pth")
     assert [path.name for path in tmp_path.iterdir()] == ["in.safetensors"]
 

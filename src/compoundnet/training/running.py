@@ -65,6 +65,7 @@ def train(
     made: Made = Made(),  # noqa: B008 - a frozen value
     resume: bool = False,
     on_progress: Callable[[int, int], None] | None = None,
+    on_stop: Callable[[], None] | None = None,
 ) -> Trained:
     """Train a network by a recipe, and keep everything about it in ``folder``.
 
@@ -73,7 +74,8 @@ def train(
     as ``preprocess`` says, whatever side the recipe trains at; the best average is model.safetensors. ``made`` is for
     its card; of a run that goes on, what was said when it began counts. ``resume`` goes
     on from the newest state, and ends with the same bits as a run that was never stopped (on the CPU, with as many
-    threads). ``on_progress`` is called with (steps done, steps in all) of this call. torch's global random states are
+    threads). ``on_progress`` is called with (steps done, steps in all) of the run, first where it begins;
+    ``on_stop`` when Ctrl-C or SIGTERM asks it to stop, in the signal's handler. torch's global random states are
     left as they were.
 
     Raises TrainingError or FieldError, one line, for a folder, data or recipe that does not fit, and when the loss is
@@ -83,7 +85,7 @@ def train(
     view = preprocess or view_of(network, recipe, weights)
     task = Job(network, recipe, train, validation, RunFolder(Path(folder)), weights, view, host or Host(), made)
     _check(task)
-    with quiet(), on_threads(task.host.threads), torch.random.fork_rng(), stop_on_signal() as stop:
+    with quiet(), on_threads(task.host.threads), torch.random.fork_rng(), stop_on_signal(on_stop) as stop:
         return _run(task, resume, stop, on_progress)
 
 
