@@ -89,9 +89,13 @@ def interrupting(step: int) -> Any:
 
 def test_progress_counts_the_steps_of_the_whole_run(tmp_path: Path) -> None:
     counts: list[tuple[int, int]] = []
+
+    def count(done: int, total: int) -> None:
+        counts.append((done, total))
+
     with pytest.raises(Interrupted):
         run(tmp_path / "run", recipe(), on_progress=interrupting(3))
-    run(tmp_path / "run", recipe(), resume=True, on_progress=lambda done, total: counts.append((done, total)))
+    run(tmp_path / "run", recipe(), resume=True, on_progress=count)
     assert counts == [(done, 18) for done in range(3, 19)]
 
 

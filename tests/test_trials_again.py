@@ -20,7 +20,7 @@ from compoundnet.search.trials.ledger import Claim
 from compoundnet.search.trials.records import record_of, trial_of
 from compoundnet.search.trials.study import TRIES
 
-from .trial_jobs import IDENTITY, SHORT, SPACE, Log, job, opened, result, task
+from .trial_jobs import IDENTITY, SHORT, SPACE, Log, Untried, job, opened, result, task
 
 POINTS = [SPACE.at(index) for index in range(SPACE.size)]
 TASKS = tuple(task(point) for point in POINTS[:3])
@@ -88,7 +88,7 @@ def test_it_is_done_so_often_and_no_more(tmp_path: Path, breaking: Breaking) -> 
 def test_a_search_of_a_space_begins_with_what_failed(tmp_path: Path, breaking: Breaking) -> None:
     """Also when it had all of its trials: the failed one counts no more."""
     asking = replace(job(Log(tmp_path / "unused")), evaluate=replace(breaking, keys=(task(POINTS[0]).key,)))
-    asking = replace(asking, strategy=replace(asking.strategy, first=True))
+    asking = replace(asking, strategy=Untried(first=True))
     assert work(opened(tmp_path / "j.log"), asking, limits=Limits(trials=2)).recorded == 2
     assert states(opened(tmp_path / "j.log")) == ["failed", "finished"]
     breaking.broken.unlink()

@@ -116,8 +116,8 @@ def _trained(
     recipe = with_room(network, recipe, len(pictures.train), auto=auto, devices=host.devices, begun=begun)
     say(f"judged and used, a picture is seen as {seen_as(view_of(network, recipe, given))}")
     with progress("steps") as on_done:
-        options = {"weights": given, "host": host, "resume": resume, "on_progress": _first(remember, on_done, out)}
-        options |= {"made": made(data), "on_stop": stopping}
+        options: dict[str, Any] = {"weights": given, "host": host, "resume": resume}
+        options |= {"on_progress": _first(remember, on_done, out), "made": made(data), "on_stop": stopping}
         return run(network, recipe, pictures.train, pictures.validation, out, **options)
 
 

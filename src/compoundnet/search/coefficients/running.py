@@ -26,7 +26,7 @@ from .asking import FRESH, Asked, require_trainable, task_of
 from .bootstrap import LEVEL, Hits
 from .choosing import Chosen, against, chosen, iso_of, per_doubling
 from .found import Comparison, Found, Rank
-from .growing import grown_by
+from .growing import Look, grown_by
 from .guided import next_index
 from .halving import Fidelity, ranked, survivors
 from .iso import Arm, Iso
@@ -148,18 +148,21 @@ class _Running:
         """Fresh seeds, more of them while the verdict is undecided; the answers on the test pictures; what to say."""
         looks, why = self.asked.looks, ""
         beside = self._final(others, looks[0].seeds)
-        for number, each in enumerate(looks):
+        first, hits = self._looked(finalists, [*self._final(finalists, looks[0].seeds), *beside], looks[0])
+        for each in looks[1:]:
             tasks = [*self._final(finalists, each.seeds), *beside]
-            if number > 0 and (why := self._too_long(tasks)):
+            if first.verdict.kind != "undecided" or (why := self._too_long(tasks)):
                 break
-            looked = seen(self.search.folder)
-            self._trials([task for task in tasks if task.key in looked])
-            self._trials([task for task in tasks if task.key not in looked], weights=True)
-            hits = look(self.search.folder, tasks, self.bench, self.search.test, grows=len(looks) > 1)
-            first = self._compared(finalists, hits, each.seeds, each.level)
-            if first.verdict.kind != "undecided":
-                break
+            first, hits = self._looked(finalists, tasks, each)
         return first, hits, grown_by(first.verdict, looks, why)
+
+    def _looked(self, finalists: Sequence[Arm], tasks: Sequence[Task], at: Look) -> tuple[Comparison, dict[str, Hits]]:
+        """One look at the test pictures: trained, answered, compared."""
+        looked = seen(self.search.folder)
+        self._trials([task for task in tasks if task.key in looked])
+        self._trials([task for task in tasks if task.key not in looked], weights=True)
+        hits = look(self.search.folder, tasks, self.bench, self.search.test, grows=len(self.asked.looks) > 1)
+        return self._compared(finalists, hits, at.seeds, at.level), hits
 
     def _too_long(self, tasks: Sequence[Task]) -> str:
         """Why these are not trained, where they would take too long; "" where they may be."""
