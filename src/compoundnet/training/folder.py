@@ -182,22 +182,16 @@ def _as_before(name: str, where: str, old: Any) -> str:
     return "give --pretrained as before, or " if where.startswith("preprocess") else ""
 
 
-def difference(old: Any, new: Any) -> str | None:
-    """The first place where two JSON values differ, and both; None when they are equal.
-
-    >>> difference({"a": [1, 2]}, {"a": [1, 3]})
-    'a[1] is 2 there, 3 here'
-    """
-    found = _first(old, new)
-    return None if found is None else _differs(*found)
-
-
 def _differs(where: str, old: Any, new: Any) -> str:
     return f"{where or 'it'} is {shown(old)} there, {shown(new)} here"
 
 
 def _first(old: Any, new: Any, path: str = "") -> tuple[str, Any, Any] | None:
-    """The path to the first difference, and both values."""
+    """The path to the first difference of two JSON values, and both there; None when they are equal.
+
+    >>> _first({"a": [1, 2]}, {"a": [1, 3]})
+    ('a[1]', 2, 3)
+    """
     if isinstance(old, dict) and isinstance(new, dict) and old.keys() == new.keys():
         inner = ((f"{path}.{key}" if path else str(key), old[key], new[key]) for key in old)
     elif isinstance(old, list) and isinstance(new, list) and len(old) == len(new):

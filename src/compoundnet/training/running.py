@@ -116,6 +116,8 @@ def _run(job: Job, resume: bool, stop: Callable[[], bool], on_progress: Callable
 
     trainer = trainer_of(job.recipe, job.host, job.folder.path)
     rank = trainer.global_rank
+    if resume and rank == 0:  # before anything else is wrong with another recipe
+        job.folder.require_same(job.network, job.recipe, job.facts(trainer.world_size))
     plan = Plan(recipe=job.recipe, images=len(job.train), world=trainer.world_size)
     learner = Learner(_model(job), plan, job.train.task, job.preprocess)
     learner.rank = rank
@@ -165,8 +167,6 @@ def _opened(job: Job, resume: bool, world: int, rank: int) -> State | None:
             job.folder.begin(job.network, job.recipe, {**job.facts(world), "made": encode(job.made)})
             job.folder.log("start", images=len(job.train), versions={"torch": torch.__version__})
         return None
-    if rank == 0:
-        job.folder.require_same(job.network, job.recipe, job.facts(world))
     state = latest_state(job.folder.path / RESUME)
     if rank == 0:
         job.folder.forget_after(state.values["events"] if state else 0)
