@@ -21,6 +21,7 @@ from statistics import mean, stdev
 from typing import Any
 
 from compoundnet.data import fashion_mnist
+from compoundnet.recipes import Recipe
 from compoundnet.search import Objective, per_stage
 from compoundnet.search.architecture import Architectures, ArchitectureSearch
 from compoundnet.search.coefficients import quick
@@ -63,9 +64,14 @@ class Tier:
 
 TIERS = {
     "ci": Tier(512, 1.0, 3, 2, 1),
-    "medium": Tier(2_000, 4.0, 40, 3, 3),
+    "medium": Tier(3_000, 4.0, 40, 3, 3),
     "full": Tier(10_000, 6.0, 100, 5, 5),
 }
+
+
+def recipe(epochs: float) -> Recipe:
+    """Smaller batches than usual: few pictures are many steps."""
+    return replace(quick(epochs), batch=64)
 
 
 @dataclass(frozen=True)
@@ -119,15 +125,13 @@ class Run:
         return self.folder / "journal.log"
 
     def search(self, strategy: str, repeat: int) -> ArchitectureSearch:
-        limits = Limits(trials=self.tier.trials)
-        recipe = quick(self.tier.epochs)
         return ArchitectureSearch(
             design=DESIGN,
             material=self.material,
-            recipe=recipe,
+            recipe=recipe(self.tier.epochs),
             objective=OBJECTIVE,
             strategy=strategy,
-            limits=limits,
+            limits=Limits(trials=self.tier.trials),
             seed=repeat,
             stop="never",
             rounding=ROUNDING,
@@ -241,7 +245,7 @@ def difference(pairs: Sequence[tuple[float, float]]) -> dict[str, Any]:
 def estimate(tier: Tier, material: Material, workers: int) -> float:
     """Minutes that a tier takes on this machine, by the base's speed measured now."""
     some = material.part(1_280)
-    tasks = [Task(network=FM0, recipe=quick(epochs), data=some.digest) for epochs in (1.0, 3.0)]
+    tasks = [Task(network=FM0, recipe=recipe(epochs), data=some.digest) for epochs in (1.0, 3.0)]
     short, long = (fit(task, some).seconds for task in tasks)
     rate = max(long - short, 1e-9) / (2 * (1_280 + VALIDATION / 3))
     minutes = tier.work * rate / workers / 60

@@ -173,10 +173,14 @@ def main() -> int:
 def told(start: float) -> Any:
     """A line every thousand steps, with what is left."""
 
+    begun: list[int] = []
+
     def on_progress(done: int, total: int) -> None:
-        if done % 1000 == 0:
-            passed = time.monotonic() - start
-            print(f"{done} of {total} steps, about {passed / done * (total - done) / 60:.1f} minutes left", flush=True)
+        begun.append(done)
+        del begun[1:]
+        if done % 1000 == 0 and done > begun[0]:
+            each = (time.monotonic() - start) / (done - begun[0])
+            print(f"{done} of {total} steps, about {each * (total - done) / 60:.1f} minutes left", flush=True)
 
     return on_progress
 

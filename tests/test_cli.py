@@ -143,14 +143,13 @@ SURFACE = {
         *["--seed"],
     ],
     "search coefficients": [
-        *["net", "--budget", "--by-stage", "--confirm", "--data", "--divisor", "--finalists", "--json", "--store"],
-        *["--minutes", "--operators", "--out", "--pictures", "--recipe", "--rungs", "--seeds", "--set", "--settings"],
-        *["--side", "--tolerance", "--transfer", "--trials", "--up-to", "--workers"],
+        *["net", "--budget", "--by-stage", "--confirm", "--data", "--divisor", "--finalists", "--json", "--minutes"],
+        *["--operators", "--out", "--pictures", "--recipe", "--rungs", "--seeds", "--set", "--settings", "--side"],
+        *["--store", "--tolerance", "--transfer", "--trials", "--up-to", "--workers"],
     ],
     "search architecture": [
-        *["networks", "--base", "--cost", "--data", "--device", "--divisor", "--json", "--limit", "--store"],
+        *["space", "--base", "--cost", "--data", "--device", "--divisor", "--json", "--limit", "--no-recheck"],
         *[
-            "--no-recheck",
             "--out",
             "--patience",
             "--pictures",
@@ -159,14 +158,25 @@ SURFACE = {
             "--reward",
             "--seed",
             "--settings",
+            "--stop",
         ],
-        *["--stop", "--strategy", "--study", "--target", "--time", "--trials", "--workers"],
+        *["--store", "--strategy", "--study", "--target", "--time", "--trials", "--workers"],
     ],
     "search report": [
-        *["store", "--json", "--out", "--study"],
+        *["--journal", "--json", "--out", "--study"],
     ],
     "search rate": [
-        *["store", "--json", "--networks", "--no-proxies", "--pictures", "--scores", "--seed", "--study", "--width"],
+        *[
+            "--journal",
+            "--json",
+            "--networks",
+            "--no-proxies",
+            "--pictures",
+            "--scores",
+            "--seed",
+            "--study",
+            "--width",
+        ],
     ],
 }
 Run = Callable[..., tuple[int, str, str]]

@@ -57,3 +57,19 @@ def test_wrong_usage_is_one_line_code_2_and_no_file(
     assert problem in err
     assert err.count("\n") == 1
     assert not list(tmp_path.iterdir())
+
+
+def test_a_bad_picture_does_not_stop_the_others(run: Run, tmp_path: Path) -> None:
+    Path(tmp_path / "photos").mkdir()
+    Image.open(CUP).save(tmp_path / "photos" / "b.png")
+    (tmp_path / "photos" / "a.png").write_bytes(b"no picture")
+    out = tmp_path / "figure.png"
+    code, text, err = run("cam", str(tmp_path / "photos"), "--side", "96", "--out", str(out))
+    assert (code, err.count("\n")) == (1, 1)
+    assert err.startswith(f"compoundnet: error: {tmp_path / 'photos' / 'a.png'}: not a picture")
+    assert "espresso" in text
+    assert out.exists()
+    out.unlink()
+    (tmp_path / "photos" / "b.png").unlink()
+    assert run("cam", str(tmp_path / "photos"), "--side", "96", "--out", str(out))[0] == 2
+    assert not out.exists()

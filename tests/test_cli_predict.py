@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -156,7 +157,11 @@ def test_other_class_names_do_not_go_on_with_the_file(run: Run, tmp_path: Path) 
     run("predict", CHELSEA, "--out", out)
     code, _, err = run("predict", COFFEE, "--out", out, "--labels", labels)
     assert code == 2
-    assert "begun by another run (classes_sha256" in err
+    hashes = re.search(
+        r"begun by another run \(classes_sha256 '([0-9a-f]{60})\.\.\.', not '([0-9a-f]{60})\.\.\.'\)", err
+    )
+    assert hashes is not None, err
+    assert hashes[1] != hashes[2]
 
 
 @pytest.mark.parametrize("options", [("--engine", "nosuch"), ("--labels", "one.txt"), ("--batch", "0")])

@@ -153,28 +153,26 @@ def test_a_table_is_read_by_its_columns(tmp_path: Path, capsys: pytest.CaptureFi
 
 
 @pytest.mark.parametrize(
-    ("made", "more", "said"),
+    ("rows", "more", "said"),
     [
-        (lambda path: path, [], "there is no such file; give a trial journal"),
-        (lambda path: table(path, [{"a": 1}]), [], "no column named accuracy; known: a"),
-        (lambda path: table(path, [row(4, accuracy=70)]), [], "line 2: accuracy 70 is no share in [0, 1]"),
-        (lambda path: table(path, [row(4, accuracy="x")]), [], "line 2: accuracy: 'x' is no number"),
-        (lambda path: table(path, [row(4, accuracy="nan")]), [], "line 2: accuracy: nan is not finite"),
-        (
-            lambda path: table(path, [row(w) for w in range(5)]),
-            [],
-            "5 finished networks of one length; a rating needs 8",
-        ),
-        (lambda path: table(path, [row(w, accuracy=0.5) for w in range(9)]), [], "all accuracies are equal"),
-        (lambda path: table(path, [row(4)]), ["--study", "x"], "--study x: a table has no studies"),
-        (lambda path: path, ["--networks", "3"], "--networks: 3 is below 8"),
-        (lambda path: path, ["--width", "0"], "--width: 0 is no share"),
+        ([], [], "there is no such file; give a trial journal"),
+        ([{"a": 1}], [], "no column named accuracy; known: a"),
+        ([row(4, accuracy=70)], [], "line 2: accuracy 70 is no share in [0, 1]"),
+        ([row(4, accuracy="x")], [], "line 2: accuracy: 'x' is no number"),
+        ([row(4, accuracy="nan")], [], "line 2: accuracy: nan is not finite"),
+        ([row(w) for w in range(5)], [], "5 finished networks of one length; a rating needs 8"),
+        ([row(w, accuracy=0.5) for w in range(9)], [], "all accuracies are equal"),
+        ([row(4)], ["--study", "x"], "--study x: a table has no studies"),
+        ([row(4)], ["--networks", "3"], "--networks: 3 is below 8"),
+        ([row(4)], ["--width", "0"], "--width: 0 is no share"),
     ],
 )
 def test_bad_input_is_one_line(
-    made: Any, more: list[str], said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    rows: list[Mapping[str, Any]], more: list[str], said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    path = made(tmp_path / "trials.csv")
+    path = tmp_path / "trials.csv"
+    if rows:
+        table(path, rows)
     assert main(["search", "rate", str(path), *more]) == 2
     err = capsys.readouterr().err
     assert said in err
@@ -198,9 +196,13 @@ def test_scores_go_on_after_a_line_that_was_cut_off(tmp_path: Path) -> None:
     assert whole[1] == proxies(nets[1], noise(nets[1], 4))
     keep.write_text(keep.read_text()[:-9])
     done: list[tuple[int, int]] = []
-    assert score_networks(nets, pictures=4, keep=keep, on_done=lambda *each: done.append(each)) == whole
+
+    def note(count: int, total: int) -> None:
+        done.append((count, total))
+
+    assert score_networks(nets, pictures=4, keep=keep, on_done=note) == whole
     assert done == [(1, 1)]
-    assert score_networks(nets, pictures=4, keep=keep, on_done=lambda *each: done.append(each)) == whole
+    assert score_networks(nets, pictures=4, keep=keep, on_done=note) == whole
     assert done == [(1, 1)], "the line after the torn one is whole"
     with pytest.raises(ValueError, match="cannot be read"):
         score_networks(nets, keep=tmp_path)

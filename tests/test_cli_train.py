@@ -1,5 +1,6 @@
 """compoundnet train: a folder of pictures to weights, and one clear line for every mistake."""
 
+import contextlib
 import io
 import json
 import shutil
@@ -7,17 +8,22 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from compoundnet import load
 from compoundnet.cli import main
 from compoundnet.cli.settings import changed
+from compoundnet.cli.training import stopping
+from compoundnet.cli.vetting import announced
 from compoundnet.data import for_training
 from compoundnet.recipes import Recipe, entry
+from compoundnet.signals import stop_on_signal
 from compoundnet.training import RunFolder
 from compoundnet.training.state import latest_state
 from compoundnet.weights.places import are_same
@@ -111,11 +117,40 @@ def test_a_run_goes_on_with_the_files_it_began_with(
     words = [*command(given, tmp_path / "run", "--recipe", "small", "--set", SET), "--data", str(tmp_path / "data")]
     assert main(words) == 0
     assert main([*words, "--resume"]) == 0
+    assert main([*command(given, tmp_path / "run"), "--data", str(tmp_path / "data"), "--resume"]) == 0
+    capsys.readouterr()
+    assert main([*command(given, tmp_path / "run", "--recipe", "small"), "--resume"]) == 2
+    assert "give --set epochs=2.0 as before, or neither --recipe nor --set, or name" in capsys.readouterr().err
+    shutil.copytree(tmp_path / "data", tmp_path / "moved")
+    again = [*command(given, tmp_path / "run"), "--data", str(tmp_path / "moved"), "--resume"]
+    assert main(again) == 0
+    said = f"{tmp_path / 'run'}: goes on with {tmp_path / 'moved'}, and began with data called data"
+    assert said in capsys.readouterr().err
+    name = for_training(str(tmp_path / "moved")).train.name(0)
+    Image.new("RGB", (16, 16)).save(tmp_path / "moved" / name)
+    assert main(again) == 2
+    other = f"cannot go on, 1 of 58 pictures are other files than it began with, such as {name}; give --data"
+    assert other in capsys.readouterr().err
     for path in list((tmp_path / "data" / "left").iterdir()):
         path.rename(path.with_name(f"new{path.name}"))
     capsys.readouterr()
     assert main([*words, "--resume"]) == 2
     assert "cannot go on, the names or the order of the training pictures changed" in capsys.readouterr().err
+
+
+def test_a_run_that_goes_on_says_where(
+    given: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    @contextlib.contextmanager
+    def stopping(things: str, *, silent: bool = False) -> Iterator[Callable[[int, int], None]]:
+        yield lambda done, total: signal.raise_signal(signal.SIGINT)
+
+    words = command(given, tmp_path / "run")
+    with monkeypatch.context() as patch:
+        patch.setattr("compoundnet.cli.training.progress", stopping)
+        assert main([*words, "--recipe", "small", "--set", SET]) == 130
+    assert main([*words, "--resume"]) == 0
+    assert f"{tmp_path / 'run'}: goes on after step 1 of 6\n" in capsys.readouterr().err
 
 
 @pytest.mark.slow
@@ -234,8 +269,13 @@ def test_mistakes_of_the_options_are_named_together_and_before_the_data_are_read
 class Interrupted(io.StringIO):
     """Standard input that a network is read from when Ctrl-C comes."""
 
+    def __init__(self, number: signal.Signals = signal.SIGINT) -> None:
+        super().__init__()
+        self.number = number
+
     def read(self, size: int | None = -1) -> str:
-        raise KeyboardInterrupt
+        signal.raise_signal(self.number)
+        return ""
 
 
 def test_ctrl_c_before_the_first_step_says_what_was_written_and_what_goes_on(
@@ -256,6 +296,32 @@ def test_ctrl_c_before_the_first_step_says_what_was_written_and_what_goes_on(
     assert said() == f"compoundnet: {out}: interrupted; the run is begun; go on with the same command and --resume\n"
     again = f"compoundnet: {out}: interrupted; what was saved is there; go on with the same command\n"
     assert said("--resume") == again
+    monkeypatch.setattr("sys.stdin", Interrupted(signal.SIGTERM))
+    before = signal.getsignal(signal.SIGTERM)
+    assert said("--resume") == again
+    assert signal.getsignal(signal.SIGTERM) == before
+
+
+def test_a_long_look_at_the_pictures_is_said_once(capsys: pytest.CaptureFixture[str]) -> None:
+    times = iter([0.0, 1.9, 2.1, 9.0])
+    counts: list[int] = []
+    called = announced(lambda done, total: counts.append(done), clock=lambda: next(times))
+    for done in (1, 2, 3):
+        called(done, 1000)
+    assert capsys.readouterr().err == (
+        "compoundnet: looking at 1,000 pictures first, for damaged ones and copies; "
+        "--unchecked trains without looking\n"
+    )
+    assert counts == [1, 2, 3]
+
+
+def test_what_a_signal_asks_for_is_said_at_once_and_once(capfd: pytest.CaptureFixture[str]) -> None:
+    with stop_on_signal(stopping) as asked:
+        signal.raise_signal(signal.SIGINT)
+        assert asked()
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+    assert capfd.readouterr().err == "compoundnet: stopping after this step; once more stops at once\n"
 
 
 def test_labels_of_a_run_are_those_of_its_folders(given: Path) -> None:

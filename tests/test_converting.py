@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import efficientnet_lite_pytorch
@@ -381,7 +382,12 @@ def test_a_full_disk_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
     row = replace(TARGETS["timm"], write=full)
     monkeypatch.setattr("compoundnet.weights.writing.TARGETS", {"timm": row})
-    with pytest.raises(CheckpointError, match=r"out.pth: could not be written \(.*No space left on device"):
+    with pytest.raises(CheckpointError, match=r"out.pth: could not be written \(.*No space left on device\)$"):
+        convert(tmp_path / "in.safetensors", "timm", tmp_path / "out.pth")
+    monkeypatch.setattr("shutil.disk_usage", _nearly_full)
+    needed = sum(tensor.nbytes for tensor in built(named("tiny"), 1).state_dict().values()) / 1e6
+    line = rf"No space left on device; needs {needed:.1f} MB, its disk has 0.0 MB free: free some, or name another disk"
+    with pytest.raises(CheckpointError, match=line):
         convert(tmp_path / "in.safetensors", "timm", tmp_path / "out.pth")
     assert [path.name for path in tmp_path.iterdir()] == ["in.safetensors"]
 
@@ -394,3 +400,7 @@ def test_the_random_state_and_the_original_are_left_alone(tmp_path: Path) -> Non
     convert(tmp_path / entry.file, "timm", tmp_path / "out.pth")
     assert torch.equal(before, torch.random.get_rng_state())
     assert (tmp_path / entry.file).read_bytes() == locate(entry).read_bytes()
+
+
+def _nearly_full(path: Path) -> SimpleNamespace:
+    return SimpleNamespace(free=5)

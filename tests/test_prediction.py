@@ -358,6 +358,9 @@ def test_auto_really_clocks_the_engines_with_all_workers_at_once(
 
 
 def test_an_unknown_engine_is_refused_with_near_names() -> None:
+    assert plan(tiny(), engine="model").engine == plan(tiny()).engine == "model"
+    with pytest.raises(ValueError, match="unknown engine 'modell'; did you mean model"):
+        plan(tiny(), engine="modell")
     with pytest.raises(ValueError, match="unknown engine 'onnx-runtime'; did you mean onnxruntime"):
         predict([CHELSEA], tiny(), engine="onnx-runtime")
 

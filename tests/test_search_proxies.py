@@ -1,7 +1,6 @@
 """Zero-cost proxies against plain computations of their definitions, and their laws."""
 
 import math
-from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -116,9 +115,13 @@ def codes(network: Network, batch: Batch, seed: int) -> Numbers:
     model = build(network, generator=torch.Generator().manual_seed(seed)).train()
     bits: list[Tensor] = []
     kinds = (nn.ReLU, nn.SiLU, nn.ReLU6, nn.GELU, nn.Hardswish)
+
+    def read(_: nn.Module, given: tuple[Tensor, ...]) -> None:
+        bits.append((given[0] > 0).flatten(1))
+
     for module in model.modules():
         if isinstance(module, kinds):
-            module.register_forward_pre_hook(lambda _, given: bits.append((given[0] > 0).flatten(1)))
+            module.register_forward_pre_hook(read)
     with torch.no_grad():
         model(torch.from_numpy(batch.pictures))
     return torch.cat(bits, dim=1).numpy().astype(float)
@@ -185,16 +188,18 @@ def test_zico_is_its_formula_on_autograds_gradients(activation: Activation, part
 
 def test_counts_are_those_of_the_network() -> None:
     network = named("efficientnet_b0")
-    assert counts(network) == {"params": 5_288_548, "macs": cost(network).macs, "depth": 16}
+    depth = 1 + 2 + 15 * 3 + 1 + 1  # the stem, a block without expansion, fifteen with it, the top, the classifier
+    assert counts(network) == {"params": 5_288_548, "macs": cost(network).macs, "depth": depth}
+    assert counts(named("resnet50"))["depth"] == 50, "as its name says"
 
 
 def test_all_proxies_leave_the_random_state_and_depend_on_their_seed_alone() -> None:
     network = small()
     torch.manual_seed(3)
-    before, numpys = torch.random.get_rng_state(), np.random.get_state()[1].copy()
+    before, numpys = torch.random.get_rng_state(), np.random.get_state(legacy=False)["state"]["key"].copy()
     found = proxies(network, noise(network, 8), seed=1)
     assert torch.equal(before, torch.random.get_rng_state())
-    assert np.array_equal(numpys, np.random.get_state()[1])
+    assert np.array_equal(numpys, np.random.get_state(legacy=False)["state"]["key"])
     torch.manual_seed(4)
     assert proxies(network, noise(network, 8), seed=1) == found
     other = proxies(network, noise(network, 8, seed=9), seed=1)
@@ -212,20 +217,29 @@ def test_a_batch_is_not_changed() -> None:
 
 
 @pytest.mark.parametrize(
-    ("made", "said"),
+    ("kept", "pixels", "channels", "label", "said"),
     [
-        (lambda p, y: Batch(p[0], y), r"pictures: shape \(3, 8, 8\) is not"),
-        (lambda p, y: Batch(p[:1], y[:1]), "pictures: 1 of them"),
-        (lambda p, y: Batch(p, y[:3]), r"labels: shape \(3,\) for 6 pictures"),
-        (lambda p, y: Batch(p * np.float32(np.nan), y), "pictures: a value is not finite"),
-        (lambda p, y: Batch(p[:, :1], y), "pictures: 1 channels; this network takes 3"),
-        (lambda p, y: Batch(p[:, :, :1], y), "pictures: 1 x 8 pixels; its total stride is 2"),
-        (lambda p, y: Batch(p, y + 5), "labels: from [5-9] to [5-9]; this network tells classes 0 to 4"),
-        (lambda p, y: Batch(p[:3], y[:3]), "pictures: 3 in 2 parts; each needs at least 2"),
+        (1, 8, 3, 0, "pictures: 1 of them"),
+        (6, 8, 1, 0, "pictures: 1 channels; this network takes 3"),
+        (6, 1, 3, 0, "pictures: 1 x 8 pixels; its total stride is 2"),
+        (6, 8, 3, 5, "labels: from 0 to 5; this network tells classes 0 to 4"),
+        (3, 8, 3, 0, "pictures: 3 in 2 parts; each needs at least 2"),
     ],
 )
-def test_a_batch_that_does_not_fit_is_refused(made: Callable[..., Batch], said: str) -> None:
+def test_a_batch_that_does_not_fit_is_refused(kept: int, pixels: int, channels: int, label: int, said: str) -> None:
     network = small()
-    whole = noise(network, 6)
+    pictures = noise(network, 6).pictures[:kept, :channels, :pixels]
+    labels = np.zeros(kept, np.int64)
+    labels[-1] = label
     with pytest.raises(FieldError, match=said):
-        zico(network, made(whole.pictures, np.abs(whole.labels)))
+        zico(network, Batch(pictures, labels))
+
+
+def test_what_is_no_batch_is_refused() -> None:
+    whole = noise(small(), 6)
+    with pytest.raises(FieldError, match=r"pictures: shape \(3, 8, 8\) is not"):
+        Batch(whole.pictures[0], whole.labels)
+    with pytest.raises(FieldError, match=r"labels: shape \(3,\) for 6 pictures"):
+        Batch(whole.pictures, whole.labels[:3])
+    with pytest.raises(FieldError, match="pictures: a value is not finite"):
+        Batch(whole.pictures * np.float32(np.nan), whole.labels)

@@ -2,11 +2,29 @@
 
 import numpy as np
 import pytest
+from benchmarks.macro_networks import network_of
 from scipy.stats import kendalltau
 
 from compoundnet.schema import FieldError
 from compoundnet.search.predictors import Numbers
-from compoundnet.search.proxies import feature_gains, rate_proxies, with_proxies
+from compoundnet.search.proxies import counts, feature_gains, rate_proxies, with_proxies
+
+
+@pytest.mark.parametrize(
+    ("arch", "params", "macs"),
+    [
+        ("00000000", 387_882, 7_713_280),
+        ("10000000", 396_298, 12_128_768),
+        ("01000000", 415_082, 14_447_104),
+        ("00000002", 1_219_370, 20_910_592),
+        ("11111111", 1_588_874, 53_246_464),
+        ("22222222", 2_932_586, 105_660_928),
+    ],
+)
+def test_the_benchmarks_networks_have_the_published_costs(arch: str, params: int, macs: int) -> None:
+    """NAS-Bench-Macro's table."""
+    found = counts(network_of(tuple(map(int, arch))))
+    assert (found["params"], found["macs"]) == (params, macs)
 
 
 def made(count: int = 120, seed: int = 0) -> tuple[dict[str, Numbers], Numbers]:

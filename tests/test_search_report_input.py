@@ -56,6 +56,7 @@ def test_a_search_that_ran_is_reported_with_its_choices_by_name(tmp_path: Path) 
     assert found.kept.about is not None
     assert found.kept.about.space == SPACE
     assert len(found.rows) == 25
+    assert report_of(read_kept(tmp_path)).rows == found.rows
     assert found.importance is not None
     assert set(found.importance.names) == {"stem", "classes", "side"}
 
@@ -233,7 +234,7 @@ def test_of_several_studies_one_is_to_be_named(tmp_path: Path, capsys: pytest.Ca
     [
         ("nowhere.log", "nowhere.log: there is no such journal or folder"),
         ("ftp://host/x", "is no store"),
-        (".", "holds no trial; name the folder of a search"),
+        (".", "holds neither trials nor journal.log"),
     ],
 )
 def test_what_is_no_store_is_refused(

@@ -72,25 +72,37 @@ def test_resume_equals_uninterrupted(name: str, tmp_path: Path) -> None:
     run(tmp_path / "whole", RECIPES[name])
     for at in (3, 9):  # in the middle of the first and of the second epoch
         with pytest.raises(Interrupted, match=rf"step {at} of \d+ is saved; go on with .* --resume"):
-            run(tmp_path / "parts", RECIPES[name], resume=at > 3, on_progress=interrupting(at, 3 if at > 3 else 0))
+            run(tmp_path / "parts", RECIPES[name], resume=at > 3, on_progress=interrupting(at))
     run(tmp_path / "parts", RECIPES[name], resume=True)
     assert_same(tmp_path / "whole", tmp_path / "parts")
 
 
-def interrupting(step: int, begun: int) -> Any:
+def interrupting(step: int) -> Any:
     """Ctrl-C when a step is done."""
 
     def on_progress(done: int, total: int) -> None:
-        if done + begun == step:
+        if done == step:
             signal.raise_signal(signal.SIGINT)
 
     return on_progress
 
 
+def test_progress_counts_the_steps_of_the_whole_run(tmp_path: Path) -> None:
+    counts: list[tuple[int, int]] = []
+
+    def count(done: int, total: int) -> None:
+        counts.append((done, total))
+
+    with pytest.raises(Interrupted):
+        run(tmp_path / "run", recipe(), on_progress=interrupting(3))
+    run(tmp_path / "run", recipe(), resume=True, on_progress=count)
+    assert counts == [(done, 18) for done in range(3, 19)]
+
+
 def test_what_is_asked_for_during_the_last_step_of_an_epoch_happens_after_its_validation(tmp_path: Path) -> None:
     run(tmp_path / "whole", recipe())
     with pytest.raises(Interrupted, match="step 6 of 18 is saved"):
-        run(tmp_path / "parts", recipe(), on_progress=interrupting(6, 0))
+        run(tmp_path / "parts", recipe(), on_progress=interrupting(6))
     assert [row["steps"] for row in outcome(tmp_path / "parts")[1]] == [6]
     run(tmp_path / "parts", recipe(), resume=True)
     assert_same(tmp_path / "whole", tmp_path / "parts")
@@ -232,6 +244,14 @@ except TrainingError as error:
 """
 
 
+def test_a_disk_without_room_for_the_first_state_says_what_is_not_refused_afterwards(tmp_path: Path) -> None:
+    script = FULL.replace("write_state(folder, state(1))\n", "")
+    command = [sys.executable, "-c", script, str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=Path(__file__).parent.parent)
+    assert "; no step is kept: free some space and go on with --resume, which begins at the first step" in done.stdout
+    assert latest_state(tmp_path) is None
+
+
 def test_a_disk_without_room_is_one_line_and_loses_nothing(tmp_path: Path) -> None:
     """A limit on the size of files stands in for the disk: the same failing write."""
     command = [sys.executable, "-c", FULL, str(tmp_path)]
@@ -253,12 +273,14 @@ def test_a_folder_is_begun_once_and_goes_on_as_the_same_run(tmp_path: Path) -> N
     with pytest.raises(TrainingError, match=r"no run to go on with, network.json is missing; leave out --resume"):
         run(folder, recipe(), resume=True)
     with pytest.raises(Interrupted):
-        run(folder, recipe(), on_progress=interrupting(2, 0))
+        run(folder, recipe(), on_progress=interrupting(2))
     assert RunFolder(folder).is_run()
     assert not RunFolder(tmp_path).is_run()
     with pytest.raises(TrainingError, match="holds a run already; go on with --resume, or name another folder"):
         run(folder, recipe())
-    with pytest.raises(TrainingError, match=r"recipe.json differs: epochs is 3 there, 4 here"):
+    with pytest.raises(
+        TrainingError, match=r"recipe.json differs: epochs is 3.* there, 4.* here; give --set epochs=3.* as before"
+    ):
         run(folder, recipe(epochs=4), resume=True)
     other = NETWORK.__class__.from_dict({**NETWORK.to_dict(), "norm_eps": 1e-5})
     with pytest.raises(TrainingError, match=r"network.json differs: norm_eps is 0.001 there, 1e-05 here"):

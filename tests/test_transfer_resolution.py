@@ -67,6 +67,6 @@ def test_the_larger_side_is_taken_only_where_the_head_alone_does_better(parent: 
 
 @pytest.mark.parametrize("side", [0, 31, 1025])
 def test_an_impossible_resolution_is_one_line(parent: Pretrained, tmp_path: Path, side: int) -> None:
-    with pytest.raises(FieldError, match=f"resolution: {side}; from 32 to 1024 pixels"):
+    with pytest.raises(FieldError, match=f"resolution: {side} pixels; give from 32 to 1024$"):
         transfer(stripes(64, 8), parent, tmp_path / "out", budget=40, resolution=side)
     assert not (tmp_path / "out").exists()

@@ -73,7 +73,8 @@ def test_every_command_in_a_shell_block_is_one_that_the_parser_takes(parser: Arg
         if parser.parse_args(command.split()[1:]).command == "train":
             options = asked(parser, command)
             assert options["net"] in MEMBERS
-            assert changed(entry(options["recipe"]).recipe, options["set"]).epochs > 0
+            assert options["recipe"] or options["resume"], "a run that goes on has its own"
+            assert changed(entry(options["recipe"] or "finetune").recipe, options["set"]).epochs > 0
 
 
 def test_the_first_example_of_training_starts_from_weights_and_goes_on(

@@ -14,8 +14,8 @@ def proxies_macro() -> str:
     said = (
         f"{sample['networks']} networks of {sample['least']:.2f} to {sample['most']:.2f} %; at equal cost: the "
         f"{band['count']} of {band['low'] / 1e6:.1f} to {band['high'] / 1e6:.1f} M multiply-adds. Kendall's tau with "
-        f"the accuracy, its 95 % interval, and by how much a proxy's tau is above the best count's ({sample['best']} "
-        f"over all, {sample['band_best']} at equal cost):"
+        f"the accuracy, its 95 % interval, and by how much a proxy's tau is above that of the best count "
+        f"({sample['best']} over all, {sample['band_best']} at equal cost):"
     )
     rows = [
         [

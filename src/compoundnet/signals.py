@@ -8,8 +8,28 @@ from typing import Any
 
 
 @contextmanager
-def stop_on_signal() -> Iterator[Callable[[], bool]]:
+def terminated() -> Iterator[None]:
+    """SIGTERM raises KeyboardInterrupt while the context is open, as Ctrl-C does; in the main thread only."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        signal.signal(signal.SIGTERM, _raise)
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before or signal.SIG_DFL)
+
+
+def _raise(number: int, frame: Any) -> None:
+    raise KeyboardInterrupt
+
+
+@contextmanager
+def stop_on_signal(on_ask: Callable[[], None] | None = None) -> Iterator[Callable[[], bool]]:
     """A function that says whether the process was asked to stop, while the context is open.
+
+    ``on_ask`` is called in the signal's handler, once.
 
     In another thread than the main one, which receives no signals, it always says no.
     """
@@ -22,6 +42,8 @@ def stop_on_signal() -> Iterator[Callable[[], bool]]:
     def note(number: int, frame: Any) -> None:
         asked.append(number)
         signal.signal(number, before[signal.Signals(number)] or signal.SIG_DFL)
+        if on_ask is not None and len(asked) == 1:
+            on_ask()
 
     try:
         for number in before:

@@ -1,5 +1,6 @@
 """The command that shows what in a photo speaks for a class: cam."""
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -52,10 +53,30 @@ def cam(
         raise ValueError(f"{len(files)} photos of {len(models)} models; at most {_MOST_PICTURES} pictures are drawn")
     labels = [None if label is None else _place(label, each.weights) for each in models.values()]
     with whole(out) as file:
-        rows = [_row(path, list(models.values()), labels, method, side) for path in files]
-        _drawn(list(models), rows).save(file.buffer, "PNG")
-    _say(out, files, list(models), [found for _, found in rows], json)
-    return 0
+        rows, errors = _rows(files, list(models.values()), labels, method, side)
+        if not rows:
+            raise ValueError(errors[0])
+        _drawn(list(models), [row for _, row in rows]).save(file.buffer, "PNG")
+    for line in errors:
+        sys.stderr.write(f"compoundnet: error: {line}\n")
+    _say(out, [path for path, _ in rows], list(models), [found for _, (_, found) in rows], json)
+    return 1 if errors else 0
+
+
+def _rows(
+    files: Sequence[str], models: "Sequence[Pretrained]", labels: Sequence[int | None], method: Any, side: int
+) -> "tuple[list[tuple[str, Row]], list[str]]":
+    """Every photo with its row, and one line for each that cannot be read."""
+    from compoundnet.images import ImageError
+
+    rows: list[tuple[str, Row]] = []
+    errors: list[str] = []
+    for path in files:
+        try:
+            rows.append((path, _row(path, models, labels, method, side)))
+        except ImageError as error:
+            errors.append(str(error))
+    return rows, errors
 
 
 def _files(paths: Sequence[str]) -> list[str]:

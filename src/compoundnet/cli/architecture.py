@@ -28,7 +28,7 @@ TRIALS = 100  # where neither --trials nor --time is given
 
 
 def search_architecture(
-    networks: str,
+    space: str,
     data: str,
     out: str,
     base: str | None = None,
@@ -81,7 +81,7 @@ def search_architecture(
         study: the name of the search in the store
         patience: how long a store that does not answer is tried again; default: 60s
     """
-    given = _Given(networks, base, resolution, divisor, data, pictures)
+    given = _Given(space, base, resolution, divisor, data, pictures)
     goal = _Goal(target, cost, reward, limit, device, no_recheck)
     more = {"strategy": strategy, "seed": seed, "stop": stop, "limits": _limits(trials, time)}
     place = _Place(Path(out), store, study, workers, span(patience, "--patience"))
@@ -92,7 +92,7 @@ def search_architecture(
 class _Given:
     """What is searched, and on which pictures, as options say it."""
 
-    networks: str
+    space: str
     base: str | None
     resolution: int | None
     divisor: int | None
@@ -100,7 +100,7 @@ class _Given:
     pictures: int | None
 
     def design(self) -> "tuple[Design, Rounding]":
-        design, rounding = design_around(self.networks, self.base, self.divisor)
+        design, rounding = design_around(self.space, self.base, self.divisor)
         if self.resolution is None:
             return design, rounding
         require_count(self.resolution, "--resolution")
@@ -194,7 +194,7 @@ def _pictures(design: "Design", given: _Given) -> "tuple[Design, Material]":
         _say(line)
     if design.base.classes != count:
         said = f"{count} classes, as the data has, instead of {design.base.classes:,}"
-        _say(f"{safe(given.networks)}: {said}")
+        _say(f"{safe(given.space)}: {said}")
         design = replace(design, base=replace(design.base, classes=count))
     return design, material if given.pictures is None else material.part(given.pictures)
 

@@ -10,15 +10,20 @@ POSITIONAL: Mapping[str, tuple[str, str | None]] = MappingProxyType(
         "folder": ("a folder with one sub-folder of pictures a class, or train/ and val/ that hold them", None),
         "net": ("a network's name (see models), a JSON file, or - for standard input", None),
         "pattern": ("only the names that match, such as 'efficientnet_*'", "?"),
-        "space": ("mnasnet, per_stage (around --base), or a JSON file that --save wrote", None),
-        "networks": ("mnasnet, a network's name or JSON file (a space around it), or a search space's JSON file", None),
+        "space": (
+            "mnasnet, per_stage (around --base), or a JSON file that --save wrote; architecture takes a network too",
+            None,
+        ),
         "paths": ("picture files, folders or globs", "*"),
         "request": ("list; fetch NAME ...; verify [NAME ...]; where [NAME ...]; or import FILE ...", "+"),
         "what": ("list; show RECIPE; diff RECIPE RECIPE; or scale RECIPE (a name or a JSON file)", "+"),
         "parts": ("the files that predict --shard wrote, one for each shard", "+"),
         "file": ("a weights file, the folder of a training run, an exported model, or a name with weights", None),
         "artefact": ("a file that export wrote", None),
-        "store": ("a search's journal or folder, or postgresql://user@host/database; for rate also a trials.csv", None),
+        "journal": (
+            "a search's journal or folder, or postgresql://user@host/database; for rate also a trials.csv",
+            None,
+        ),
         "solution": ("a file that solve wrote, or - for standard input", None),
         "weights": ("a name with weights (see models), a weights file, or the folder of a training run", None),
     }

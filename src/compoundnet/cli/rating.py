@@ -1,6 +1,6 @@
 """The command that says what may be believed without a whole training: search rate."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +16,7 @@ _NOTHING = "-"
 
 
 def search_rate(
-    store: str,
+    journal: str,
     study: str | None = None,
     no_proxies: bool = False,
     networks: int = 200,
@@ -43,7 +43,7 @@ def search_rate(
             raise ValueError(f"--{name}: {value} is below {least}")
     if not 0 < width < 10:
         raise ValueError(f"--width: {width:g} is no share such as 0.1")
-    table = trained(read_observed(store, study))
+    table = trained(read_observed(journal, study))
     known = all(each.network is not None for each in table.networks)
     looked = table.drawn(networks, seed) if known and not no_proxies else None
     found = rate(table, seed=seed)
@@ -58,7 +58,7 @@ def search_rate(
     return 0
 
 
-def _scores(table: "Trained", pictures: int, seed: int, keep: str | None, silent: bool) -> list[dict[str, float]]:
+def _scores(table: "Trained", pictures: int, seed: int, keep: str | None, silent: bool) -> "list[Mapping[str, float]]":
     from compoundnet.search.rating import score_networks
 
     values = [each.network for each in table.networks if each.network is not None]

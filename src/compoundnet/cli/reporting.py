@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 _DECISIONS, _FRONT = 8, 12  # lines on the terminal; the rest is in the files
 
 
-def search_report(store: str, out: str, study: str | None = None, json: bool = False) -> int:
+def search_report(journal: str, out: str, study: str | None = None, json: bool = False) -> int:
     """Report a search: every trial, Pareto fronts, distributions, seed noise, importance, the tie set, net.json.
 
     Args:
@@ -24,7 +24,7 @@ def search_report(store: str, out: str, study: str | None = None, json: bool = F
     from compoundnet.search.trials.loading import uncollected
 
     with uncollected():
-        report = report_of(read_kept(store, study))
+        report = report_of(read_kept(journal, study))
         paths, missing = write_report(report, Path(out))
         if json:
             write_json({**report.to_dict(), "files": [str(path) for path in paths]})

@@ -8,9 +8,11 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
+from compoundnet.families import MEMBERS
 from compoundnet.network import Network
 from compoundnet.recipes import Recipe
 from compoundnet.schema import shown
+from compoundnet.signals import terminated
 
 from . import INTERRUPTED
 from .dating import made
@@ -21,7 +23,7 @@ from .recipes import read as read_recipe
 from .room import say, with_room
 from .settings import changed
 from .sources import read
-from .vetting import vetted
+from .vetting import require_data, vetted
 
 if TYPE_CHECKING:
     from compoundnet.data import Examples, Task
@@ -35,8 +37,8 @@ T = TypeVar("T")
 def train(
     net: str,
     data: str,
-    recipe: str,
     out: str,
+    recipe: str | None = None,
     val: str | None = None,
     fit_on: Literal["train", "trainval"] = "train",
     test_judges: bool = False,
@@ -59,7 +61,7 @@ def train(
 
     Args:
         data: a folder with one sub-folder a class, ImageNet's, or one of shards; a .csv; or a set (see docs)
-        recipe: the name of a recipe (see recipe list) or its JSON file
+        recipe: the name of a recipe (see recipe list) or its JSON file; default with --resume: the run's
         out: the folder of the run: weights, figures, and what it needs to go on
         val: the data that judges, as --data; default: its own validation part, else a tenth of its pictures
         fit_on: trainval: all pictures but those of the test; without --val none judge, and the last epoch is kept
@@ -76,12 +78,17 @@ def train(
     machine = {"devices": devices, "workers": workers, "threads": threads, "save_minutes": save_minutes}
     more = {"compile": compile, "tensorboard": tensorboard}
     try:
-        chosen, network, host = _asked(net, recipe, set, seed, {**machine, **more}, lambda: _require_place(out, resume))
-        pictures = _opened(data, val, task, chosen.seed, fit_on, test_judges)
-        looked = partial(_looked_at, pictures, Path(out), resume, unchecked)
-        network = _fitting(network, pictures.train, net)
-        given = None if pretrained is None else _weights(pretrained, network, pictures.train.classes)
-        done = _trained(network, chosen, host, looked, given, out, resume, batch == "auto", data)
+        with terminated():
+            begun = Path(out) if resume else None
+            wanted = partial(_recipe, recipe, set, seed, begun)
+            chosen, network, host = _asked(net, wanted, {**machine, **more}, lambda: _require_place(out, resume))
+            pictures = _opened(data, val, task, chosen.seed, fit_on, test_judges)
+            if begun is not None:
+                require_data(pictures, begun, data)
+            looked = partial(_looked_at, pictures, Path(out), resume, unchecked)
+            network = _fitting(network, pictures.train, net)
+            given = None if pretrained is None else _weights(pretrained, net, network, pictures.train.classes)
+            done = _trained(network, chosen, host, looked, given, out, resume, batch == "auto", data)
     except KeyboardInterrupt as stop:  # also Interrupted, whose text says what was saved
         sys.stderr.write(f"compoundnet: {str(stop) or _left(out, resume)}\n")
         return INTERRUPTED
@@ -109,20 +116,25 @@ def _trained(
     recipe = with_room(network, recipe, len(pictures.train), auto=auto, devices=host.devices, begun=begun)
     say(f"judged and used, a picture is seen as {seen_as(view_of(network, recipe, given))}")
     with progress("steps") as on_done:
-        options = {"weights": given, "host": host, "resume": resume, "on_progress": _first(remember, on_done)}
-        options["made"] = made(data)
+        options: dict[str, Any] = {"weights": given, "host": host, "resume": resume}
+        options |= {"on_progress": _first(remember, on_done, out), "made": made(data), "on_stop": stopping}
         return run(network, recipe, pictures.train, pictures.validation, out, **options)
 
 
+def stopping() -> None:
+    """Said at once: a step may take long. The handler of a signal writes past what the stream may be writing."""
+    os.write(2, b"compoundnet: stopping after this step; once more stops at once\n")
+
+
 def _asked(
-    net: str, recipe: str, settings: str, seed: int | None, machine: Mapping[str, Any], place: Callable[[], None]
+    net: str, recipe: Callable[[], Recipe | None], machine: Mapping[str, Any], place: Callable[[], None]
 ) -> "tuple[Recipe, Network, Host]":
     """What the options alone say. Raises ValueError, one line with all mistakes that show before the data are read."""
     from compoundnet.training import Host
 
     mistakes: list[str] = []
     _noted(mistakes, place)
-    chosen = _noted(mistakes, lambda: _recipe(recipe, settings, seed))
+    chosen = _noted(mistakes, recipe)
     source = _noted(mistakes, lambda: read(net))
     host = _noted(mistakes, lambda: Host(**machine))
     if mistakes or chosen is None or source is None or host is None:
@@ -138,18 +150,32 @@ def _noted(mistakes: list[str], make: Callable[[], T]) -> T | None:
         return None
 
 
-def _recipe(name: str, settings: str, seed: int | None) -> Recipe:
-    chosen = changed(read_recipe(name).recipe, settings)
+def _recipe(name: str | None, settings: str, seed: int | None, begun: Path | None) -> Recipe | None:
+    """The recipe with other settings: by its name, else that of the run that goes on, if it is one."""
+    if name is None and begun is None:
+        raise ValueError("--recipe is missing; name one (see recipe list) or its JSON file")
+    chosen = read_recipe(name).recipe if name is not None else _begun(begun)
+    if chosen is None:
+        return None
+    chosen = changed(chosen, settings)
     return chosen if seed is None else replace(chosen, seed=seed)
+
+
+def _begun(folder: Path | None) -> Recipe | None:
+    from compoundnet.training import RunFolder
+    from compoundnet.training.folder import RECIPE
+
+    return RunFolder(folder).recipe() if folder is not None and (folder / RECIPE).exists() else None
 
 
 def _require_place(out: str, resume: bool) -> None:
     """Raise ValueError, one line, unless the folder is a new one, or has a run to go on with."""
     from compoundnet.training import RunFolder
-    from compoundnet.training.folder import NETWORK
+    from compoundnet.training.folder import NETWORK, RECIPE
 
     if resume:
-        RunFolder(Path(out)).read(NETWORK)
+        for name in (NETWORK, RECIPE):
+            RunFolder(Path(out)).read(name)
     elif all(os.environ.get(name, "0") == "0" for name in ("RANK", "LOCAL_RANK")):
         RunFolder(Path(out)).require_new()  # the first of several processes may have begun it before the others ask
 
@@ -187,14 +213,17 @@ def _looked_at(given: "Given", out: Path, resume: bool, unchecked: bool) -> "tup
     return (given, lambda: None) if unchecked or refused else vetted(given, out, resume)
 
 
-def _first(once: Callable[[], None], then: Callable[[int, int], None]) -> Callable[[int, int], None]:
-    """What is called with the progress, and before the first time does something else too."""
+def _first(once: Callable[[], None], then: Callable[[int, int], None], out: str) -> Callable[[int, int], None]:
+    """What is called with the progress; the first time, where the run begins, it does something else and says so."""
     left = [once]
 
     def called(done: int, total: int) -> None:
-        while left:
-            left.pop()()
-        then(done, total)
+        if not left:
+            then(done, total)
+            return
+        left.pop()()
+        if done:
+            sys.stderr.write(f"compoundnet: {out}: goes on after step {done:,} of {total:,}\n")
 
     return called
 
@@ -208,17 +237,20 @@ def _fitting(network: Network, examples: "Examples", net: str) -> Network:
     return replace(network, classes=count)
 
 
-def _weights(name: str, network: Network, classes: Sequence[str]) -> "Pretrained":
+def _weights(name: str, net: str, network: Network, classes: Sequence[str]) -> "Pretrained":
     """The weights to begin with; their classifier only where its classes are the data's, which is said."""
     from compoundnet.building import reset_classifier
     from compoundnet.weights import load
+    from compoundnet.weights.matching import describe
     from compoundnet.weights.places import are_same
 
     found = load(name, classes=network.classes)
     if found.weights.network != network:
         used = replace(found.weights.network, resolution=network.resolution)
         if used != network:
-            raise ValueError(f"--pretrained: {name} is of another network than NET; name the network that it is of")
+            member = describe(found.weights.network)
+            remedy = f"give {member}" if member in MEMBERS else "name the JSON file of its own network"
+            raise ValueError(f"--pretrained: {name} is of another network than {net}; {remedy} in its place")
     tell(name, found.report)
     if found.report.initialised:
         return found

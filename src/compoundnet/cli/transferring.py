@@ -45,7 +45,7 @@ def transfer(
         resolution: the side in pixels that the network sees; default: that of the weights, or a larger one if better
     """
     from compoundnet.prediction.pipeline import usable_cores
-    from compoundnet.schema import require_count
+    from compoundnet.schema import FieldError, require_count
     from compoundnet.transferring import finish
     from compoundnet.transferring import transfer as transfer_to
     from compoundnet.transferring.place import Place
@@ -62,6 +62,8 @@ def transfer(
         for line in done.pixels.corrupt:
             sys.stderr.write(f"compoundnet: warning: left out: {line}\n")
         finished = finish(done)
+    except FieldError as error:
+        raise error if error.path != "resolution" else ValueError(f"--{error}") from None
     except KeyboardInterrupt:
         sys.stderr.write(f"compoundnet: {out}: interrupted; {_left(Place(Path(out)))}\n")
         return INTERRUPTED

@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+import time
 import warnings
 from collections.abc import Callable
 from dataclasses import replace
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from compoundnet.schema import FieldError, decode, encode
 
+from .dating import made
 from .progress import progress
 
 if TYPE_CHECKING:
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
     from compoundnet.data.vetting import Vetting
 
 MOST = 100_000  # pictures; of more, comparing them all takes hours
+_SAMPLE = 64  # training pictures that are compared with those of the run that goes on
+_QUIET = 2.0  # seconds of looking without a word
 _SKIP = "--unchecked trains without looking"
 Save = Callable[[], None]
 
@@ -46,6 +50,34 @@ def vetted(given: "Given", out: Path, resume: bool) -> "tuple[Given, Save]":
     return replace(given, train=train, validation=validation), partial(_write, out, found)
 
 
+def require_data(given: "Given", out: Path, data: str) -> None:
+    """Say that the data of a run that goes on had another name when it began, and that its files are the same.
+
+    Where the run remembers them, all training files are compared then, else a few, as reading all takes long. Raises
+    ValueError, one line, for other files.
+    """
+    from compoundnet.data.splitting import subset
+    from compoundnet.data.vetting import are_files, shared
+    from compoundnet.training import RunFolder
+    from compoundnet.training.folder import RUN
+
+    before = RunFolder(out).read(RUN).get("made", {}).get("data", "")
+    other = before not in ("", made(data).data)
+    if other:
+        sys.stderr.write(f"compoundnet: {out}: goes on with {data}, and began with data called {before}\n")
+    known = remembered(out)
+    if known is None or not are_files(given.train) or not known.is_of(given.train, given.validation):
+        return  # names that changed are refused by the run itself
+    damaged = {index for index, _ in known.train.damaged}
+    good = [index for index in range(len(given.train)) if index not in damaged]
+    some = good if other else good[:: max(1, len(good) // _SAMPLE)]
+    there = set(shared(known, subset(given.train, some)))
+    missing = [given.train.name(index) for index in some if given.train.name(index) not in there]
+    if missing:
+        such = f"{len(missing):,} of {len(some):,} pictures are other files than it began with, such as {missing[0]}"
+        raise ValueError(f"{out}: cannot go on, {such}; give --data as before, or name another folder")
+
+
 def remembered(out: Path) -> "Vetting | None":
     """What a run's folder says was seen, or None. Raises ValueError, one line, for a malformed file."""
     from compoundnet.data.vetting import VETTED, Vetting
@@ -65,7 +97,21 @@ def _vet(given: "Given") -> "Vetting":
     silent = any(os.environ.get(name, "0") != "0" for name in ("RANK", "LOCAL_RANK"))
     with warnings.catch_warnings(), progress("pictures looked at", silent=silent) as on_done:
         warnings.filterwarnings("ignore", module="PIL")  # of odd metadata in pictures that are fine
-        return vet(given.train, given.validation, on_done)
+        return vet(given.train, given.validation, on_done if silent else announced(on_done))
+
+
+def announced(on_done: Callable[[int, int], None], clock: Callable[[], float] = time.monotonic) -> Callable[..., None]:
+    """The same, which says once that pictures are looked at when that takes a while."""
+    begun, left = clock(), [True]
+
+    def called(done: int, total: int) -> None:
+        if left and clock() - begun >= _QUIET:
+            left.pop()
+            what = f"looking at {total:,} pictures first, for damaged ones and copies; {_SKIP}"
+            sys.stderr.write(f"compoundnet: {what}\n")
+        on_done(done, total)
+
+    return called
 
 
 def _say_what_leaks(found: "Vetting") -> None:

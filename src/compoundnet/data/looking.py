@@ -116,6 +116,19 @@ def without(examples: Examples, errors: Mapping[int, str], most: float = UNREADA
     return good
 
 
+def _joined(lines: Sequence[str]) -> list[str]:
+    """Lines "name: problem" with each problem once, behind all names that have it.
+
+    >>> _joined(["a: damaged", "b: empty", "c: damaged"])
+    ['a, c: damaged', 'b: empty']
+    """
+    names: dict[str, list[str]] = {}
+    for line in lines:
+        name, _, problem = line.partition(": ")
+        names.setdefault(problem, []).append(name)
+    return [f"{', '.join(found)}: {problem}" if problem else ", ".join(found) for problem, found in names.items()]
+
+
 def require_readable(lines: Sequence[str], total: int, most: float = UNREADABLE) -> None:
     """Raise ValueError, one line, when there are ``lines`` about more than the share ``most`` of ``total`` pictures.
 
@@ -124,6 +137,6 @@ def require_readable(lines: Sequence[str], total: int, most: float = UNREADABLE)
     ValueError: 1 of 10 pictures cannot be read, more than 5%; mend or remove them: a.png: damaged
     """
     if len(lines) > most * total:
-        listed = "; ".join(lines[:_SHOWN]) + ("; ..." if len(lines) > _SHOWN else "")
+        listed = "; ".join(_joined(lines[:_SHOWN])) + ("; ..." if len(lines) > _SHOWN else "")
         limit = f"{len(lines)} of {total} pictures cannot be read, more than {most:.0%}"
         raise ValueError(f"{limit}; mend or remove them: {listed}")

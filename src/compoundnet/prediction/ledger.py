@@ -24,6 +24,8 @@ from .answers import Prediction
 from .entries import Shard
 from .rows import FORMATS, Answered, answered_in
 
+_SHOWN = 60  # letters of a text in an error
+
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
@@ -186,11 +188,18 @@ def _begun(path: Path, part: Path, run: Run) -> bool:
     mine, theirs = encode(run), encode(read_beside(path).run)
     other = [name for name in mine if mine[name] != theirs[name]]
     if other:
-        values = ", ".join(f"{name} {theirs[name]!r:.60}, not {mine[name]!r:.60}" for name in other[:2])
+        values = ", ".join(f"{name} {_brief(theirs[name])}, not {_brief(mine[name])}" for name in other[:2])
         raise ValueError(f"{path}: begun by another run ({values}); name another file, or remove it and {part.name}")
     if path.exists() and part.exists():
         raise ValueError(f"{path}: {part.name} lies beside it, of a run that was not finished; remove one of them")
     return True
+
+
+def _brief(value: object) -> str:
+    """A value as it stands in an error; of a long text its beginning, inside its quotes."""
+    if isinstance(value, str) and len(value) > _SHOWN:
+        return repr(f"{value[:_SHOWN]}...")
+    return repr(value)
 
 
 def write_beside(path: Path, beside: Beside) -> None:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from compoundnet.images import ImageError, read
-from compoundnet.schema import require, require_count, shown
+from compoundnet.schema import near, require, require_count, shown
 
 from .answers import Prediction, best, probabilities
 from .entries import Entry, expand
@@ -70,7 +70,7 @@ def predict(
     """The ``top`` classes (fewer if the model has fewer) of every picture, in the order of ``expand(paths)``.
 
     ``batch`` pictures go through the model at once in each of ``workers`` threads (default: one a core),
-    on ``engine``: a name in ``ENGINES``, "auto" for the fastest here, None for the model as it is. None of
+    on ``engine``: a name in ``ENGINES``, "auto" for the fastest here, None or "model" for the model as it is. None of
     these changes the answer beyond float noise. ``exact`` is explained at ``images.read``.
     ``on_done(done, total)`` is called after every picture. The model is put in eval mode.
     Raises FieldError for counts below 1, for a model that does not take 3 channels, and for a record
@@ -115,6 +115,7 @@ def plan(
     "auto" clocks every installed engine with all workers at once, at each of BATCHES, and remembers the
     fastest in pictures a second. A model on another device than the CPU is run as it is. Raises as ``predict`` does.
     """
+    engine = None if engine == "model" else engine
     require_possible(pretrained, None if engine == "auto" else engine)
     model, count = pretrained.model.eval(), usable_cores()
     device = next(model.parameters()).device.type
@@ -180,8 +181,10 @@ def require_possible(pretrained: "Pretrained", engine: str | None = None) -> Non
     channels = network.in_channels
     require(channels == 3, "in_channels", f"the model takes {channels} channels; pictures have 3")
     if engine is not None:
-        from compoundnet.engines.table import known, lacking
+        from compoundnet.engines.table import ENGINES, known, lacking
 
+        if engine not in ENGINES:
+            raise ValueError(f"unknown engine {engine!r}; {near(engine, [*ENGINES, 'auto', 'model'])}")
         if (problem := lacking(known(engine))) is not None:
             raise ValueError(problem)
 

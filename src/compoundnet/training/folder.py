@@ -67,9 +67,10 @@ class RunFolder:
         wanted = ((NETWORK, network.to_dict()), (RECIPE, encode(recipe)), (RUN, _shown(facts)))
         for name, value in wanted:
             before = _shown(self.read(name)) if name == RUN else self.read(name)
-            found = difference(before, json.loads(json.dumps(value)))
+            found = _first(before, json.loads(json.dumps(value)))
             if found:
-                raise TrainingError(f"{self.path}: cannot go on, {name} differs: {found}; name another folder")
+                problem = f"cannot go on, {name} differs: {_differs(*found)}"
+                raise TrainingError(f"{self.path}: {problem}; {_as_before(name, *found[:2])}name another folder")
         if found := changed(self.read(RUN), facts):
             raise TrainingError(f"{self.path}: cannot go on, {found}")
 
@@ -172,16 +173,29 @@ def _named(name: str, read: Any) -> Any:
         raise error.under(name) from None
 
 
-def difference(old: Any, new: Any, path: str = "") -> str | None:
-    """The first place where two JSON values differ, and both; None when they are equal.
+def _as_before(name: str, where: str, old: Any) -> str:
+    """What to give for a file of the run to be the same again."""
+    if name == RECIPE:
+        return f"give --set {where}={json.dumps(old)} as before, or neither --recipe nor --set, or "
+    if name == NETWORK:
+        return "give the same NET as before, or "
+    return "give --pretrained as before, or " if where.startswith("preprocess") else ""
 
-    >>> difference({"a": [1, 2]}, {"a": [1, 3]})
-    'a[1] is 2 there, 3 here'
+
+def _differs(where: str, old: Any, new: Any) -> str:
+    return f"{where or 'it'} is {shown(old)} there, {shown(new)} here"
+
+
+def _first(old: Any, new: Any, path: str = "") -> tuple[str, Any, Any] | None:
+    """The path to the first difference of two JSON values, and both there; None when they are equal.
+
+    >>> _first({"a": [1, 2]}, {"a": [1, 3]})
+    ('a[1]', 2, 3)
     """
     if isinstance(old, dict) and isinstance(new, dict) and old.keys() == new.keys():
         inner = ((f"{path}.{key}" if path else str(key), old[key], new[key]) for key in old)
     elif isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
         inner = ((f"{path}[{k}]", a, b) for k, (a, b) in enumerate(zip(old, new, strict=True)))
     else:
-        return None if old == new else f"{path or 'it'} is {shown(old)} there, {shown(new)} here"
-    return next((found for where, a, b in inner if (found := difference(a, b, where))), None)
+        return None if old == new else (path, old, new)
+    return next((found for where, a, b in inner if (found := _first(a, b, where))), None)

@@ -46,7 +46,6 @@ class Keeper(Callback):
         self.save_steps = save_steps
         self.stop = stop
         self.on_progress = on_progress
-        self._begun = state.steps if state else 0
         self._saved = time.monotonic()
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -55,6 +54,7 @@ class Keeper(Callback):
             restore(learner, self.state)
             self.state = None
         self._saved = time.monotonic()
+        self._told(trainer, learner)  # where it begins
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
@@ -62,8 +62,7 @@ class Keeper(Callback):
         learner = _learner(pl_module)
         if (batch_idx + 1) % learner.plan.recipe.accumulate:
             return
-        if self.on_progress is not None and trainer.is_global_zero:
-            self.on_progress(learner.done - self._begun, learner.plan.steps - self._begun)
+        self._told(trainer, learner)
         if learner.done in (learner.plan.steps, (learner.epoch) * learner.plan.steps_per_epoch):
             return  # the end of an epoch: it is validated and saved next
         if trainer.strategy.reduce_boolean_decision(self.stop(), all=False):
@@ -72,6 +71,10 @@ class Keeper(Callback):
         every = self.save_steps is not None and learner.done % self.save_steps == 0
         if every or time.monotonic() - self._saved >= self.save_seconds:
             self._save(trainer, learner)
+
+    def _told(self, trainer: Trainer, learner: Learner) -> None:
+        if self.on_progress is not None and trainer.is_global_zero:
+            self.on_progress(learner.done, learner.plan.steps)
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         learner = _learner(pl_module)

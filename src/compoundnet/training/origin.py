@@ -3,10 +3,12 @@
 from dataclasses import replace
 
 from compoundnet.data import Examples
-from compoundnet.recipes import RECIPES, Recipe
+from compoundnet.recipes import RECIPES, Recipe, diff
 from compoundnet.schema import counted, encode
 from compoundnet.weights.cards import Made, Provenance, clipped
 from compoundnet.weights.hashing import json_sha256
+
+_MOST_CHANGED = 8  # settings: with more, a recipe is another one
 
 
 def step(name: str, made: Made, examples: Examples, recipe: Recipe) -> Provenance:
@@ -32,10 +34,18 @@ def described(name: str, examples: Examples) -> str:
 
 
 def recipe_name(recipe: Recipe) -> str:
-    """The recipe's name in the table, whatever its seed; "" for one that is not there.
+    """The recipe's name in the table, whatever its seed, with what differs from the nearest one; "" for one far off.
 
     >>> known = RECIPES["finetune"].recipe
     >>> recipe_name(replace(known, seed=7)), recipe_name(replace(known, epochs=3))
-    ('finetune', '')
+    ('finetune', 'finetune, epochs=3')
     """
-    return next((name for name, each in RECIPES.items() if replace(each.recipe, seed=recipe.seed) == recipe), "")
+    found = [(diff(replace(each.recipe, seed=recipe.seed), recipe), name) for name, each in RECIPES.items()]
+    changes, name = min(found, key=lambda row: len(row[0]))
+    if len(changes) > _MOST_CHANGED:
+        return ""
+    return clipped(", ".join([name, *(f"{each.path}={_plain(each.second)}" for each in changes)]))
+
+
+def _plain(value: object) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)

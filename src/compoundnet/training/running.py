@@ -65,6 +65,7 @@ def train(
     made: Made = Made(),  # noqa: B008 - a frozen value
     resume: bool = False,
     on_progress: Callable[[int, int], None] | None = None,
+    on_stop: Callable[[], None] | None = None,
 ) -> Trained:
     """Train a network by a recipe, and keep everything about it in ``folder``.
 
@@ -73,7 +74,8 @@ def train(
     as ``preprocess`` says, whatever side the recipe trains at; the best average is model.safetensors. ``made`` is for
     its card; of a run that goes on, what was said when it began counts. ``resume`` goes
     on from the newest state, and ends with the same bits as a run that was never stopped (on the CPU, with as many
-    threads). ``on_progress`` is called with (steps done, steps in all) of this call. torch's global random states are
+    threads). ``on_progress`` is called with (steps done, steps in all) of the run, first where it begins;
+    ``on_stop`` when Ctrl-C or SIGTERM asks it to stop, in the signal's handler. torch's global random states are
     left as they were.
 
     Raises TrainingError or FieldError, one line, for a folder, data or recipe that does not fit, and when the loss is
@@ -83,7 +85,7 @@ def train(
     view = preprocess or view_of(network, recipe, weights)
     task = Job(network, recipe, train, validation, RunFolder(Path(folder)), weights, view, host or Host(), made)
     _check(task)
-    with quiet(), on_threads(task.host.threads), torch.random.fork_rng(), stop_on_signal() as stop:
+    with quiet(), on_threads(task.host.threads), torch.random.fork_rng(), stop_on_signal(on_stop) as stop:
         return _run(task, resume, stop, on_progress)
 
 
@@ -114,6 +116,8 @@ def _run(job: Job, resume: bool, stop: Callable[[], bool], on_progress: Callable
 
     trainer = trainer_of(job.recipe, job.host, job.folder.path)
     rank = trainer.global_rank
+    if resume and rank == 0:  # before anything else is wrong with another recipe
+        job.folder.require_same(job.network, job.recipe, job.facts(trainer.world_size))
     plan = Plan(recipe=job.recipe, images=len(job.train), world=trainer.world_size)
     learner = Learner(_model(job), plan, job.train.task, job.preprocess)
     learner.rank = rank
@@ -163,8 +167,6 @@ def _opened(job: Job, resume: bool, world: int, rank: int) -> State | None:
             job.folder.begin(job.network, job.recipe, {**job.facts(world), "made": encode(job.made)})
             job.folder.log("start", images=len(job.train), versions={"torch": torch.__version__})
         return None
-    if rank == 0:
-        job.folder.require_same(job.network, job.recipe, job.facts(world))
     state = latest_state(job.folder.path / RESUME)
     if rank == 0:
         job.folder.forget_after(state.values["events"] if state else 0)

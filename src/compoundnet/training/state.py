@@ -73,7 +73,7 @@ def flush(path: Path) -> None:
 def _what_stays(folder: Path) -> str:
     kept = _states(folder)
     if not kept:
-        return "free some space and begin again"
+        return "no step is kept: free some space and go on with --resume, which begins at the first step"
     return f"step {_steps(kept[0])} is kept: free some space and go on with --resume"
 
 

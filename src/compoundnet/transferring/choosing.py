@@ -100,7 +100,7 @@ def choose(
 def require_side(resolution: int, network: Network) -> None:
     """Raise FieldError, one line, for a side that the network cannot see or that no budget would suffice for."""
     stride = network.total_stride
-    require(MOST_SIDE >= resolution >= stride, "resolution", f"{resolution}; from {stride} to {MOST_SIDE} pixels")
+    require(MOST_SIDE >= resolution >= stride, "resolution", f"{resolution} pixels; give from {stride} to {MOST_SIDE}")
 
 
 def larger(seen: Look, settings: Settings) -> Settings | None:

@@ -16,7 +16,7 @@ from .cards import Provenance, clipped, followed
 from .catalogue import PACKAGED
 from .elsewhere import said
 from .errors import CheckpointError
-from .files import sha256
+from .files import room, sha256
 from .hashing import state_sha256
 from .loading import opened
 from .matching import describe, fitted, require_as_many
@@ -227,7 +227,7 @@ def _write(row: Target, made: Path, state: Mapping[str, Tensor], weights: Weight
         raise CheckpointError(str(error).replace(str(made), str(target))) from None
     except Exception as error:  # writers of other libraries raise what they like, as of a full disk
         problem = " ".join(str(error).split())[:120] or type(error).__name__
-        raise CheckpointError(f"{target}: could not be written ({problem})") from None
+        raise CheckpointError(f"{target}: could not be written ({problem}{room(made, state)})") from None
 
 
 def _proved(row: Target, made: Path, network: Network, known: str, before: Tensor) -> Parity:

@@ -2,9 +2,11 @@
 
 import hashlib
 import os
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
+from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor
 
@@ -70,7 +72,16 @@ def write_safetensors(path: str | Path, tensors: Mapping[str, Tensor], record: s
     try:
         save_file({name: t.detach().cpu().contiguous() for name, t in tensors.items()}, part, {RECORD_KEY: record})
         part.replace(path)
-    except OSError as error:
-        raise CheckpointError(f"{path}: could not be written ({one_line(error)})") from None
+    except (OSError, SafetensorError) as error:
+        raise CheckpointError(f"{path}: could not be written ({one_line(error)}{room(part, tensors)})") from None
     finally:
         part.unlink(missing_ok=True)
+
+
+def room(part: Path, tensors: Mapping[str, Tensor]) -> str:
+    """What to say of a disk with less room than the tensors need, ``part`` of which may be there already; else ""."""
+    needed = sum(tensor.nbytes for tensor in tensors.values())
+    free = shutil.disk_usage(part.parent).free + (part.stat().st_size if part.is_file() else 0)
+    if free >= needed:
+        return ""
+    return f"; needs {needed / 1e6:,.1f} MB, its disk has {free / 1e6:,.1f} MB free: free some, or name another disk"

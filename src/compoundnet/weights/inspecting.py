@@ -21,7 +21,7 @@ from .formats import recognised
 from .hashing import state_sha256
 from .judging import Confidence
 from .loading import require_source
-from .matching import ecosystems, fits
+from .matching import describe, ecosystems, fits
 from .names import OWN
 from .published import Published, every_published, published_as
 from .records import Weights
@@ -153,10 +153,12 @@ def _record(path: Path, checkpoint: Checkpoint, operators: Mapping[str, type]) -
 def _recorded(checkpoint: Checkpoint, weights: Weights, where: str) -> list[Finding]:
     """What a record says, and whether the tensors are those that its card names."""
     network, pre = weights.network, weights.preprocess
+    member = describe(network)
     seen = tell(checkpoint.tensors, "").ecosystem if checkpoint.record is None else OWN
     rows: list[tuple[str, str | int | float]] = [
         ("names", seen or "of no known ecosystem"),
-        ("network", weights.name),
+        ("network", weights.name if member == "the network" else member),
+        *([("name", weights.name)] if member not in ("the network", weights.name) else []),
         ("classes", network.classes),
         ("in_channels", network.in_channels),
         ("padding", network.padding),

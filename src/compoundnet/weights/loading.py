@@ -176,7 +176,9 @@ def _no_such_name(name: str) -> str:
     if name in known():
         others = "for others load a file (.pth), or fetch one of: compoundnet weights list"
         return f"no weights come with {name}; names with weights: {with_weights}; {others}"
-    return f"{name!r} is neither a file nor a name with weights ({with_weights}); {near(name, known())}"
+    return (
+        f"{name!r} is neither a file nor a name with weights ({with_weights}); {near(name, [*PACKAGED, *fetchable()])}"
+    )
 
 
 def _following(weights: Weights, network: Network) -> Weights:

@@ -148,19 +148,21 @@ class _Running:
         """Fresh seeds, more of them while the verdict is undecided; the answers on the test pictures; what to say."""
         looks, why = self.asked.looks, ""
         beside = self._final(others, looks[0].seeds)
-        first, hits = self._looked(finalists, beside, looks[0])
+        first, hits = self._looked(finalists, [*self._final(finalists, looks[0].seeds), *beside], looks[0])
         for each in looks[1:]:
-            if first.verdict.kind != "undecided" or (why := self._too_long(self._final(finalists, each.seeds))):
+            tasks = [*self._final(finalists, each.seeds), *beside]
+            if first.verdict.kind != "undecided" or (why := self._too_long(tasks)):
                 break
-            first, hits = self._looked(finalists, beside, each)
+            first, hits = self._looked(finalists, tasks, each)
         return first, hits, grown_by(first.verdict, looks, why)
 
-    def _looked(self, arms: Sequence[Arm], beside: Sequence[Task], at: Look) -> tuple[Comparison, dict[str, Hits]]:
-        tasks, seen_before = [*self._final(arms, at.seeds), *beside], seen(self.search.folder)
-        self._trials([task for task in tasks if task.key in seen_before])
-        self._trials([task for task in tasks if task.key not in seen_before], weights=True)
+    def _looked(self, finalists: Sequence[Arm], tasks: Sequence[Task], at: Look) -> tuple[Comparison, dict[str, Hits]]:
+        """One look at the test pictures: trained, answered, compared."""
+        looked = seen(self.search.folder)
+        self._trials([task for task in tasks if task.key in looked])
+        self._trials([task for task in tasks if task.key not in looked], weights=True)
         hits = look(self.search.folder, tasks, self.bench, self.search.test, grows=len(self.asked.looks) > 1)
-        return self._compared(arms, hits, at.seeds, at.level), hits
+        return self._compared(finalists, hits, at.seeds, at.level), hits
 
     def _too_long(self, tasks: Sequence[Task]) -> str:
         """Why these are not trained, where they would take too long; "" where they may be."""

@@ -8,7 +8,7 @@ from compoundnet.schema import require
 from compoundnet.search.predictors import RIDGE, Interval, Model, Numbers, out_of_sample, tau_gain
 
 
-def with_proxies(features: Numbers, scores: Mapping[str, Sequence[float]]) -> Numbers:
+def with_proxies(features: Numbers, scores: Mapping[str, Sequence[float] | Numbers]) -> Numbers:
     """Features with a column for each proxy, for a ridge or boosted trees. Raises FieldError for -inf and NaN.
 
     >>> with_proxies(np.ones((2, 1)), {"zico": [3.0, 4.0]}).tolist()
@@ -23,8 +23,8 @@ def with_proxies(features: Numbers, scores: Mapping[str, Sequence[float]]) -> Nu
 
 def feature_gains(
     features: Numbers,
-    scores: Mapping[str, Sequence[float]],
-    accuracies: Sequence[float],
+    scores: Mapping[str, Sequence[float] | Numbers],
+    accuracies: Sequence[float] | Numbers,
     predictor: Model = RIDGE,
     seed: int = 0,
 ) -> dict[str, Interval]:

@@ -55,8 +55,8 @@ class RatedProxies:
 
 
 def rate_proxies(
-    scores: Mapping[str, Sequence[float]],
-    accuracies: Sequence[float],
+    scores: Mapping[str, Sequence[float] | Numbers],
+    accuracies: Sequence[float] | Numbers,
     *,
     cost: str = "macs",
     width: float = WIDTH,
@@ -90,7 +90,7 @@ def rate_proxies(
     return RatedProxies(tuple(ratings), Band(cost, low, high, int(inside.sum())), best, band_best)
 
 
-def _ranks(name: str, values: Sequence[float], count: int) -> Numbers:
+def _ranks(name: str, values: Sequence[float] | Numbers, count: int) -> Numbers:
     """Finite numbers of the same order and ties; what is rated is the order alone."""
     from scipy.stats import rankdata
 

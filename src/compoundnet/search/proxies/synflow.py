@@ -25,9 +25,11 @@ def synflow(network: Network, seed: int = 0) -> float:
     weights do not count. A pooled skip passes the maxima.
     """
     import torch
+    from torch import nn
 
     positive = _positive(network, seed)
-    weights = [each.weight for part in positive for each in part.modules() if hasattr(each, "weight")]
+    layers = [each for part in positive for each in part.modules()]
+    weights = [each.weight for each in layers if isinstance(each, nn.Conv2d | nn.Linear)]
     x = torch.ones(1, network.in_channels, network.resolution, network.resolution, dtype=torch.float64)
     log = 0.0
     for part in positive:

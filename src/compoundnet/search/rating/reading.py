@@ -73,7 +73,7 @@ def _of_folder(path: Path, study: str | None) -> Iterable[Trial]:
 def _observed(trial: Trial) -> Observed:
     network = trial.task.network
     options = () if trial.point is None else tuple(map(str, trial.point))
-    costs = {**_finite(trial.costs), "resolution": float(network.resolution), "depth": float(network.blocks)}
+    costs = {**_finite(trial.costs), "resolution": float(network.resolution), "blocks": float(network.blocks)}
     pictures = trial.facts.get("images", 0)
     return Observed(
         name=json.dumps(network.to_dict(), sort_keys=True),

@@ -76,7 +76,7 @@ def best(entries: Sequence[Entry]) -> Entry | None:
 
 def best_so_far(rows: Sequence[Row]) -> tuple[tuple[int, Row], ...]:
     """Each trial that was the best when it was recorded, with how many trials there were by then, it included."""
-    level, most, found = highest(rows), -math.inf, []
+    level, most, found = highest(rows), -math.inf, list[tuple[int, Row]]()
     for count, row in enumerate(rows, 1):
         if row.state == "finished" and row.fidelity == level and row.reward is not None and row.reward > most:
             most = row.reward

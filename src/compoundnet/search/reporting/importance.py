@@ -67,7 +67,7 @@ def importance(decisions: Decisions, rewards: Sequence[float], seed: int = 0) ->
 
 def _seen(decisions: Decisions, chosen: NDArray[np.int64], kept: Sequence[int]) -> tuple[Space, list[tuple[int, ...]]]:
     """The space of the options that were taken, and the points in it."""
-    choices, columns = [], []
+    choices, columns = list[Choice](), list[list[int]]()
     for place in kept:
         taken, column = np.unique(chosen[:, place], return_inverse=True)
         options = decisions.options[place]
@@ -96,7 +96,7 @@ def _effects(
     x: Numbers, y: Numbers, starts: NDArray[np.int64], space: Space
 ) -> tuple[tuple[tuple[str, float], ...], ...]:
     """The effect of each option on the reward, against the mean of all entries, by the model of all."""
-    model, found = fitted(x, y), []
+    model, found = fitted(x, y), list[tuple[tuple[str, float], ...]]()
     for place, choice in enumerate(space.choices):
         columns = slice(starts[place], starts[place + 1])
         mean = float(model.centre[columns] @ model.weights[columns])

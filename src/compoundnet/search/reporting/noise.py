@@ -84,5 +84,5 @@ def _pooled(entries: Sequence[Entry], of: Callable[[Row], float | None], better:
         values = np.array([of(row) for row in entry.rows], float)
         squares += float(((values - values.mean()) ** 2).sum())
     tail = (1 - LEVEL) / 2
-    ends = (math.sqrt(squares / float(chdtri(freedom, each))) for each in (tail, 1 - tail))  # chdtri: of the upper tail
-    return Noise(math.sqrt(squares / freedom), *ends, freedom, len(entries), better)
+    low, high = (math.sqrt(squares / float(chdtri(freedom, each))) for each in (tail, 1 - tail))  # of the upper tail
+    return Noise(math.sqrt(squares / freedom), low, high, freedom, len(entries), better)

@@ -65,7 +65,7 @@ _ABOUT_EDF = (
 
 @cache
 def _script() -> str:
-    return resources.files(__package__).joinpath("table.js").read_text(encoding="utf-8")
+    return resources.files("compoundnet.search.reporting").joinpath("table.js").read_text(encoding="utf-8")
 
 
 def _best_first(report: Report) -> list[int]:

@@ -5,9 +5,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from compoundnet.plots.chart import ticks
+from compoundnet.plots.chart import spoken, ticks
 
 Kind: TypeAlias = Literal["points", "line", "steps", "marks"]
+_FEWEST = 3  # marks that a logarithmic axis needs
 BLUE, ORANGE, GREY, GREEN, PURPLE = "#0072B2", "#D55E00", "#8a8a8a", "#007a5e", "#8f4d80"  # after Okabe and Ito
 
 
@@ -51,9 +52,12 @@ class Axis:
 
     def marks(self) -> dict[float, str]:
         """Values on the axis with their words."""
-        if self.log and (found := ticks(self.low, self.high, self.unit)):
+        if not self.log:
+            return rounds(self.low, self.high)
+        found = ticks(self.low, self.high, self.unit)
+        if len(found) >= _FEWEST:
             return found
-        return rounds(self.low, self.high)
+        return {value: spoken(value, self.unit) for value in rounds(self.low, self.high) if value >= self.low}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,7 +15,7 @@ from compoundnet.search.trials.opening import JOURNAL, open_store, say_on_stderr
 from compoundnet.search.trials.reading import Read, read_journal
 from compoundnet.search.trials.store import IDENTITY
 
-_TRIALS = "trials"  # the folder in a coefficient search's
+_TRIALS, _JOURNAL = "trials", "journal.log"  # in the folder of a search: of trials, or of studies
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,6 +62,8 @@ def read_kept(where: str | Path, study: str | None = None) -> Kept:
 
 
 def _of_path(path: Path, study: str | None) -> Kept:
+    if (path / _JOURNAL).is_file():
+        path = path / _JOURNAL
     if path.is_dir():
         journal = path / JOURNAL  # a coefficient search keeps its trials there
         return _of_path(journal, study) if journal.is_file() else _of_folder(path, study)
@@ -145,9 +147,7 @@ def _of_folder(path: Path, study: str | None) -> Kept:
         raise TrialsError(f"{path} is a folder of trials, without studies; leave --study out")
     files = sorted(file for file in folder.glob("*.json") if len(file.stem) == 64)
     if not files:
-        journals = [file.name for file in path.iterdir() if file.suffix in (".log", ".journal")]
-        remedy = f"name the journal in it, such as {path / journals[0]}" if journals else "name the folder of a search"
-        raise TrialsError(f"{path} holds no trial; {remedy}")
+        raise TrialsError(f"{path} holds neither trials nor {_JOURNAL}; name the journal or the folder of a search")
     return Kept(
         where=str(path),
         study=path.resolve().name,

@@ -3,6 +3,7 @@
 import importlib.util
 import io
 from collections.abc import Sequence
+from typing import Any
 
 from .panel import BLUE, GREY, Panel, Series
 
@@ -56,7 +57,7 @@ def _png(panel: Panel) -> bytes:
     return stream.getvalue()
 
 
-def _style(series: Series) -> dict[str, object]:
+def _style(series: Series) -> dict[str, Any]:
     label = {"label": series.name.replace("$", r"\$")} if series.name else {}
     colour = {"color": series.colour, **label}
     if series.kind == "points":

@@ -39,9 +39,9 @@ def write_report(report: Report, out: Path) -> tuple[list[Path], str]:
     The names of the files, and what was not drawn ("" where all was). Raises TrialsError, one line, for a folder that
     cannot be written.
     """
-    found = files_of(report)
     try:
-        out.mkdir(parents=True, exist_ok=True)
+        out.mkdir(parents=True, exist_ok=True)  # or it ends here
+        found = files_of(report)
         stale = _names_before(out) - set(found)
         parts = [(out / f".{name}.{os.getpid()}.part", out / name) for name in found]
         try:

@@ -81,8 +81,8 @@ class _Replay:
         match log["op_code"]:
             case 0:
                 if log["study_name"] not in self._names.values():
-                    self._names[self._begun], self._attributes[self._begun] = log["study_name"], {}
-                    self._of[self._begun] = []
+                    self._names[self._begun] = log["study_name"]
+                    self._attributes[self._begun], self._of[self._begun] = dict[str, Any](), list[_Trial]()
                     self._begun += 1
             case 1:
                 self._names.pop(log["study_id"], None)

@@ -93,12 +93,9 @@ def _plain(task: Task, rest: Mapping[str, Any]) -> Trial | None:
     )
     if not right or not all(type(value) in (float, int) for value in costs.values()):
         return None
-    told: dict[str, Any] = {
-        "point": tuple(point),
-        "curve": tuple(curve),
-        "costs": {name: float(costs[name]) for name in costs},
-    }
-    return Trial(task=task, **{**rest, **told})
+    told = {"point": tuple(point), "curve": tuple(curve), "costs": {name: float(costs[name]) for name in costs}}
+    values: dict[str, Any] = {**rest, **told}
+    return Trial(task=task, **values)
 
 
 _FIELDS = {each.name for each in fields(Trial)} - {"task"}
