@@ -163,7 +163,7 @@ SURFACE = {
         *["--store", "--strategy", "--study", "--target", "--time", "--trials", "--workers"],
     ],
     "search report": [
-        *["--journal", "--json", "--out", "--study"],
+        *["journal", "--json", "--out", "--study"],
     ],
     "search rate": [
         *[

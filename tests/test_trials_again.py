@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from compoundnet.layers import Node
@@ -153,6 +153,7 @@ def test_a_record_of_an_older_version_is_read_and_of_a_newer_one_refused() -> No
         trial_of({**record, "version": 2})
 
 
+@settings(deadline=None)
 @given(
     accuracy=st.none() | st.sampled_from([0.5, 1]),
     point=st.none() | st.lists(st.integers(0, 3)).map(tuple),
