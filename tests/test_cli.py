@@ -167,7 +167,7 @@ SURFACE = {
     ],
     "search rate": [
         *[
-            "--journal",
+            "journal",
             "--json",
             "--networks",
             "--no-proxies",
