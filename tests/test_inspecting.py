@@ -278,7 +278,8 @@ def test_a_file_of_ours_says_all_by_its_record(tmp_path: Path) -> None:
     inspection = inspect_checkpoint(tmp_path / "a.safetensors")
     found = said(tmp_path / "a.safetensors")
     assert {confidence for _, confidence in found.values()} == {"certain"}
-    assert (found["network"][0], found["padding"][0], found["source"][0]) == ("mine", "same", "trained by me")
+    assert (found["network"][0], found["padding"][0], found["source"][0]) == ("tiny", "same", "trained by me")
+    assert found["name"][0] == "mine", "which is not its network, as the folder of a run is not"
     assert found["tensors"][0] == "those of its card"
     assert [step.name for step in inspection.provenance] == ["mine"]
     assert json.loads(json.dumps(inspection.to_dict()))["weights"]["licence"] == "MIT"

@@ -83,9 +83,7 @@ def train(
             wanted = partial(_recipe, recipe, set, seed, begun)
             chosen, network, host = _asked(net, wanted, {**machine, **more}, lambda: _require_place(out, resume))
             pictures = _opened(data, val, task, chosen.seed, fit_on, test_judges)
-            if begun is not None:
-                require_data(pictures, begun, data)
-            looked = partial(_looked_at, pictures, Path(out), resume, unchecked)
+            looked = partial(_looked_at, pictures, data, Path(out), resume, unchecked)
             network = _fitting(network, pictures.train, net)
             given = None if pretrained is None else _weights(pretrained, net, network, pictures.train.classes)
             done = _trained(network, chosen, host, looked, given, out, resume, batch == "auto", data)
@@ -205,10 +203,14 @@ def _opened(data: str, val: str | None, task: "Task", seed: int, fit_on: "FitOn"
     return given
 
 
-def _looked_at(given: "Given", out: Path, resume: bool, unchecked: bool) -> "tuple[Given, Callable[[], None]]":
+def _looked_at(
+    given: "Given", data: str, out: Path, resume: bool, unchecked: bool
+) -> "tuple[Given, Callable[[], None]]":
     """The pictures that can be read, and what remembers that in the folder of the run, once it is one."""
     from compoundnet.training import RunFolder
 
+    if resume:
+        require_data(given, out, data)
     refused = not resume and RunFolder(out).is_run()  # as train itself is about to say
     return (given, lambda: None) if unchecked or refused else vetted(given, out, resume)
 

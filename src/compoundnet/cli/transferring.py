@@ -51,8 +51,7 @@ def transfer(
     from compoundnet.transferring.place import Place
 
     seconds = span(budget, "--budget")
-    threads = usable_cores() if threads is None else threads
-    require_count(threads, "threads")
+    require_count(threads := usable_cores() if threads is None else threads, "threads")
     options: dict[str, Any] = {"budget": seconds, "symmetry": symmetry, "threads": threads, "seed": seed}
     options |= {"resolution": resolution, "made": made(data)}
     say = partial(print, file=sys.stderr) if json else write
