@@ -110,7 +110,7 @@ def budget(rng: np.random.Generator, networks: tuple[tuple[Scaling, Cost], ...])
     return limited(options | {name: max(1, int(need * rng.uniform(0.95, 1.3))) for name, need in needs.items()})
 
 
-@pytest.mark.some(4)
+@pytest.mark.some(2)
 @pytest.mark.parametrize("batch", range(BATCHES))
 def test_solve_equals_brute_force_in_a_thousand_cases(batch: int) -> None:
     rng = np.random.default_rng(batch)

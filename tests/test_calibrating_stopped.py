@@ -111,6 +111,7 @@ except ValueError as error:
 """
 
 
+@pytest.mark.slow
 def test_a_disk_without_room_is_one_line_and_leaves_nothing(tmp_path: Path) -> None:
     """A limit on the size of files stands in for the disk: the same failing write."""
     command = [sys.executable, "-c", FULL, str(tmp_path / "part")]

@@ -459,7 +459,7 @@ def test_after_two_dashes_every_word_is_a_picture(words: str, paths: list[str]) 
         ("cost tiny --by stag", "--by: expected one of 'stage', 'layer', got 'stag'"),
         ("cost tiny --siz 64", "unknown argument --siz; did you mean --size"),
         ("cost", "NET is missing; try --help"),
-        ("train tiny --data d --out o", "--recipe is missing; try --help"),
+        ("train tiny --data d --out o", "--recipe is missing; name one (see recipe list) or its JSON file"),
         ("train --recipe small", "NET, --data and --out are missing; try --help"),
         ("predict", "PATHS is missing; name pictures, folders or globs, or a list with --files-from"),
         ("", "no command; try --help"),

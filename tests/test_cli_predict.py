@@ -227,6 +227,7 @@ def test_an_interruption_is_130_and_what_was_done_stays(run: Run, tmp_path: Path
     assert part.read_bytes().count(b"\n") > 1
 
 
+@pytest.mark.slow
 def test_a_killed_run_is_gone_on_with_and_gives_the_same_file(run: Run, tmp_path: Path) -> None:
     whole, out = tmp_path / "whole.jsonl", tmp_path / "out.jsonl"
     listed = tmp_path / "list.txt"

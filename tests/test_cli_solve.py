@@ -371,6 +371,7 @@ def test_names_of_objectives_have_sensible_digits() -> None:
     assert brief("elastic:0.3:0.4:0.5:activations") == "elastic:0.3:0.4:0.5:activations"
 
 
+@pytest.mark.slow
 def test_a_solution_comes_through_a_pipe(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     text = json.dumps(solved(run))
     monkeypatch.setattr("sys.stdin", io.StringIO(text))

@@ -326,6 +326,7 @@ def test_a_second_look_at_the_test_pictures_is_refused(done: tuple[Path, Found],
         look(tmp_path, [other], bench, memory(64, 2))
 
 
+@pytest.mark.slow
 def test_a_torn_journal_loses_its_last_trial_and_nothing_else(done: tuple[Path, Found], tmp_path: Path) -> None:
     """What is lost is trained again, to the same end."""
     folder, found = done
@@ -398,6 +399,7 @@ def test_seeds_are_added_while_the_verdict_is_undecided(tmp_path: Path) -> None:
     assert (again.to_dict(), recorded(tmp_path)) == (found.to_dict(), before)
 
 
+@pytest.mark.slow
 def test_no_seeds_are_added_to_a_verdict(tmp_path: Path) -> None:
     question = asked(candidates="grid", rungs=1, confirm=5, up_to=20, margin=1.0)
     found = Search(question, material(), memory(64, 2), tmp_path).run()

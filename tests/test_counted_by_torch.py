@@ -28,7 +28,7 @@ def built(network: Network) -> nn.Module:
         return build(network)
 
 
-@pytest.mark.some(9)
+@pytest.mark.some(5)
 @pytest.mark.parametrize("name", list(MEMBERS))
 def test_torch_counts_every_member_as_cost_does(name: str) -> None:
     network = named(name)
@@ -80,7 +80,7 @@ OTHERS: dict[str, Callable[[], nn.Module]] = {
 }
 
 
-@pytest.mark.some(8)
+@pytest.mark.some(4)
 @pytest.mark.parametrize("name", list(OTHERS))
 @pytest.mark.parametrize("size", [(224, 224), (160, 225)])
 def test_other_implementations_cost_the_same(name: str, size: tuple[int, int]) -> None:

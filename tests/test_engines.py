@@ -162,6 +162,7 @@ def test_the_onnx_file_holds_the_folded_graph(tmp_path: Path) -> None:
 # The automatic choice
 
 
+@pytest.mark.slow
 def test_auto_takes_the_fastest_and_the_second_time_remembers_it(own_cache: Path) -> None:
     model = model_of("tiny")
     setting = Setting(size=(32, 32))

@@ -42,6 +42,7 @@ def test_an_exported_file_has_the_figures_of_its_model(
     assert found.nll == pytest.approx(plain.nll, rel=1e-2 if name == "whole" else 1e-4)
 
 
+@pytest.mark.slow
 def test_an_exported_file_runs_as_it_was_exported_or_not_at_all(
     exported: dict[str, Path], pictures: Path, tmp_path: Path
 ) -> None:

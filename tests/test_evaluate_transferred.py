@@ -84,6 +84,7 @@ def test_of_several_labels_only_the_share_that_is_all_right_is_percent(
     }
 
 
+@pytest.mark.slow
 def test_published_figures_keep_their_digits(run: Run, finished: Path, pictures: Path, tmp_path: Path) -> None:
     from compoundnet import save
 

@@ -144,7 +144,7 @@ def test_a_failing_proof_leaves_nothing(
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.some(1)
+@pytest.mark.slow
 @pytest.mark.parametrize("padding", ["same", "symmetric"])
 @pytest.mark.parametrize("suffix", [".onnx", ".xml"])
 def test_dynamic_artefacts_take_any_batch_and_size(padding: str, suffix: str, tmp_path: Path) -> None:
@@ -214,6 +214,7 @@ def test_pictures_to_classes_in_one_file_as_predict_has_it(lite: Exported) -> No
     assert found == [prediction.top[0].index for prediction in predict(paths, model, exact=True)]
 
 
+@pytest.mark.slow
 def test_the_maps_in_the_artefact_explain_the_logits_exactly(lite: Exported) -> None:
     logits, maps = session(lite.path)(np.asarray(decode(CHELSEA))[None])
     bias = load(LITE).model.state_dict()["classifier.bias"].numpy()
@@ -297,6 +298,7 @@ def test_a_program_that_unpacks_to_far_more_is_refused_before_it_is_unpacked(
     assert peak < 25 << 20  # of which imports take 5 MB
 
 
+@pytest.mark.slow
 def test_verify_prints_its_record_as_json(exported: dict[str, Exported], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["verify", str(exported["onnx"].path), "--json"]) == 0
     shown = json.loads(capsys.readouterr().out)

@@ -33,7 +33,7 @@ def same(ours: torch.Tensor, theirs: np.ndarray | torch.Tensor) -> bool:
     return torch.allclose(ours, torch.as_tensor(theirs), atol=1e-4 * max(1.0, ours.abs().max().item()))
 
 
-@pytest.mark.some(2)
+@pytest.mark.some(1)
 @pytest.mark.parametrize("name", FAMILIES)
 def test_scripting_gives_the_same_logits_at_any_size(name: str) -> None:
     model, _ = ready(name)
@@ -83,7 +83,7 @@ def test_torch_compile_trains(tmp_path: Path) -> None:
     assert all(p.grad is not None for p in model.parameters())
 
 
-@pytest.mark.some(2)
+@pytest.mark.some(1)
 @pytest.mark.parametrize("name", FAMILIES)
 def test_onnx_of_the_scripted_model_gives_the_same_logits(name: str, tmp_path: Path) -> None:
     model, images = ready(name)

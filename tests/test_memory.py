@@ -75,7 +75,7 @@ def test_every_member_is_of_a_kind_that_is_walked() -> None:
     assert {type(stage.operator) for member in MEMBERS.values() for stage in member.base.stages} == kinds
 
 
-@pytest.mark.some(3)
+@pytest.mark.some(2)
 @pytest.mark.parametrize(
     ("name", "resolution", "batch", "optimizer"),
     [
@@ -121,7 +121,7 @@ def test_half_precision_halves_activations_and_adversarial_copies_double_them() 
     assert larger == training_memory(replace(network, resolution=64), recipe)
 
 
-@pytest.mark.some(3)
+@pytest.mark.some(1)
 @pytest.mark.parametrize(
     ("name", "side", "batch", "optimizer", "precision", "checkpointing"),
     [

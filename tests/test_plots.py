@@ -139,7 +139,7 @@ REAL = [
 ]
 
 
-@pytest.mark.some(2)
+@pytest.mark.slow
 @pytest.mark.parametrize("arguments", REAL, ids=" ".join)
 def test_no_name_covers_another_a_point_a_line_the_legend_or_the_edge(arguments: tuple[str, ...]) -> None:
     """By the extents of the letters as they are drawn."""

@@ -162,7 +162,7 @@ def one_by_one(lite0: Pretrained) -> list[Prediction]:
     return [predict(path, lite0, engine="torch")[0] for path in MIXED]
 
 
-@pytest.mark.some(1)
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("engine", "batch", "workers"),
     [(None, 2, 3), ("torch", 1, 1), ("torch", 2, 3), ("onnxruntime", 1, 1), ("onnxruntime", 16, 4), ("openvino", 2, 3)],

@@ -554,7 +554,7 @@ def test_wrong_usage_is_one_line(run: Run, words: tuple[str, ...], says: str) ->
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        ((), "no action of search; known: space, coefficients, architecture"),
+        ((), "no action of search; known: space, coefficients, architecture, report, rate"),
         (("spcae",), "unknown action 'spcae' of search; did you mean space?"),
     ],
 )

@@ -50,6 +50,7 @@ def declared(values: Any) -> list[tuple[str, str, list[int]]]:
     return [(v.name, TYPES[v.type], [s if isinstance(s, int) else -1 for s in v.shape[1:]]) for v in values]
 
 
+@pytest.mark.slow
 def test_the_configuration_for_triton_names_what_the_artefact_has(artefact: Path) -> None:
     session = onnxruntime.InferenceSession(str(artefact), providers=["CPUExecutionProvider"])
     assert configured("input") == declared(session.get_inputs())

@@ -47,6 +47,7 @@ def require_file_is_kept(found: Transferred) -> None:
         torch.testing.assert_close(saved.model(x), found.best.logits / found.heat, rtol=0.02, atol=0.02)
 
 
+@pytest.mark.slow
 def test_the_epoch_kept_before_a_stop_is_in_the_folder_after_going_on(done: Transferred, parent: Pretrained) -> None:
     assert done.best.how.startswith("epoch ")
     lines: list[str] = []

@@ -143,5 +143,12 @@ def test_files_are_on_the_disk_before_they_get_their_names(tmp_path: Path, monke
     place.once("maps", lambda path: reserved(path, np.uint8, (10,)))
     place.model.write_bytes(b"model")
     place.clear()
-    parts = [".identity.json.part", ".spent.json.part", "state.part", ".work", "maps.part", ".work"]
+    parts = [
+        f".identity.json.{os.getpid()}.part",
+        f".spent.json.{os.getpid()}.part",
+        "state.part",
+        ".work",
+        "maps.part",
+        ".work",
+    ]
     assert flushed == [*parts, "model.safetensors", "out"]

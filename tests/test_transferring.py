@@ -340,7 +340,7 @@ def first(count: int) -> Memory:
         (
             Damaged(digits(), frozenset(range(100, 150))),
             BUDGET,
-            "50 of 200 pictures cannot be read, more than 5%; mend or remove them: 100: damaged; 101",
+            "50 of 200 pictures cannot be read, more than 5%; mend or remove them: 100, 101, 102",
         ),
         (digits(), 5.0, "a budget of 5 s is too small.*give at least 10 s"),
     ],

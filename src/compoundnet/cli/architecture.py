@@ -76,7 +76,7 @@ def search_architecture(
         resolution: search networks at this side, in pixels, in place of the base's own
         divisor: round widths around a network to a multiple of this, such as 2 for small ones
         workers: how many processes of one thread train; default: one for each core
-        seed: of the strategy
+        seed: what the strategy draws by
         store: a journal file, or postgresql://user@host/database for many machines; default: a journal in --out
         study: the name of the search in the store
         patience: how long a store that does not answer is tried again; default: 60s
