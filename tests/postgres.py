@@ -63,10 +63,9 @@ class Server:
 
     def _run(self, program: str, *arguments: str) -> None:
         command: Sequence[str] = (str(self.programs / program), *arguments)
-        if os.getuid() == 0:
-            command = ("runuser", "-u", USER, "--", *command)
+        owner = USER if os.getuid() == 0 else None  # the server refuses to be root's
         with (self.folder.parent / f"{program}.out").open("w") as out:  # pg_ctl's server keeps what it was given open
-            done = subprocess.run(command, stdout=out, stderr=out, cwd="/", check=False)
+            done = subprocess.run(command, stdout=out, stderr=out, cwd="/", user=owner, group=owner, check=False)
         assert done.returncode == 0, (self.folder.parent / f"{program}.out").read_text()
 
 

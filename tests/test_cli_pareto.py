@@ -92,6 +92,7 @@ def test_a_network_of_no_published_family_has_the_pooled_law_and_no_released_one
     assert "Released" not in out
 
 
+@pytest.mark.some(1)
 @pytest.mark.parametrize("name", ["params", "activations", "memory", "training-memory"])
 def test_every_cost_is_weighed_as_the_budget_counts_it(run: Run, name: str) -> None:
     given = ("--dtype", "float16", "--batch", "4", "--optimizer", "adam")
@@ -134,6 +135,7 @@ def test_limits_hold_on_the_whole_front(run: Run) -> None:
         )
 
 
+@pytest.mark.slow
 def test_own_points_move_the_front_and_a_file_can_be_limited(run: Run, tmp_path: Path) -> None:
     path = tmp_path / "own.csv"
     path.write_text("depth,width,resolution,macs,top1\n1,1,224,300774272,68.0\n1,0.75,160,107000000,60.0\n")

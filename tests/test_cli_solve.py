@@ -67,6 +67,7 @@ def test_a_solution_is_a_network_for_every_other_command_and_can_be_proved(run: 
     assert all(found[key] == data[key] for key in ("network", "scaling", "cost"))
 
 
+@pytest.mark.slow
 def test_a_proof_says_under_which_law_limits_and_device_it_holds(run: Run, tmp_path: Path) -> None:
     """Whoever is shown a proof sees own points, which make any accuracy, and how the limits were counted."""
     out, own = tmp_path / "net.json", tmp_path / "own.csv"

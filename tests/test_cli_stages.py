@@ -85,6 +85,7 @@ def test_latency_is_a_limit_too_and_the_accuracy_is_foreseen_but_not_trusted(run
     assert "Limits: 1 ms of latency." in text
 
 
+@pytest.mark.slow
 def test_the_default_is_the_direction_of_the_papers_rule(run: Run) -> None:
     data = answer(run, "solve", "tiny", "--max-macs", "12M", *SMALL)
     assert data["certificate"]["objective"].startswith("rule:efficientnet:")

@@ -227,6 +227,7 @@ def test_our_own_file_remembers_that_the_names_were_others(tmp_path: Path) -> No
     assert copied.path.read_bytes() == done.path.read_bytes()
 
 
+@pytest.mark.some(1)
 @pytest.mark.parametrize("to", ["timm", "lukemelas"])
 def test_a_file_under_other_names_that_keeps_its_record_has_the_step_in_its_card(to: str, tmp_path: Path) -> None:
     """The card of weights of ours under timm's names ended with their training."""

@@ -155,6 +155,13 @@ def test_every_public_name_is_documented() -> None:
 PACKAGES = (
     *("recipes", "data", "training", "transferring", "evaluating", "cam", "memory"),
     *("weights.bundle", "weights.store", "search", "search.architecture", "search.strategies"),
+    *(
+        "search.coefficients",
+        "search.predictors",
+        "search.proxies",
+        "search.rating",
+        "search.reporting",
+    ),
 )
 
 

@@ -114,6 +114,7 @@ def test_weights_below_a_run_but_not_in_its_last_are_none_of_its(
     assert not (trained / "test.json").exists()
 
 
+@pytest.mark.slow
 def test_other_parts_and_other_weights_claim_nothing(run: Run, trained: Path, weights: Path, pictures: Path) -> None:
     for _ in range(2):
         assert run("evaluate", str(trained), "--data", str(pictures), "--split", "validation")[0] == 0

@@ -111,6 +111,7 @@ def test_the_test_pictures_of_a_transfer_are_looked_at_once_on_its_way_too(
         assert "a second look needs --again" in err
 
 
+@pytest.mark.slow
 def test_the_task_of_a_transfer_is_known_to_evaluate(run: Run, parent: Pretrained, tmp_path: Path) -> None:
     held = digits(60)
     size = (100 * (held.labels == 0) + 5000).astype(np.float32)[:, None]

@@ -36,6 +36,7 @@ def answer(name: str) -> Prediction:
     return Prediction(name, (Label("cat", 0, 0.75), Label("dog, or not", 1, 0.25)))
 
 
+@pytest.mark.some(1)
 @pytest.mark.parametrize("suffix", ["csv", "jsonl"])
 @settings(deadline=None, max_examples=60)
 @given(answers=st.lists(ANSWERS, max_size=6, unique_by=lambda each: each.path), data=st.data())

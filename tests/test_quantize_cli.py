@@ -25,6 +25,7 @@ def weights(small: Pretrained, tmp_path_factory: pytest.TempPathFactory) -> Path
     return path
 
 
+@pytest.mark.slow
 def test_a_written_artefact_is_reported_and_verified(
     small: Pretrained, weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

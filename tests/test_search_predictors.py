@@ -9,13 +9,13 @@ from compoundnet.search.fidelities import Pair, rate_fidelity, trusted_fidelity
 from compoundnet.search.predictors import (
     PREDICTORS,
     Kernel,
-    Numbers,
     Standardised,
     best_predictor,
     out_of_sample,
     ranking,
     tau_gain,
 )
+from compoundnet.search.predictors.models import Numbers
 from compoundnet.search.predictors.ranking import _taus
 
 

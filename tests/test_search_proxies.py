@@ -14,7 +14,7 @@ from compoundnet.families import named
 from compoundnet.layers import Activation
 from compoundnet.operators import MBConv, Operator, SeparableConv
 from compoundnet.schema import FieldError
-from compoundnet.search.predictors import Numbers
+from compoundnet.search.predictors.models import Numbers
 from compoundnet.search.proxies import Batch, counts, naswot, noise, proxies, synflow, zico
 from compoundnet.search.proxies.synflow import _positive
 

@@ -6,7 +6,7 @@ from benchmarks.macro_networks import network_of
 from scipy.stats import kendalltau
 
 from compoundnet.schema import FieldError
-from compoundnet.search.predictors import Numbers
+from compoundnet.search.predictors.models import Numbers
 from compoundnet.search.proxies import counts, feature_gains, rate_proxies, with_proxies
 
 

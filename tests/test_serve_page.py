@@ -80,7 +80,7 @@ def drop(browser: Chrome, path: Path) -> None:
 OVERLAY_IS_DRAWN = "document.getElementById('overlay').naturalWidth === 448"
 
 
-@pytest.mark.some(1)
+@pytest.mark.slow
 @pytest.mark.parametrize(("give", "path", "label"), [(choose, COFFEE, "espresso"), (drop, CHELSEA, "tiger cat")])
 def test_a_photo_gets_five_classes_its_overlay_and_the_times(
     browser: Chrome, give: object, path: Path, label: str

@@ -422,6 +422,7 @@ def test_the_first_block_that_overflows_is_named() -> None:
     assert isinstance(model, ConvNet)
 
 
+@pytest.mark.slow
 def test_training_without_lightning_is_one_line() -> None:
     code = """
 import sys

@@ -173,6 +173,7 @@ def made(parent: Pretrained, seen: Path, tmp_path_factory: pytest.TempPathFactor
     return out
 
 
+@pytest.mark.slow
 def test_pictures_that_a_transfer_has_seen_do_not_test_it(run: Run, made: Path, seen: Path, tmp_path: Path) -> None:
     shutil.copytree(seen / "mine", tmp_path / "renamed")
     for path in (tmp_path / "renamed").rglob("*.png"):

@@ -8,7 +8,6 @@ from .choosing import out_of_sample as out_of_sample
 from .models import Boosting as Boosting
 from .models import Kernel as Kernel
 from .models import Model as Model
-from .models import Numbers as Numbers
 from .models import Posterior as Posterior
 from .ranking import Interval as Interval
 from .ranking import Ranking as Ranking

@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from compoundnet.schema import require
-from compoundnet.search.predictors import RIDGE, Interval, Model, Numbers, out_of_sample, tau_gain
+from compoundnet.search.predictors import RIDGE, Interval, Model, out_of_sample, tau_gain
+from compoundnet.search.predictors.models import Numbers
 
 
 def with_proxies(features: Numbers, scores: Mapping[str, Sequence[float] | Numbers]) -> Numbers:

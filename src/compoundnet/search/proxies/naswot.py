@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def naswot(network: Network, batch: Batch, seed: int = 0) -> float:
-    """log |det K|, where K[i, j] counts the activations that pictures i and j switch alike.
+    """log abs(det K), where K[i, j] counts the activations that pictures i and j switch alike.
 
     Mellor et al. 2021, "Neural architecture search without training", Eq. 1 and 2: K[i, j] = N_A - d_H(c_i, c_j), c_i
     the code of picture i: one bit for each of N_A activations, whether its input is above 0. Weights are fresh, drawn

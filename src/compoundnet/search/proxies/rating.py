@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from compoundnet.schema import FieldError, near, require, require_number
-from compoundnet.search.predictors import Interval, Numbers, Ranking, ranking, tau_gain
+from compoundnet.search.predictors import Interval, Ranking, ranking, tau_gain
+from compoundnet.search.predictors.models import Numbers
 from compoundnet.search.predictors.ranking import LEAST
 
 from .scoring import COUNTS

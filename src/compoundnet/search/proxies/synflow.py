@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def synflow(network: Network, seed: int = 0) -> float:
-    """The logarithm of the synaptic flow of fresh weights w, drawn by ``seed``: log sum_w |w| dR/d|w|.
+    """The logarithm of the synaptic flow of fresh weights w, drawn by ``seed``: log sum_w abs(w) dR/dabs(w).
 
     R is the sum of the outputs for a picture of ones when all weights are positive (Tanaka et al. 2020, Eq. 1 and 2,
     "Pruning neural networks without any data by iteratively conserving synaptic flow"); summed over all weights as a

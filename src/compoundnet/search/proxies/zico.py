@@ -15,7 +15,7 @@ PARTS = 2
 
 
 def zico(network: Network, batch: Batch, seed: int = 0, parts: int = PARTS) -> float:
-    """Sum over the layers of log sum_w mean |dL/dw| / deviation of |dL/dw|, over ``parts`` parts of the batch.
+    """Sum over the layers of log sum_w mean abs(dL/dw) / deviation of abs(dL/dw), over ``parts`` parts of the batch.
 
     Li et al. 2023, "ZiCo: zero-shot NAS via inverse coefficient of variation on gradients", the definition that gives
     it its name; layers are all convolutions, those of squeeze-and-excite too, and the classifier; w are their

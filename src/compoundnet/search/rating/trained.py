@@ -12,7 +12,7 @@ import numpy as np
 from compoundnet.network import Network
 from compoundnet.schema import counted, require
 from compoundnet.search.fidelities import Fidelity, Pair, rate_fidelity
-from compoundnet.search.predictors import Numbers
+from compoundnet.search.predictors.models import Numbers
 from compoundnet.search.predictors.ranking import LEAST
 
 Cheapness: TypeAlias = tuple[float, int, str]  # epochs, pictures (0: not written down), the data's digest
