@@ -20,6 +20,7 @@ from compoundnet.search.architecture import Architectures, ArchitectureSearch
 from compoundnet.search.architecture.early import stopped
 from compoundnet.search.architecture.found import net_of
 from compoundnet.search.architecture.training import EXPECTED
+from compoundnet.search.reporting import read_kept
 from compoundnet.search.trial import Task, Trial
 from compoundnet.search.trials import Limits, Standing, TrialsError
 from compoundnet.search.trials.fronts import front_of
@@ -63,6 +64,9 @@ def test_a_search_trains_within_limits_keeps_its_front_and_goes_on(tmp_path: Pat
     assert Network.from_dict(net["network"]) == again.best.task.network
     told = json.loads((tmp_path / "front.json").read_text())
     assert (told["trials"], len(told["front"])) == (6, len(again.front))
+    about = read_kept(str(tmp_path)).about
+    assert about is not None, "a report names what was decided"
+    assert about.space == SPACE.space
     kept = sorted((tmp_path / "front").iterdir())
     assert [json.loads(path.read_text())["trial"] for path in kept] == [trial.key for trial in again.front]
 
@@ -99,7 +103,9 @@ def test_a_folder_and_a_study_belong_to_one_search(tmp_path: Path) -> None:
     with pytest.raises(TrialsError, match="was begun with another recipe; choose another name"):
         run(other, tmp_path / "two", store=tmp_path / "one" / "journal.log")
     wider = search(design=replace(SPACE, base=replace(SMALL, activation="relu")))
-    with pytest.raises(ValueError, match="another space"):  # its options are the same, its networks are not
+    with pytest.raises(
+        ValueError, match="holds a search with another design;"
+    ):  # its options are the same, its networks are not
         run(wider, tmp_path / "one")
     (tmp_path / "one" / "search.json").write_text("{")
     with pytest.raises(ValueError, match="damaged; search in another folder"):

@@ -340,7 +340,8 @@ def first(count: int) -> Memory:
         (
             Damaged(digits(), frozenset(range(100, 150))),
             BUDGET,
-            "50 of 200 pictures cannot be read, more than 5%; mend or remove them: 100, 101, 102",
+            "50 of 200 pictures cannot be read, more than 5%; mend or remove them: "
+            "100, 101, 102, 103, 104: damaged; ...",
         ),
         (digits(), 5.0, "a budget of 5 s is too small.*give at least 10 s"),
     ],

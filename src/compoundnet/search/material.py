@@ -130,7 +130,7 @@ def by_area(pixels: Pixels, side: int) -> Pixels:
     [[[100]]]
     """
     native = pixels.shape[1]
-    require(side <= native, "side", f"{side} pixels; the pictures have {native}")
+    require(side <= native, "side", f"{side} pixels; the pictures have {native}; take at most that, or larger pictures")
     if side == native:
         return pixels
     weights_SH = _overlaps(native, side)

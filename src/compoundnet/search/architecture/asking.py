@@ -111,7 +111,7 @@ class ArchitectureSearch:
         known = identity(
             space=self.design.space, objective=self.objective, data=self.material.digest, recipe=self.recipe
         )
-        found = {**known, "space": self.design.digest}
+        found = {**known, "design": self.design.digest}  # equal options may stand for other networks
         if self.device is None:
             return found
         from compoundnet.devices import to_dict
