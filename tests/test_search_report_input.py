@@ -10,8 +10,7 @@ from typing import Any
 import pytest
 from benchmarks import invented as source
 from benchmarks.invented import write_journal
-from selenium.webdriver import Chrome, ChromeOptions
-from selenium.webdriver.chrome.service import Service
+from selenium.webdriver import Chrome
 from selenium.webdriver.common.by import By
 
 from compoundnet.cli import main
@@ -19,8 +18,8 @@ from compoundnet.search.reporting import read_kept, report_of, write_report
 from compoundnet.search.reporting.writing import files_of
 from compoundnet.search.trials import Limits, TrialsError, open_store, work
 
+from .browsing import browsing
 from .postgres import Server
-from .test_serve_page import FLAGS, programs
 from .trial_jobs import IDENTITY, OBJECTIVE, SHORT, SPACE, Log, job
 
 HOSTILE = "</script><img src=x onerror=\"document.title='broken'\">&"
@@ -167,18 +166,8 @@ def test_ten_thousand_trials_are_reported(tmp_path: Path) -> None:
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Generator[Chrome]:
     root = tmp_path_factory.mktemp("browser")
     write_report(report_of(read_kept(hostile(root / "journal.log"))), root)
-    chromium, driver = programs()
-    options = ChromeOptions()
-    options.binary_location = chromium
-    for flag in (*FLAGS, f"--user-data-dir={root / 'profile'}"):
-        options.add_argument(flag)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    chrome = Chrome(options, Service(driver))
-    try:
-        chrome.get(f"file://{root / 'report.html'}")
+    with browsing(f"file://{root / 'report.html'}", root / "profile") as chrome:
         yield chrome
-    finally:
-        chrome.quit()
 
 
 def cells(browser: Chrome, column: str) -> list[str]:

@@ -1,53 +1,26 @@
 """The page in a real browser: Chromium without a window, driven by chromedriver."""
 
 import base64
-import os
-import shutil
 from collections.abc import Generator
 from pathlib import Path
 
 import pytest
-from selenium.webdriver import Chrome, ChromeOptions
-from selenium.webdriver.chrome.service import Service
+from selenium.webdriver import Chrome
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
+from .browsing import browsing
 from .pictures import CHELSEA, COFFEE
 from .served import serving
 
 SECONDS = 30
-FLAGS = (
-    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
-    *("--disable-background-networking", "--disable-component-update", "--disable-sync", "--window-size=1100,900"),
-)
-
-
-def programs() -> tuple[str, str]:
-    """Chromium and its driver. Without them the test is skipped, but not in CI."""
-    found = shutil.which("chromium"), shutil.which("chromedriver")
-    if found[0] and found[1]:
-        return found[0], found[1]
-    reason = "no chromium and chromedriver here: apt-get install chromium chromium-driver"
-    if os.environ.get("CI") == "true":
-        pytest.fail(reason)
-    pytest.skip(reason)
 
 
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Generator[Chrome]:
-    chromium, driver = programs()
-    options = ChromeOptions()
-    options.binary_location = chromium
-    for flag in (*FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('profile')}"):
-        options.add_argument(flag)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    with serving() as server:
-        chrome = Chrome(options, Service(driver))
-        try:
-            chrome.get(f"http://127.0.0.1:{server.port}/")
-            yield chrome
-        finally:
-            chrome.quit()
+    profile = tmp_path_factory.mktemp("profile")
+    with serving() as server, browsing(f"http://127.0.0.1:{server.port}/", profile) as chrome:
+        yield chrome
 
 
 def wait(browser: Chrome, script: str) -> None:

@@ -5,8 +5,7 @@ from collections.abc import Generator
 from pathlib import Path
 
 import pytest
-from selenium.webdriver import Chrome, ChromeOptions
-from selenium.webdriver.chrome.service import Service
+from selenium.webdriver import Chrome
 from selenium.webdriver.common.by import By
 
 from compoundnet.cli import main
@@ -15,8 +14,8 @@ from compoundnet.transferring import finish, transfer
 from compoundnet.transferring.clock import EXPORT_SECONDS
 from compoundnet.weights import Pretrained, load, save
 
+from .browsing import browsing
 from .labelled import digits, in_folders
-from .test_serve_page import FLAGS, programs
 
 HOSTILE = "<img src=x onerror=\"document.title='broken'\">&"
 
@@ -32,18 +31,8 @@ def made(parent: Pretrained, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def browser(made: Path, tmp_path_factory: pytest.TempPathFactory) -> Generator[Chrome]:
-    chromium, driver = programs()
-    options = ChromeOptions()
-    options.binary_location = chromium
-    for flag in (*FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('profile')}"):
-        options.add_argument(flag)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    chrome = Chrome(options, Service(driver))
-    try:
-        chrome.get(f"file://{made / 'report.html'}")
+    with browsing(f"file://{made / 'report.html'}", tmp_path_factory.mktemp("profile")) as chrome:
         yield chrome
-    finally:
-        chrome.quit()
 
 
 def test_it_opens_from_the_disk_without_complaint_and_fetches_nothing(browser: Chrome) -> None:

@@ -40,6 +40,7 @@ from tools.solver_block import solver_speed, solver_table
 from tools.stages_block import stages_budgets, stages_enumerated, stages_sizes
 from tools.tables import table, taken
 from tools.training_block import training
+from tools.trials_block import trials
 
 _BLOCK = re.compile(r"(<!-- generated:(\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 _UNITS = {"M": 10**6, "B": 10**9}
@@ -252,6 +253,7 @@ BLOCKS: Mapping[str, Callable[[], str]] = MappingProxyType(
         "architecture": architecture,
         "search_macro": search_macro,
         "proxies_macro": proxies_macro,
+        "trials": trials,
         "search_choice": search_choice,
         "stages_budgets": stages_budgets,
         "stages_sizes": stages_sizes,
