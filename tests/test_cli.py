@@ -229,6 +229,14 @@ def test_the_commands_and_their_options_are_these() -> None:
     assert list(found) == list(SURFACE) == list(COMMANDS)
 
 
+def test_only_the_command_that_is_asked_for_gets_its_options() -> None:
+    whole = {name: [action.option_strings for action in parser._actions] for name, parser in build()[1].items()}
+    for name in COMMANDS:
+        parsers = build(set(name.split()))[1]
+        made = {other: [action.option_strings for action in parser._actions] for other, parser in parsers.items()}
+        assert made == {**{other: [["-h", "--help"]] for other in COMMANDS}, name: whole[name]}
+
+
 def test_every_option_is_explained(run: Run) -> None:
     for name, options in SURFACE.items():
         code, out, err = run(*name.split(), "--help")

@@ -3,7 +3,7 @@
 import inspect
 import re
 from argparse import HelpFormatter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from itertools import pairwise
 from types import MappingProxyType
 from typing import Any, TypeAlias
@@ -85,7 +85,7 @@ _WORDS = {"<class 'float'>": "a number", "<class 'int'>": "a whole number"}
 
 def parse(argv: Sequence[str]) -> tuple[Command, dict[str, Any]]:
     """The command that was asked for and its arguments. Raises ValueError, one line, for wrong usage."""
-    parser, commands = build()
+    parser, commands = build(set(argv))
     try:
         namespace = parser.parse_args(list(_joined(argv)))
     except ArgumentError as error:
@@ -121,8 +121,12 @@ def _joined(argv: Sequence[str]) -> Iterator[str]:
         yield waiting
 
 
-def build() -> tuple[ArgumentParser, dict[str, ArgumentParser]]:
-    """The whole parser, and the parser of each command; a group's actions are called by both words."""
+def build(words: Set[str] | None = None) -> tuple[ArgumentParser, dict[str, ArgumentParser]]:
+    """The whole parser, and the parser of each command; a group's actions are called by both words.
+
+    Given the words of a command line, only the commands among them get their options: those of all commands take
+    longer to make than most commands take to run.
+    """
     parser = ArgumentParser(
         prog="compoundnet",
         description="Which ConvNet fits my budget? Scaling, exact costs and predictions.",
@@ -132,7 +136,8 @@ def build() -> tuple[ArgumentParser, dict[str, ArgumentParser]]:
         allow_abbrev=False,
     )
     subcommands = parser.add_subcommands(required=True, dest="command")
-    commands = {name: _command(command) for name, command in COMMANDS.items()}
+    asked = {name for name in COMMANDS if words is None or words >= set(name.split())}
+    commands = {name: _command(command, name in asked) for name, command in COMMANDS.items()}
     groups = {"": subcommands}
     for name, sub in commands.items():
         group, _, action = name.rpartition(" ")
@@ -157,9 +162,11 @@ def _dashed(name: str) -> str:
     return name.replace("_", "-") if name.startswith("--") else name
 
 
-def _command(command: Command) -> ArgumentParser:
+def _command(command: Command, asked: bool) -> ArgumentParser:
     description = (inspect.getdoc(command) or "").splitlines()[0]
     parser = _Dashed(description=description, formatter_class=HelpFormatter, exit_on_error=False, allow_abbrev=False)
+    if not asked:
+        return parser
     parameters = inspect.signature(command).parameters
     positional = _positional(command)
     for name in parameters:
