@@ -21,11 +21,12 @@ def search_report(journal: str, out: str, study: str | None = None, json: bool =
         study: which study of the store; default: the only one
     """
     from compoundnet.search.reporting import read_kept, report_of, write_report
+    from compoundnet.search.reporting.artist import artist_for
     from compoundnet.search.trials.loading import uncollected
 
-    with uncollected():
+    with uncollected(), artist_for(journal) as artist:
         report = report_of(read_kept(journal, study))
-        paths, missing = write_report(report, Path(out))
+        paths, missing = write_report(report, Path(out), artist)
         if json:
             write_json({**report.to_dict(), "files": [str(path) for path in paths]})
             return 0

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from compoundnet.search.trials.failing import TrialsError
 
+from .artist import Artist
 from .figures import panels
 from .page import page
 from .report import Report
@@ -15,9 +16,14 @@ from .table import columns, fronts_csv, importance_csv, populations_csv, ties_cs
 REPORT, NET = "report.json", "net.json"
 
 
-def files_of(report: Report) -> dict[str, bytes]:
-    """The files by name; figures as PNG only where matplotlib is there. The same trials give the same bytes."""
+def files_of(report: Report, artist: Artist | None = None) -> dict[str, bytes]:
+    """The files by name; figures as PNG only where matplotlib is there. The same trials give the same bytes.
+
+    An artist draws while the other files are made.
+    """
     shown, trials = panels(report), columns(report)
+    if artist is not None:
+        artist.begin(shown)
     texts = {
         "report.html": page(report, shown, trials),
         REPORT: json.dumps(report.to_dict(), indent=1, allow_nan=False) + "\n",
@@ -29,11 +35,11 @@ def files_of(report: Report) -> dict[str, bytes]:
     }
     if report.network is not None:
         texts[NET] = json.dumps(report.network.to_dict(), indent=2) + "\n"
-    pictures = drawn(shown) if can_draw() else {}
+    pictures = artist.pictures() if artist is not None else drawn(shown) if can_draw() else {}
     return {name: text.encode() for name, text in texts.items()} | {f"{k}.png": png for k, png in pictures.items()}
 
 
-def write_report(report: Report, out: Path) -> tuple[list[Path], str]:
+def write_report(report: Report, out: Path, artist: Artist | None = None) -> tuple[list[Path], str]:
     """Write all files to a folder, and take away those of an earlier report that this one does not have.
 
     The names of the files, and what was not drawn ("" where all was). Raises TrialsError, one line, for a folder that
@@ -41,7 +47,7 @@ def write_report(report: Report, out: Path) -> tuple[list[Path], str]:
     """
     try:
         out.mkdir(parents=True, exist_ok=True)  # or it ends here
-        found = files_of(report)
+        found = files_of(report, artist)
         stale = _names_before(out) - set(found)
         parts = [(out / f".{name}.{os.getpid()}.part", out / name) for name in found]
         try:
