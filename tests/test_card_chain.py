@@ -1,6 +1,7 @@
 """The card of what was trained and fitted names every step: parent, data, recipe, date, figures and licence."""
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from safetensors import safe_open
 from compoundnet.export import export
 from compoundnet.recipes import RECIPES
 from compoundnet.schema import encode
-from compoundnet.training import Interrupted, train
+from compoundnet.training import Interrupted, TrainingError, train
 from compoundnet.training.origin import recipe_name
 from compoundnet.transferring import transfer
 from compoundnet.weights import Pretrained, load
@@ -67,6 +68,42 @@ def test_a_run_that_goes_on_another_day_has_the_date_of_its_start(tmp_path: Path
     assert later.weights == whole.weights
     one, other = ((tmp_path / name / "run/model.safetensors").read_bytes() for name in ("a", "b"))
     assert one == other
+
+
+def stopped(folder: Path, after: int, **options: Any) -> None:
+    """A run that Ctrl-C ends when so many steps are done."""
+
+    def interrupt(done: int, total: int) -> None:
+        if done >= after:
+            raise KeyboardInterrupt
+
+    with pytest.raises((Interrupted, KeyboardInterrupt)):
+        fitted(folder, on_progress=interrupt, **options)
+
+
+def test_a_run_that_goes_on_needs_neither_weights_nor_preprocessing_again(first: Pretrained, tmp_path: Path) -> None:
+    parent = replace(first, weights=replace(first.weights, licence="MIT"))
+    whole = fitted(tmp_path / "a" / "run", weights=parent, preprocess=None)
+    stopped(tmp_path / "b" / "run", 4, weights=parent, preprocess=None)
+    later = fitted(tmp_path / "b" / "run", preprocess=None, resume=True)
+    assert later.weights == whole.weights
+    assert [step.name for step in later.weights.card.steps] == ["first", "run"]
+
+
+@pytest.mark.parametrize("given", ["none", "others"])
+def test_where_nothing_is_saved_yet_the_same_weights_have_to_be_given(
+    first: Pretrained, tmp_path: Path, given: str
+) -> None:
+    def killed(done: int, total: int) -> None:
+        raise RuntimeError("killed")
+
+    with pytest.raises(RuntimeError, match="killed"):
+        fitted(tmp_path / "run", weights=first, on_progress=killed)
+    shutil.rmtree(tmp_path / "run" / "resume", ignore_errors=True)
+    others = None if given == "none" else replace(first, weights=replace(first.weights, licence="MIT"))
+    with pytest.raises(TrainingError, match=r"it began from first and was given (drawn weights|first); give"):
+        fitted(tmp_path / "run", weights=others, resume=True)
+    assert fitted(tmp_path / "run", weights=first, resume=True).weights.card.steps[0].name == "first"
 
 
 def test_a_run_from_before_there_were_cards_goes_on(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from compoundnet.weights.cards import (
     closed,
     followed,
     lineage,
+    parent_of,
 )
 from compoundnet.weights.markdown import to_markdown
 from compoundnet.weights.records import RECORD_VERSION, Weights
@@ -44,7 +45,7 @@ STEP = Provenance(
 
 
 def child() -> Weights:
-    card = closed(followed(PARENT, STEP), metrics={"validation_top1": 91.5}, tensors_sha256="ef" * 32)
+    card = closed(followed(parent_of(PARENT), STEP), metrics={"validation_top1": 91.5}, tensors_sha256="ef" * 32)
     small = replace(PARENT, name="cells", network=replace(PARENT.network, classes=2), classes=("cracked", "whole"))
     return replace(small, metrics={"validation_top1": 91.5}, card=card)
 
@@ -60,13 +61,17 @@ def test_a_step_follows_its_parent_and_has_its_licence() -> None:
     assert first == lineage(PARENT)[0]
     assert (second.licence, second.metrics) == ("Apache-2.0", {"validation_top1": 91.5})
     assert second.tensors_sha256 == "ef" * 32
-    own = followed(PARENT, replace(STEP, licence="MIT"))
+    own = followed(parent_of(PARENT), replace(STEP, licence="MIT"))
     assert own.steps[-1].licence == "MIT"
-    assert [step.name for step in followed(child(), replace(STEP, name="more")).steps] == [PARENT.name, "cells", "more"]
+    assert [step.name for step in followed(parent_of(child()), replace(STEP, name="more")).steps] == [
+        PARENT.name,
+        "cells",
+        "more",
+    ]
 
 
 def test_what_nobody_made_before_has_no_parent() -> None:
-    assert followed(None, STEP).steps == (STEP,)
+    assert followed(parent_of(None), STEP).steps == (STEP,)
 
 
 def test_a_record_with_a_card_survives_json() -> None:
@@ -107,7 +112,7 @@ def test_a_card_that_is_none_names_the_field(change: dict[str, Any], line: str) 
 def test_a_chain_never_forgets_where_it_began() -> None:
     weights = PARENT
     for number in range(MOST_STEPS + 10):
-        weights = replace(weights, card=followed(weights, replace(STEP, name=f"step {number}")))
+        weights = replace(weights, card=followed(parent_of(weights), replace(STEP, name=f"step {number}")))
     steps = lineage(weights)
     assert len(steps) == MOST_STEPS
     assert (steps[0].name, steps[-1].name) == (PARENT.name, f"step {MOST_STEPS + 9}")
@@ -129,7 +134,7 @@ def test_the_markdown_says_what_the_record_says_and_carries_the_licence() -> Non
 
 
 def test_a_licence_that_is_no_hub_s_is_named_and_an_earlier_one_is_shown() -> None:
-    card = followed(PARENT, replace(STEP, licence="my own: ask"))
+    card = followed(parent_of(PARENT), replace(STEP, licence="my own: ask"))
     text = to_markdown(replace(PARENT, licence="my own: ask", card=card))
     assert 'license: other\nlicense_name: "my own: ask"' in text
     assert text.endswith("Weights that it was made from: Apache-2.0.\n")
@@ -155,7 +160,7 @@ def test_the_words_of_the_markdown_are_those_of_inspect() -> None:
 def test_figures_that_say_nothing_are_not_shown(classes: int, shown: bool) -> None:
     metrics = {"validation_top1": 91.5, "validation_top5": 100.0, "validation_nll": -0.0}
     network = replace(PARENT.network, classes=classes)
-    card = closed(followed(PARENT, STEP), metrics=metrics, tensors_sha256="")
+    card = closed(followed(parent_of(PARENT), STEP), metrics=metrics, tensors_sha256="")
     text = to_markdown(replace(PARENT, network=network, metrics=metrics, card=card)).replace("\\", "")
     assert text.count("validation_nll | 0 |") == text.count("validation_nll 0\n") == 1
     assert text.count("validation_top5") == (2 if shown else 0)
@@ -164,7 +169,7 @@ def test_figures_that_say_nothing_are_not_shown(classes: int, shown: bool) -> No
 
 def test_only_a_card_s_last_step_is_closed() -> None:
     assert closed(Card(), metrics={}, tensors_sha256="") == Card()
-    two = followed(child(), STEP)
+    two = followed(parent_of(child()), STEP)
     done = closed(two, metrics={"a": 1.0}, tensors_sha256="12")
     assert done.steps[:-1] == two.steps[:-1]
     assert done.steps[-1] == replace(two.steps[-1], metrics={"a": 1.0}, tensors_sha256="12")

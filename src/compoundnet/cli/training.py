@@ -106,13 +106,15 @@ def _trained(
     auto: bool,
     data: str,
 ) -> "Trained":
+    from compoundnet.training import RunFolder
     from compoundnet.training import train as run
     from compoundnet.training.seeing import view_of
 
     pictures, remember = looked()
     begun = Path(out) if resume else None
     recipe = with_room(network, recipe, len(pictures.train), auto=auto, devices=host.devices, begun=begun)
-    say(f"judged and used, a picture is seen as {seen_as(view_of(network, recipe, given))}")
+    view = RunFolder(begun).preprocess() if begun and given is None else view_of(network, recipe, given)
+    say(f"judged and used, a picture is seen as {seen_as(view)}")
     with progress("steps") as on_done:
         options: dict[str, Any] = {"weights": given, "host": host, "resume": resume}
         options |= {"on_progress": _first(remember, on_done, out), "made": made(data), "on_stop": stopping}

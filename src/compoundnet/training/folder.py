@@ -16,6 +16,7 @@ from typing import Any
 
 from compoundnet.network import Network
 from compoundnet.operators import OPERATORS
+from compoundnet.preprocess import Preprocess
 from compoundnet.recipes import Recipe
 from compoundnet.schema import FieldError, decode, encode, shown
 from compoundnet.whole import write_whole
@@ -90,6 +91,10 @@ class RunFolder:
     def recipe(self) -> Recipe:
         """How it is trained."""
         return _named(RECIPE, lambda: decode(Recipe, self.read(RECIPE)))
+
+    def preprocess(self) -> Preprocess:
+        """How its pictures are seen."""
+        return _named(RUN, lambda: decode(Preprocess, self.read(RUN).get("preprocess")))
 
     def log(self, event: str, **values: Any) -> None:
         """Add a line to events.jsonl, with the time in seconds since 1970."""

@@ -15,7 +15,7 @@ from compoundnet.recipes import Recipe
 from compoundnet.schema import decode, encode, require
 from compoundnet.signals import stop_on_signal
 from compoundnet.weights import Pretrained, Weights, load
-from compoundnet.weights.cards import Made, followed
+from compoundnet.weights.cards import Made, Parent, followed, parent_of
 
 from .feeding import Feed
 from .feeds import feed_of
@@ -71,19 +71,21 @@ def train(
 
     Weights start as ``build`` draws them from the recipe's seed, or as ``weights`` has them, which may be of another
     resolution. After each epoch the moving average and the raw weights are validated, at the network's resolution and
-    as ``preprocess`` says, whatever side the recipe trains at; the best average is model.safetensors. ``made`` is for
-    its card; of a run that goes on, what was said when it began counts. ``resume`` goes
-    on from the newest state, and ends with the same bits as a run that was never stopped (on the CPU, with as many
-    threads). ``on_progress`` is called with (steps done, steps in all) of the run, first where it begins;
-    ``on_stop`` when Ctrl-C or SIGTERM asks it to stop, in the signal's handler. torch's global random states are
+    as ``preprocess`` says, whatever side the recipe trains at; the best average is model.safetensors. ``made`` is
+    for its card; of a run that goes on, what was said when it began counts, and ``weights`` need not be given again
+    once a state is saved. ``resume`` goes on from the newest state, and ends with the same bits as a run that was
+    never stopped (on the CPU, with as many threads). ``on_progress`` is called with (steps done, steps in all) of
+    the run, first where it begins; ``on_stop`` when Ctrl-C or SIGTERM asks it to stop, in the signal's handler.
+    torch's global random states are
     left as they were.
 
     Raises TrainingError or FieldError, one line, for a folder, data or recipe that does not fit, and when the loss is
     no longer finite; Interrupted after Ctrl-C or SIGTERM.
     """
     require_lightning()
-    view = preprocess or view_of(network, recipe, weights)
-    task = Job(network, recipe, train, validation, RunFolder(Path(folder)), weights, view, host or Host(), made)
+    run = RunFolder(Path(folder))
+    view = preprocess or (run.preprocess() if resume and weights is None else view_of(network, recipe, weights))
+    task = Job(network, recipe, train, validation, run, weights, view, host or Host(), made)
     _check(task)
     with quiet(), on_threads(task.host.threads), torch.random.fork_rng(), stop_on_signal(on_stop) as stop:
         return _run(task, resume, stop, on_progress)
@@ -102,6 +104,15 @@ class Job:
     preprocess: Preprocess
     host: Host
     made: Made
+
+    @property
+    def parent(self) -> Parent:
+        """What the card of the weights goes on from."""
+        return parent_of(self.weights and self.weights.weights)
+
+    def told(self) -> dict[str, Any]:
+        """What a run that goes on need not be told again."""
+        return {"made": encode(self.made), "parent": encode(self.parent)}
 
     def facts(self, processes: int) -> dict[str, Any]:
         """What must be the same for a run to go on, beside network and recipe."""
@@ -164,14 +175,27 @@ def _opened(job: Job, resume: bool, world: int, rank: int) -> State | None:
     """The state to go on from; a new folder is begun, and another run refused, by one process alone."""
     if not resume:
         if rank == 0:
-            job.folder.begin(job.network, job.recipe, {**job.facts(world), "made": encode(job.made)})
+            job.folder.begin(job.network, job.recipe, {**job.facts(world), **job.told()})
             job.folder.log("start", images=len(job.train), versions={"torch": torch.__version__})
         return None
     state = latest_state(job.folder.path / RESUME)
     if rank == 0:
+        _require_parent(job, state)
         job.folder.forget_after(state.values["events"] if state else 0)
         job.folder.log("resume", steps=state.steps if state else 0)
     return state
+
+
+def _require_parent(job: Job, state: State | None) -> None:
+    """Raise TrainingError, one line, for other weights than the run began with, or none where it needs them."""
+    told = job.folder.read(RUN).get("parent")
+    if told is None or (job.weights is None and state is not None):
+        return
+    began = decode(Parent, told)
+    if job.parent != began:
+        name, given = (each.steps[-1].name if each.steps else "drawn weights" for each in (began, job.parent))
+        problem = f"it began from {name} and was given {given}; give the weights (--pretrained) as before"
+        raise TrainingError(f"{job.folder.path}: cannot go on, {problem}, or name another folder")
 
 
 def _check(job: Job) -> None:
@@ -197,15 +221,15 @@ def _record(job: Job, rank: int) -> Weights:
     """What travels with the weights, but for their figures; only the process that saves needs it whole."""
     name = job.folder.path.resolve().name
     named = len(job.train.classes) == job.network.classes
-    made = decode(Made, job.folder.read(RUN).get("made", {})) if rank == 0 else job.made
-    parent = job.weights.weights if job.weights else None
+    told = job.told() | (job.folder.read(RUN) if rank == 0 else {})
+    made, parent = decode(Made, told["made"]), decode(Parent, told["parent"])
     return Weights(
         name=name,
         network=job.network,
         preprocess=job.preprocess,
         classes=job.train.classes if named else (),
         source="trained by compoundnet",
-        licence=parent.licence if parent else "",
+        licence=parent.licence,
         card=followed(parent, step(name, made, job.train, job.recipe)),
     )
 

@@ -14,7 +14,7 @@ from compoundnet.modules import ConvNet
 from compoundnet.schema import decode, encode
 from compoundnet.training.origin import described
 from compoundnet.weights import Weights, save
-from compoundnet.weights.cards import Made, Provenance, clipped, closed, followed
+from compoundnet.weights.cards import Made, Provenance, clipped, closed, followed, parent_of
 from compoundnet.weights.hashing import json_sha256, tensors_sha256
 from compoundnet.weights.records import in_percent
 from compoundnet.whole import write_whole
@@ -91,7 +91,7 @@ def destined(parent: Weights, settings: Settings, examples: Examples, made: Made
         date=made.date,
         tool=f"compoundnet {__version__}",
     )
-    return replace(parent, preprocess=settings.preprocess, card=followed(parent, step))
+    return replace(parent, preprocess=settings.preprocess, card=followed(parent_of(parent), step))
 
 
 def begun(place: Place, made: Made) -> Made:

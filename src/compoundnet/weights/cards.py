@@ -62,6 +62,14 @@ class Made:
     data: str = ""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Parent:
+    """What was there before: the steps so far, oldest first, and the licence of what they made."""
+
+    steps: tuple[Provenance, ...] = ()
+    licence: str = ""
+
+
 def lineage(weights: "Weights") -> tuple[Provenance, ...]:
     """The steps of a set of weights, oldest first; without a card, the one that its record tells of.
 
@@ -86,14 +94,19 @@ def lineage(weights: "Weights") -> tuple[Provenance, ...]:
     )
 
 
-def followed(parent: "Weights | None", step: Provenance) -> Card:
+def parent_of(weights: "Weights | None") -> Parent:
+    """What a card goes on from; nothing, where training begins with drawn weights."""
+    return Parent() if weights is None else Parent(steps=lineage(weights), licence=clipped(weights.licence))
+
+
+def followed(parent: Parent, step: Provenance) -> Card:
     """The parent's steps and one more; a chain that is full loses its second steps first, never where it began.
 
     A step without a licence has its parent's.
     """
-    before = () if parent is None else lineage(parent)
-    if parent is not None and not step.licence:
-        step = replace(step, licence=clipped(parent.licence))
+    before = parent.steps
+    if not step.licence:
+        step = replace(step, licence=parent.licence)
     if len(before) >= MOST_STEPS:
         before = (before[0], *before[len(before) - MOST_STEPS + 2 :])
     return Card((*before, step))

@@ -12,7 +12,7 @@ from compoundnet.network import Network
 from compoundnet.operators import OPERATORS
 from compoundnet.schema import counted
 
-from .cards import Provenance, clipped, followed
+from .cards import Provenance, clipped, followed, parent_of
 from .catalogue import PACKAGED
 from .elsewhere import said
 from .errors import CheckpointError
@@ -184,7 +184,7 @@ def _followed(original: _Original, row: Target, target: Path, date: str) -> Weig
         date=date,
         tool=f"compoundnet {__version__}",
     )
-    return replace(weights, card=followed(weights, step))
+    return replace(weights, card=followed(parent_of(weights), step))
 
 
 def _kept(state: Mapping[str, Tensor], row: Target) -> list[str]:
