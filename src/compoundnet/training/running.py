@@ -108,7 +108,7 @@ class Job:
     @property
     def parent(self) -> Parent:
         """What the card of the weights goes on from."""
-        return parent_of(self.weights and self.weights.weights)
+        return parent_of(None if self.weights is None else self.weights.weights)
 
     def told(self) -> dict[str, Any]:
         """What a run that goes on need not be told again."""
