@@ -26,11 +26,13 @@ def fetch(
     sha256: str | None = None,
 ) -> int:
     """Fetch the named weights; what fails is named, and the others are done."""
-    from compoundnet.weights.store import access, add_to_lock, default_store
+    from compoundnet.weights.store import access, add_to_lock, default_store, require_lock
     from compoundnet.weights.store import fetch as fetched
 
     if lock is not None and locked is not None:
         raise ValueError("--lock notes what is fetched, --locked says what to fetch; give one of them")
+    if lock is not None:
+        require_lock(lock)
     store = default_store()
     wanted, how = _wanted(names, store, locked, name or "", sha256 or ""), access(mirror)
     found: list[Fetched] = []
@@ -146,12 +148,14 @@ def where(names: Sequence[str], *, json: bool) -> int:
 
 def bring(files: Sequence[str], *, json: bool, name: str | None = None, lock: str | None = None) -> int:
     """Take local files into the store, each as what its hash says it is."""
-    from compoundnet.weights.store import add_to_lock, default_store, import_file
+    from compoundnet.weights.store import add_to_lock, default_store, import_file, require_lock
 
     if not files:
         raise ValueError("weights import takes a file; name one that was brought here")
     if name and len(files) > 1:
         raise ValueError("--name is of one file; import one at a time")
+    if lock is not None:
+        require_lock(lock)
     store = default_store()
     found: list[Imported] = []
     done = 0

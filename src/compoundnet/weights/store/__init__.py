@@ -20,6 +20,7 @@ from .lockfile import LOCK_FILE as LOCK_FILE
 from .lockfile import Locked as Locked
 from .lockfile import add_to_lock as add_to_lock
 from .lockfile import read_lock as read_lock
+from .lockfile import require_lock as require_lock
 from .rows import known as known
 from .rows import not_stored as not_stored
 from .rows import wanted as wanted

@@ -65,6 +65,15 @@ def _wanted(name: str, locked: Locked) -> Wanted:
         raise error.under(f"weights.{name}") from None
 
 
+def require_lock(path: str | Path) -> None:
+    """Raise CheckpointError, one line, where no entry could be added to a lock file: before anything is fetched."""
+    path = Path(os.path.realpath(path))
+    if not path.parent.is_dir():
+        raise CheckpointError(f"{path}: the folder {path.parent} does not exist; create it first")
+    if path.exists():
+        read_lock(path)
+
+
 def add_to_lock(path: str | Path, entries: Iterable[Stored], store: Store) -> bool:
     """Write entries into a lock file, new or beside those that it has; names in order, so that versions compare.
 
@@ -72,8 +81,7 @@ def add_to_lock(path: str | Path, entries: Iterable[Stored], store: Store) -> bo
     no lock file or cannot be written.
     """
     path = Path(os.path.realpath(path))
-    if not path.parent.is_dir():
-        raise CheckpointError(f"{path}: the folder {path.parent} does not exist; create it first")
+    require_lock(path)
     with store.alone(f"lock file {path}", lambda _: None):
         before = read_lock(path) if path.exists() else {}
         after = before | {each.name: each.as_wanted() for each in entries}
