@@ -122,6 +122,27 @@ def test_a_store_is_read_by_study(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert "has no 'frist'; did you mean first?" in capsys.readouterr().err
 
 
+def test_rating_changes_no_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A journal whose last record is half-written, perhaps by a worker at this moment, and a file that is none."""
+    where, net = tmp_path / "journal.log", tmp_path / "net.json"
+    with open_store(where) as store:
+        study = store.study("s", {"data": "d"})
+        for each in trials(8, seeds=1):
+            recorded(study, each)
+    whole = len(read_observed(str(where)))
+    with where.open("ab") as file:
+        file.write(b'{"op_code":8,"wor')
+    before = where.read_bytes()
+    assert len(read_observed(str(where))) == whole == len(WIDTHS)
+    assert where.read_bytes() == before
+    net.write_text(json.dumps(TINY.to_dict(), indent=1))
+    assert main(["search", "rate", str(net)]) == 2
+    err = capsys.readouterr().err
+    assert "line 1 is no record" in err
+    assert err.count("\n") == 1
+    assert json.loads(net.read_text()) == TINY.to_dict()
+
+
 def recorded(study: Study, trial: Trial) -> None:
     claim = study.claim(trial.task, trial.point, None)
     assert not isinstance(claim, str)

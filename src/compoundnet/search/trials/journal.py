@@ -10,7 +10,7 @@ from typing import Any
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 
-from .damage import cut_torn_tail, first_damaged_line
+from .damage import cut_torn_tail, first_damaged_line, is_journal
 from .failing import TrialsError
 from .loading import uncollected
 
@@ -92,8 +92,13 @@ class Journal(JournalFileBackend):
 
 
 def open_journal(path: Path, say: Callable[[str], None]) -> JournalStorage:
-    """The journal's storage. Raises TrialsError with the line number where it is damaged in its middle."""
+    """The journal's storage. Raises TrialsError with the line number where it is damaged in its middle.
+
+    Also for a file that is no journal, which is left as it is.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
+    if not is_journal(path):
+        raise TrialsError(f"{path} is no journal of trials: line 1 is no record; name another file")
     journal = Journal(path, say)
     journal.mend()
     try:
