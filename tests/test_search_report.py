@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from compoundnet import Network
 from compoundnet.search.reporting import Report, read_kept, report_of
-from compoundnet.search.reporting.entries import Entry, entries_of, front
+from compoundnet.search.reporting.entries import Entry, best, entries_of, front
 from compoundnet.search.reporting.noise import Noise, noise, ties
 from compoundnet.search.reporting.panel import axis, rounds
 from compoundnet.search.reporting.populations import Population, populations
@@ -100,6 +100,18 @@ def test_the_distribution_rises_from_none_to_all_and_its_quantiles_turn_it_aroun
         quantile = found.quantile(share)
         assert sum(error <= quantile for error in errors) >= share * len(errors) - 1e-6
         assert found.share(quantile) < share or share == 0 or found.share(quantile) <= share + 1e-6
+
+
+@given(st.lists(st.tuples(st.sampled_from((0.2, 0.4)), st.floats(1, 4)), min_size=1, max_size=12))
+@settings(deadline=None, max_examples=60)
+def test_the_chosen_network_is_the_cheapest_of_the_best_and_on_the_front(pairs: Sequence[tuple[float, float]]) -> None:
+    """Few pictures judge: many networks have one accuracy, and the first of them is beaten by the cheaper ones."""
+    entries = [entry(number, *pair) for number, pair in enumerate(pairs)]
+    found = best(entries)
+    assert found is not None
+    assert (-found.reward, found.first.costs["macs"]) == min((-accuracy, macs) for accuracy, macs in pairs)
+    assert any(each is found for each in front(entries, "macs"))
+    assert ties(entries, Noise(0.01, 0, 1, 5, 1))[0].entry is found
 
 
 @given(PAIRS)
