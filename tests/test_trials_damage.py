@@ -69,6 +69,17 @@ def test_a_file_that_is_no_journal_is_left_as_it_is(tmp_path: Path, text: str) -
     assert path.read_text() == text
 
 
+@pytest.mark.parametrize("place", ["file/journal.log", "file/deeper/journal.log"])
+def test_a_place_that_cannot_be_written_is_not_waited_for(tmp_path: Path, place: str) -> None:
+    """Sixty seconds do not make a folder of a file, nor a read-only disk one that is not."""
+    (tmp_path / "file").write_text("mine")
+    said: list[str] = []
+    with pytest.raises(TrialsError, match=r"cannot be written \(.*\); name another file") as raised:
+        open_store(tmp_path / place, patience=Patience(seconds=30), say=said.append)
+    assert not isinstance(raised.value, StoreLostError)
+    assert said == [], "nothing was tried again"
+
+
 @given(cut=st.integers(0, 10**6))
 @settings(max_examples=30, deadline=None)
 def test_wherever_a_journal_is_cut_the_trials_before_are_there(
