@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -171,6 +172,15 @@ def test_a_table_is_read_by_its_columns(tmp_path: Path, capsys: pytest.CaptureFi
     assert "A table holds no networks" in out
     assert "predictor gaussian" in out
     assert "proxy" not in out
+
+
+def test_what_is_not_defined_is_a_dash(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The best quarter has one accuracy, so nothing ranks it."""
+    path = table(tmp_path / "trials.csv", [row(width, accuracy=min(0.3 + 0.02 * width, 0.6)) for width in WIDTHS])
+    assert main(["search", "rate", str(path)]) == 0
+    out = capsys.readouterr().out
+    assert "nan" not in out
+    assert re.search(r"^predictor ridge +[-0-9.]+ \[.*\] +- +[0-9]+ %", out, re.MULTILINE)
 
 
 @pytest.mark.parametrize(
