@@ -78,7 +78,18 @@ def test_what_no_network_can_meet_is_said_before_anything_is_trained(tmp_path: P
     crops = search(recipe=replace(brief(), augment=replace(brief().augment, least_area=0.1)))
     with pytest.raises(FieldError, match="crops and policies need single pictures"):
         run(crops, tmp_path / "out")
+    large = search(recipe=replace(brief(), batch=4096))
+    with pytest.raises(FieldError, match=r"batch: 4096 is more than the .* training images; give a batch of at most"):
+        run(large, tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def test_a_folder_that_cannot_be_is_told_with_the_remedy(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("mine")
+    for place in (tmp_path / "file", tmp_path / "file" / "in"):
+        with pytest.raises(ValueError, match=r"cannot be a folder for results .*; choose another place"):
+            run(search(), place)
+    assert (tmp_path / "file").read_text() == "mine"
 
 
 def test_a_space_is_searched_to_its_end(tmp_path: Path) -> None:

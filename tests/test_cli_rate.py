@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -122,6 +123,27 @@ def test_a_store_is_read_by_study(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert "has no 'frist'; did you mean first?" in capsys.readouterr().err
 
 
+def test_rating_changes_no_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A journal whose last record is half-written, perhaps by a worker at this moment, and a file that is none."""
+    where, net = tmp_path / "journal.log", tmp_path / "net.json"
+    with open_store(where) as store:
+        study = store.study("s", {"data": "d"})
+        for each in trials(8, seeds=1):
+            recorded(study, each)
+    whole = len(read_observed(str(where)))
+    with where.open("ab") as file:
+        file.write(b'{"op_code":8,"wor')
+    before = where.read_bytes()
+    assert len(read_observed(str(where))) == whole == len(WIDTHS)
+    assert where.read_bytes() == before
+    net.write_text(json.dumps(TINY.to_dict(), indent=1))
+    assert main(["search", "rate", str(net)]) == 2
+    err = capsys.readouterr().err
+    assert "line 1 is no record" in err
+    assert err.count("\n") == 1
+    assert json.loads(net.read_text()) == TINY.to_dict()
+
+
 def recorded(study: Study, trial: Trial) -> None:
     claim = study.claim(trial.task, trial.point, None)
     assert not isinstance(claim, str)
@@ -150,6 +172,15 @@ def test_a_table_is_read_by_its_columns(tmp_path: Path, capsys: pytest.CaptureFi
     assert "A table holds no networks" in out
     assert "predictor gaussian" in out
     assert "proxy" not in out
+
+
+def test_what_is_not_defined_is_a_dash(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The best quarter has one accuracy, so nothing ranks it."""
+    path = table(tmp_path / "trials.csv", [row(width, accuracy=min(0.3 + 0.02 * width, 0.6)) for width in WIDTHS])
+    assert main(["search", "rate", str(path)]) == 0
+    out = capsys.readouterr().out
+    assert "nan" not in out
+    assert re.search(r"^predictor ridge +[-0-9.]+ \[.*\] +- +[0-9]+ %", out, re.MULTILINE)
 
 
 @pytest.mark.parametrize(

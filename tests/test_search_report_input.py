@@ -210,6 +210,22 @@ def test_an_unknown_study_is_refused_with_those_that_are_near(
     assert "holds no study 'mobil'; did you mean mobile?" in said
 
 
+def test_the_folder_of_a_search_leads_to_its_store_and_study(tmp_path: Path) -> None:
+    path = written(tmp_path / "all.log", lines(2, study="a"))
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "search.json").write_text(json.dumps({"version": 1, "store": str(path), "study": "a"}))
+    assert read_kept(out) == read_kept(path, "a")
+    with pytest.raises(TrialsError, match="holds no study 'b'; known: a"):
+        read_kept(out, "b")
+    path.unlink()
+    with pytest.raises(TrialsError, match=r"all\.log: there is no such journal or folder"):
+        read_kept(out)
+    (out / "search.json").write_text("{")
+    with pytest.raises(TrialsError, match=r"out holds neither trials nor journal\.log"):
+        read_kept(out)
+
+
 def test_of_several_studies_one_is_to_be_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     more = [{**line, "study_id": 1} for line in lines(0, study="b")[1:]]
     path = written(tmp_path / "journal.log", [*lines(1, study="a"), lines(0, study="b")[0], *more])

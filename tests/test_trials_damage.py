@@ -59,6 +59,27 @@ def test_a_record_that_was_half_written_meanwhile_does_not_spoil_the_next(tmp_pa
     assert len(opened(path).trials) == 5
 
 
+@pytest.mark.parametrize("text", ["{}", '{"version":1}\n', "spilled coffee", '{\n "version": 1\n}', "a,b\n1,2\n", "\n"])
+def test_a_file_that_is_no_journal_is_left_as_it_is(tmp_path: Path, text: str) -> None:
+    """Its last line is no record either, and was cut off for one."""
+    path = tmp_path / "net.json"
+    path.write_text(text)
+    with pytest.raises(TrialsError, match=r"net\.json is no journal of trials: line 1 is no record; name another file"):
+        opened(path)
+    assert path.read_text() == text
+
+
+@pytest.mark.parametrize("place", ["file/journal.log", "file/deeper/journal.log"])
+def test_a_place_that_cannot_be_written_is_not_waited_for(tmp_path: Path, place: str) -> None:
+    """Sixty seconds do not make a folder of a file, nor a read-only disk one that is not."""
+    (tmp_path / "file").write_text("mine")
+    said: list[str] = []
+    with pytest.raises(TrialsError, match=r"cannot be written \(.*\); name another file") as raised:
+        open_store(tmp_path / place, patience=Patience(seconds=30), say=said.append)
+    assert not isinstance(raised.value, StoreLostError)
+    assert said == [], "nothing was tried again"
+
+
 @given(cut=st.integers(0, 10**6))
 @settings(max_examples=30, deadline=None)
 def test_wherever_a_journal_is_cut_the_trials_before_are_there(

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from compoundnet.cli.progress import _changes
 from compoundnet.schema import FieldError
 from compoundnet.search import Outcome, Point, Problem
+from compoundnet.search.objective import Objective
 from compoundnet.search.trial import Trial
 from compoundnet.search.trials import Limits, joined, save_front, work
 from compoundnet.search.trials.fronts import Front, front_of
@@ -168,6 +169,18 @@ def test_a_standing_says_how_far_the_search_is(tmp_path: Path) -> None:
     assert standing.front == front_of(study.trials, ("macs",))
     text = f"4 of 8 trials, 0 running, best accuracy {best.accuracy:.4f} (reward {standing.reward:.4f})"
     assert str(standing) == f"{text}, front of {len(standing.front)}, 1 trials/hour, about 14,400 s left"
+
+
+def test_of_equal_rewards_the_cheapest_is_the_best_meanwhile_too(tmp_path: Path) -> None:
+    """It is what net.json holds where a search is killed."""
+    study = opened(tmp_path / "j.log")
+    found = replace(job(Log(tmp_path / "log", accuracy=0.4), seed=1), objective=Objective())
+    standing = work(study, found, limits=Limits(trials=8)).standing
+    costs = [trial.costs["macs"] for trial in study.trials]
+    assert costs[0] > min(costs), "the first is not the cheapest"
+    assert standing.best is not None
+    assert standing.best.costs["macs"] == min(costs)
+    assert standing.front == (standing.best,)
 
 
 def test_elsewhere_than_on_a_terminal_a_line_is_said_where_something_changed(

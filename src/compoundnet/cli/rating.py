@@ -104,8 +104,8 @@ def _fidelities(found: "Rating") -> Iterator[tuple[str, ...]]:
 
 
 def _ranking(found: "Ranking") -> tuple[str, str, str]:
-    share = found.top_share.value
-    return _ends(found.tau), f"{found.top_tau.value:.3f}", f"{100 * share:.0f} %"
+    share, top = found.top_share.value, found.top_tau.value
+    return _ends(found.tau), f"{top:.3f}" if top == top else _NOTHING, f"{100 * share:.0f} %"  # nan: all are equal
 
 
 def _ends(found: "Interval") -> str:

@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -44,7 +44,17 @@ def read(net: str, operators: Mapping[str, type] = OPERATORS) -> Source:
         return _source(net, text(path, "a network is JSON"), operators)
     if path.suffix == ".json":
         raise ValueError(f"{net}: no such file; name a network's JSON file")
-    raise ValueError(f"unknown network {shown(net)}; {near(net, MEMBERS)} a JSON file is read too")
+    raise ValueError(f"unknown network {shown(net)}; {or_file(net, MEMBERS)}")
+
+
+def or_file(name: str, known: Iterable[str]) -> str:
+    """What an unknown name may have meant.
+
+    >>> or_file("tyni", ["tiny"]), or_file("x", ["tiny"])
+    ('did you mean tiny? a JSON file is read too', 'known: tiny; a JSON file is read too')
+    """
+    hint = near(name, known)
+    return f"{hint}{'' if hint.endswith('?') else ';'} a JSON file is read too"
 
 
 def for_weights(net: str | None) -> Network | str | None:

@@ -11,7 +11,7 @@ from compoundnet.schema import FieldError, near, shown
 
 from .calibrating import device_of
 from .output import safe, whole, write, write_json, write_table
-from .sources import json_of, read, text
+from .sources import json_of, or_file, read, text
 from .units import count, duration, size
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ def design_of(space: str, base: str | None) -> "Design":
         return per_stage(source.network, rounding=source.rounding)
     path = Path(space)
     if not path.is_file():
-        raise ValueError(f"unknown search space {shown(space)}; {near(space, KNOWN)} a JSON file is read too")
+        raise ValueError(f"unknown search space {shown(space)}; {or_file(space, KNOWN)}")
     if base is not None:
         raise ValueError(f"{space} holds its base; leave --base out, or write another space with --save")
     try:

@@ -178,7 +178,10 @@ def _precision(recipe: Recipe) -> Iterator[None]:
 
 
 def require_plain(task: Task, data: Material) -> None:
-    """Raise FieldError for a recipe that asks for what a trial cannot do, and for data that are not the task's."""
+    """Raise FieldError for a recipe that asks for what a trial cannot do, and for data that are not the task's.
+
+    Also for fewer pictures than a batch.
+    """
     recipe, network = task.recipe, task.network
     remedy = "a trial trains at its network's side on pictures in memory; leave it out"
     for name, plain in (("patience", None), ("grow_from", None)):
@@ -192,3 +195,4 @@ def require_plain(task: Task, data: Material) -> None:
     require(network.classes == classes, "network.classes", f"{network.classes}; the data has {classes}")
     known = f"the task names other pictures ({task.data[:12]}) than those given ({data.digest[:12]})"
     require(task.data == data.digest, "data", known)
+    _ = Plan(recipe=recipe, images=len(data.train))

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from compoundnet.data import Examples, Memory, every_part, split
+from compoundnet.schema import require_count
 
 from .material import Material, gathered
 
@@ -34,6 +35,8 @@ def opened(
     are drawn from its training part by ``seed``, each class in its share; ``judges`` is that of the validation. Raises
     ValueError, one line, for data that cannot be read, files without a side, and pictures smaller than it.
     """
+    if side is not None:
+        require_count(side, "side")
     parts = every_part(data)
     train, notes = parts["train"], list[str]()
     held = dict[str, Examples]()

@@ -11,7 +11,7 @@ from compoundnet.schema import counted, encode, require_count
 from compoundnet.search.trials import Ended, Standing, Study, launch, open_store, work
 from compoundnet.search.trials.failing import Patience
 from compoundnet.search.trials.opening import JOURNAL
-from compoundnet.whole import write_whole
+from compoundnet.whole import made, write_whole
 
 from .found import FRONT, Architectures, save_best, save_networks
 
@@ -36,8 +36,7 @@ def run(
     """See ``ArchitectureSearch.run``."""
     count = _cores() if workers is None else workers
     require_count(count, "workers")
-    _require_same(search, out)
-    out.mkdir(parents=True, exist_ok=True)
+    _require_same(search, made(out))
     where = out / JOURNAL if store is None else store
     with open_store(where, patience=patience, say=say, operators=search.design.operators) as opened:
         kept = opened.study(study, search.identity)

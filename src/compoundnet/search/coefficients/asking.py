@@ -138,7 +138,7 @@ def task_of(network: Network, base: Network, recipe: Recipe, fidelity: Fidelity,
 
 
 def require_trainable(asked: Asked, material: Material) -> None:
-    """Raise FieldError for a network that cannot take the pictures, and for more of them than there are."""
+    """Raise FieldError for a network that cannot take the pictures, and for more of them than there are, or too few."""
     network = asked.network
     channels = network.in_channels
     require(channels in (1, 3), "in_channels", f"{channels}; pictures are grey (1) or RGB (3)")
@@ -146,6 +146,8 @@ def require_trainable(asked: Asked, material: Material) -> None:
     require(fits, "in_channels", f"{channels} for pictures of {material.channels} channels")
     wanted, most = asked.pictures_of(material), len(material.train)
     require(wanted <= most, "pictures", f"{wanted:,} of {most:,} that train; ask for at most as many")
+    batch, remedy = asked.recipe.batch, f"give a batch of at most {wanted}"
+    require(batch <= wanted, "batch", f"{batch} is more than the {wanted} training images; {remedy}")
     outputs, classes = network.classes, len(material.train.classes)
     remedy = f"give dataclasses.replace(network, classes={classes})"
     require(outputs == classes, "classes", f"{outputs} for data of {classes}; {remedy}")

@@ -124,7 +124,7 @@ def grown(network: Network, times: Mapping[str, float], device: Device | None = 
     """
     require(len(times) > 0, "budget", "nothing is limited; give a factor such as 2x for macs")
     for name, factor in times.items():
-        require_number(factor, name, "a factor above 0", above=0, most=1024)
+        require_number(factor, name, "a factor above 0 and up to 1,024", above=0, most=1024)
     limits: dict[str, Any] = dict.fromkeys(times, 1)
     needs = Budget(**limits).needs(counted(network, device))
     wanted: dict[str, Any] = {name: needs[name] * factor for name, factor in times.items()}

@@ -20,7 +20,7 @@ from compoundnet.search.trial import Task, Trial, digest
 from compoundnet.search.trials import Study, open_store
 from compoundnet.search.trials.opening import JOURNAL
 from compoundnet.search.working import Bench
-from compoundnet.whole import write_whole
+from compoundnet.whole import made, write_whole
 
 from .asking import FRESH, Asked, require_trainable, task_of
 from .bootstrap import LEVEL, Hits
@@ -89,7 +89,7 @@ class Search:
         return Path(f"{self.store}.{WEIGHTS}") if beside else self.folder / WEIGHTS
 
     def _begin(self) -> None:
-        file, mine = self.folder / ASKED, self._identity
+        file, mine = made(self.folder) / ASKED, self._identity
         if not file.exists():
             seen = f"{self.folder / FILE}: the test pictures were looked at, and no {ASKED} says by which search"
             require(not (self.folder / FILE).exists(), "", f"{seen}; search in another folder")

@@ -3,12 +3,13 @@
 import csv
 import json
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from compoundnet.schema import counted, near, shown
 from compoundnet.search.trial import Trial
 from compoundnet.search.trials.opening import JOURNAL
+from compoundnet.search.trials.reading import read_journal
 from compoundnet.search.trials.records import trial_of
 
 from .trained import Observed
@@ -34,23 +35,39 @@ def read_observed(where: str, study: str | None = None) -> tuple[Observed, ...]:
     journal = path / JOURNAL  # a coefficient search keeps its trials there
     if journal.is_file():
         where, path = str(journal), journal
-    trials = _of_folder(path, study) if path.is_dir() else _of_store(where, study)
+    if path.is_file():
+        trials = _of_journal(path, study)
+    else:
+        trials = _of_folder(path, study) if path.is_dir() else _of_database(where, study)
     return tuple(_observed(each) for each in trials if each.state == "finished" and each.accuracy is not None)
 
 
-def _of_store(where: str, study: str | None) -> Iterable[Trial]:
+def _of_journal(path: Path, study: str | None) -> Iterable[Trial]:
+    """Read without a lock, and nothing is written: a half-written last record is left out."""
+    try:
+        studies = read_journal(path).studies
+    except OSError as error:
+        raise ValueError(f"{path}: cannot be read ({error.strerror})") from None
+    read = studies[_chosen(str(path), study, list(studies))]
+    return [trial_of(record["trial"]) for record in read.records.values()]
+
+
+def _of_database(where: str, study: str | None) -> Iterable[Trial]:
     from compoundnet.search.trials import Study, open_store
 
     with open_store(where) as store:
-        names = store.keep_trying(store.study_names)
-        if not names:
-            raise ValueError(f"{store.name} holds no study of trials")
-        if study is None and len(names) > 1:
-            listed = ", ".join(map(shown, names[:12]))
-            raise ValueError(f"{store.name} holds {counted(len(names), 'study', 'studies')}; --study one of {listed}")
-        if study is not None and study not in names:
-            raise ValueError(f"--study: {store.name} has no {shown(study)}; {near(study, names)}")
-        return Study(store, study or names[0], {}).trials
+        return Study(store, _chosen(store.name, study, store.keep_trying(store.study_names)), {}).trials
+
+
+def _chosen(where: str, study: str | None, names: Sequence[str]) -> str:
+    if not names:
+        raise ValueError(f"{where} holds no study of trials")
+    if study is None and len(names) > 1:
+        listed = ", ".join(map(shown, names[:12]))
+        raise ValueError(f"{where} holds {counted(len(names), 'study', 'studies')}; --study one of {listed}")
+    if study is not None and study not in names:
+        raise ValueError(f"--study: {where} has no {shown(study)}; {near(study, names)}")
+    return study or names[0]
 
 
 def _of_folder(path: Path, study: str | None) -> Iterable[Trial]:

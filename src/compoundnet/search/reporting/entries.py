@@ -69,9 +69,17 @@ def front(entries: Sequence[Entry], cost: str) -> tuple[Entry, ...]:
     return tuple(entries[place] for place in places)
 
 
-def best(entries: Sequence[Entry]) -> Entry | None:
-    """The entry of the highest mean reward, of equals the first; None where there is none."""
-    return max(entries, key=lambda entry: entry.reward, default=None)
+def best(entries: Sequence[Entry], axes: Sequence[str] = ("macs",)) -> Entry | None:
+    """The entry of the highest mean reward; None where there is none.
+
+    Of equals the cheapest, by the costs that the objective's front weighs, as a search decides: accuracies of few
+    pictures are often equal, and a dearer network of no more accuracy is on no front. Of those the first.
+    """
+    return min(entries, key=lambda entry: (-entry.reward, *_values(entry, axes)), default=None)
+
+
+def _values(entry: Entry, axes: Sequence[str]) -> tuple[float, ...]:
+    return tuple(entry.first.costs.get(axis, math.inf) for axis in axes)
 
 
 def best_so_far(rows: Sequence[Row]) -> tuple[tuple[int, Row], ...]:

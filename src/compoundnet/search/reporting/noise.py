@@ -50,15 +50,16 @@ def noise(entries: Sequence[Entry], of: Callable[[Row], float | None]) -> Noise 
     return _pooled(repeated, of, better=False) if repeated else None
 
 
-def ties(entries: Sequence[Entry], scatter: Noise) -> tuple[Tie, ...]:
+def ties(entries: Sequence[Entry], scatter: Noise, axes: Sequence[str] = ("macs",)) -> tuple[Tie, ...]:
     """The entries that cannot be told from the best, the best first: with 95 % the truly best is one of them.
 
     An entry is left out where the highest mean reward is above its own by more than t sqrt(s^2 (1/m + 1/n)), with t
-    Student's quantile by Bonferroni over all entries but one. Raises ValueError for no entries.
+    Student's quantile by Bonferroni over all entries but one. ``axes`` as for ``best``. Raises ValueError for no
+    entries.
     """
     from scipy.special import stdtrit
 
-    top = best(entries)
+    top = best(entries, axes)
     if top is None:
         raise ValueError("no trial finished; there is no best one")
     error = (1 - LEVEL) / max(1, len(entries) - 1)

@@ -45,10 +45,16 @@ class Population:
         return float(self.errors[max(0, int(np.ceil(share * len(self.errors) - 1e-9)) - 1)])
 
     def steps(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
-        """At most 101 points of the curve: errors and the share of the trials that are not above each."""
-        count = min(_STEPS, len(self.errors))
-        shares = [place / (count - 1) if count > 1 else 1.0 for place in range(count)]
-        return tuple(self.quantile(share) for share in shares), tuple(shares)
+        """At most 101 points of the curve: errors and the share of the trials that are not above each.
+
+        >>> Population(np.array([0.1, 0.2, 0.2, 0.4])).steps()
+        ((0.1, 0.2, 0.4), (0.25, 0.75, 1.0))
+        """
+        last = len(self.errors) - 1
+        places = {round(step * last / (_STEPS - 1)) for step in range(_STEPS)} if last >= _STEPS else range(last + 1)
+        errors = tuple(sorted({float(self.errors[place]) for place in places}))
+        counts = np.searchsorted(self.errors, errors, side="right")
+        return errors, tuple(int(count) / len(self.errors) for count in counts)
 
 
 def populations(entries: Sequence[Entry], costs: Sequence[str]) -> Mapping[str, tuple[Population, ...]]:

@@ -15,7 +15,7 @@ from compoundnet.search.trials.opening import JOURNAL, open_store, say_on_stderr
 from compoundnet.search.trials.reading import Read, read_journal
 from compoundnet.search.trials.store import IDENTITY
 
-_TRIALS, _JOURNAL = "trials", "journal.log"  # in the folder of a search: of trials, or of studies
+_TRIALS, _ASKED = "trials", "search.json"  # in the folder of a search: its trials, one a file; what was asked
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,11 +62,13 @@ def read_kept(where: str | Path, study: str | None = None) -> Kept:
 
 
 def _of_path(path: Path, study: str | None) -> Kept:
-    if (path / _JOURNAL).is_file():
-        path = path / _JOURNAL
+    if (path / JOURNAL).is_file():
+        path = path / JOURNAL
     if path.is_dir():
-        journal = path / JOURNAL  # a coefficient search keeps its trials there
-        return _of_path(journal, study) if journal.is_file() else _of_folder(path, study)
+        if (kept := _kept_elsewhere(path)) is not None and not (path / _TRIALS).is_dir():
+            store, its = kept
+            return _of_database(store, study or its) if "://" in store else _of_path(Path(store), study or its)
+        return _of_folder(path, study)
     if not path.is_file():
         raise TrialsError(f"{path}: there is no such journal or folder; name the journal file of the search")
     try:
@@ -76,6 +78,16 @@ def _of_path(path: Path, study: str | None) -> Kept:
     ours = {name: read for name, read in journal.studies.items() if _identity(read.attributes) is not None}
     torn = f"{path.name} ends in a half-written record: {counted(journal.torn, 'byte')} left out."
     return _kept(str(path), ours[_chosen(str(path), study, list(ours))], (torn,) if journal.torn else ())
+
+
+def _kept_elsewhere(folder: Path) -> tuple[str, str] | None:
+    """The store and the study of an architecture search with --store, as its folder says."""
+    try:
+        told = json.loads((folder / _ASKED).read_text(encoding="utf-8"))
+        store, study = told["store"], told["study"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return (store, study) if isinstance(store, str) and isinstance(study, str) else None
 
 
 def _of_database(where: str, study: str | None) -> Kept:
@@ -147,7 +159,7 @@ def _of_folder(path: Path, study: str | None) -> Kept:
         raise TrialsError(f"{path} is a folder of trials, without studies; leave --study out")
     files = sorted(file for file in folder.glob("*.json") if len(file.stem) == 64)
     if not files:
-        raise TrialsError(f"{path} holds neither trials nor {_JOURNAL}; name the journal or the folder of a search")
+        raise TrialsError(f"{path} holds neither trials nor {JOURNAL}; name the journal or the folder of a search")
     return Kept(
         where=str(path),
         study=path.resolve().name,

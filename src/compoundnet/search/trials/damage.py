@@ -1,4 +1,7 @@
-"""A journal that was hurt: a half-written last line is cut off, anything else wrong is refused with its line number."""
+"""A journal that was hurt: a half-written last line is cut off, anything else wrong is refused with its line number.
+
+A file that is none is told from it by its first line, and never cut.
+"""
 
 import json
 import os
@@ -7,12 +10,32 @@ from typing import BinaryIO
 
 _BLOCK = 1 << 16
 _OPERATIONS = range(11)  # of Optuna's journal, version 5
+_BEGINNING = b'{"op_code":'  # of every record
+
+
+def is_journal(path: Path) -> bool:
+    """Whether a file begins with a record, whole or half-written, or is empty or missing.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     path = Path(folder) / "net.json"
+    ...     none, size = is_journal(path), path.write_text("{}")
+    ...     print(none, is_journal(path))
+    True False
+    """
+    if not path.exists():
+        return True
+    with path.open("rb") as file:
+        line = file.readline()
+    half = line.startswith(_BEGINNING) or _BEGINNING.startswith(line.rstrip(b"\0"))  # zeros: a power cut
+    return half or _is_record(line)
 
 
 def cut_torn_tail(path: Path) -> int:
-    """Cut what follows the last whole record, and return its length in bytes. The journal must be locked.
+    """Cut what follows the last whole record, and return its length in bytes.
 
-    What a power cut or a full disk leaves is a last line without its end, or one that is no JSON.
+    The journal must be locked, and be one: of another file this may be all that it holds. What a power cut or
+    a full disk leaves is a last line without its end, or one that is no JSON.
     """
     size = path.stat().st_size if path.exists() else 0
     if size == 0:

@@ -1,5 +1,6 @@
 """Optuna's journal file, written so that a full disk or a killed worker leaves no half line to those after it."""
 
+import errno
 import json
 import os
 from collections.abc import Callable, Generator, Iterator
@@ -10,10 +11,11 @@ from typing import Any
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 
-from .damage import cut_torn_tail, first_damaged_line
+from .damage import cut_torn_tail, first_damaged_line, is_journal
 from .failing import TrialsError
 from .loading import uncollected
 
+_LASTING = {errno.EROFS, errno.EACCES, errno.EPERM, errno.EEXIST, errno.ENOTDIR}  # none passes
 _BROKEN_AFTER = 30  # seconds for which nobody but a dead writer holds the lock
 
 
@@ -92,8 +94,22 @@ class Journal(JournalFileBackend):
 
 
 def open_journal(path: Path, say: Callable[[str], None]) -> JournalStorage:
-    """The journal's storage. Raises TrialsError with the line number where it is damaged in its middle."""
+    """The journal's storage. Raises TrialsError with the line number where it is damaged in its middle.
+
+    Also for a file that is no journal, which is left as it is, and for a place that cannot be written.
+    """
+    try:
+        return _opened(path, say)
+    except OSError as error:
+        if error.errno not in _LASTING:
+            raise
+        raise TrialsError(f"{path}: cannot be written ({error.strerror}); name another file") from None
+
+
+def _opened(path: Path, say: Callable[[str], None]) -> JournalStorage:
     path.parent.mkdir(parents=True, exist_ok=True)
+    if not is_journal(path):
+        raise TrialsError(f"{path} is no journal of trials: line 1 is no record; name another file")
     journal = Journal(path, say)
     journal.mend()
     try:

@@ -76,8 +76,14 @@ class Standings:
     def _look_at(self, trial: Trial) -> None:
         self._front = joined(self._front, trial, self._job.axes)
         reward = self._job.reward(trial)
-        if trial.state == "finished" and (self._reward is None or reward > self._reward):
+        if trial.state != "finished":
+            return
+        if self._reward is None or reward > self._reward or (reward == self._reward and self._beaten(trial)):
             self._best, self._reward = trial, reward
+
+    def _beaten(self, by: Trial) -> bool:
+        """Whether a trial of the best's reward has driven it from the front: as accurate, and cheaper."""
+        return any(each is by for each in self._front) and not any(each is self._best for each in self._front)
 
     def _left(self, done: int, pace: float, since: float) -> float | None:
         ends = [] if self._limits.seconds is None else [self._limits.seconds - since]
