@@ -30,7 +30,7 @@ from compoundnet.recipes import (
 )
 from compoundnet.schema import FieldError, decode, encode
 
-from .test_cli import Run, answer, run
+from .commands import Run, answer, run
 
 __all__ = ["run"]  # the fixture
 PUBLISHED = Path(__file__).parent.parent / "results" / "published_top1.json"

@@ -48,8 +48,8 @@ from compoundnet.search import (
 from compoundnet.search.admitting import SAMPLE
 from compoundnet.search.tallying import Tally
 
+from .commands import Run, answer, run
 from .strategies import networks
-from .test_cli import Run, answer, run
 
 __all__ = ["run"]  # the fixture
 ROOFLINE = Device(roofline=Roofline(gmacs_per_s=40, gb_per_s=10))
