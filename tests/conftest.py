@@ -25,6 +25,17 @@ def parent() -> "Pretrained":
     return random_weights(replace(named("tiny"), resolution=32), "tiny")
 
 
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """Sums in one order: two libraries give the same numbers only then."""
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
 @pytest.fixture(scope="session")
 def clothes() -> None:
     """Fashion-MNIST where Debian's package puts it. Without it a test is skipped, but not in CI."""

@@ -1,9 +1,11 @@
 """Random models that are worth comparing: every parameter and statistic counts in the output."""
 
+from pathlib import Path
+
 import torch
 from torch import Tensor, nn
 
-from compoundnet import building, families
+from compoundnet import Preprocess, Weights, building, families, save
 from compoundnet.modules import ConvNet
 from compoundnet.network import Network
 
@@ -34,6 +36,14 @@ def built(network: Network, seed: int) -> ConvNet:
     model = building.build(network)
     randomise(model, seed)
     return model.eval()
+
+
+def saved(path: Path, network: Network, seed: int = 1) -> ConvNet:
+    """The model of ``built``, also written as a file of ours."""
+    model = built(network, seed)
+    side = network.resolution
+    save(path, model, Weights(name="drawn", network=network, preprocess=Preprocess(size=(side, side)), licence="MIT"))
+    return model
 
 
 def named(name: str, **changes: object) -> Network:

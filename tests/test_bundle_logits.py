@@ -17,9 +17,9 @@ from compoundnet import Head, MBConv, Network, Stage, Stem
 from compoundnet.modules import ConvNet
 from compoundnet.weights import CheckpointError, load
 
+from .commands import Run, run
 from .test_bundle import archived
 from .test_bundle_tensorflow import FIXTURE, prefix
-from .test_cli import Run, run
 
 __all__ = ["run"]  # the fixture
 

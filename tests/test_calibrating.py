@@ -27,7 +27,7 @@ from compoundnet.engines.runtimes import onnxruntime_on
 from compoundnet.layers import Activation
 from compoundnet.network import Network
 from compoundnet.schema import FieldError
-from tests.test_cli import Run, answer, run
+from tests.commands import Run, answer, run
 
 __all__ = ["run"]  # a fixture
 TINY = Plan(

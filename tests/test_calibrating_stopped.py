@@ -14,7 +14,7 @@ from compoundnet.calibrating import Plan, calibrate
 from compoundnet.calibrating.clocking import Clocked
 from compoundnet.calibrating.raw import Raw
 from compoundnet.schema import encode
-from tests.test_cli import Run, run
+from tests.commands import Run, run
 
 __all__ = ["run"]  # a fixture
 TINY = Plan(

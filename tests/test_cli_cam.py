@@ -7,7 +7,7 @@ import pytest
 from examples.photos import photos
 from PIL import Image
 
-from tests.test_cli import Run, answer, run
+from tests.commands import Run, answer, run
 
 __all__ = ["run"]  # a fixture
 CUP = str(photos()[1])

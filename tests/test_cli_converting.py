@@ -16,8 +16,8 @@ from compoundnet.families import named
 from compoundnet.weights import PACKAGED
 from compoundnet.weights.catalogue import locate
 
+from .commands import Run, answer, names, run
 from .parity import built
-from .test_cli import Run, answer, names, run
 
 __all__ = ["run"]  # the fixture
 LITE = "efficientnet_lite0"

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from compoundnet import build, named
+from tests.commands import Run, run
 from tests.pictures import CHELSEA
-from tests.test_cli import Run, run
 
 __all__ = ["run"]  # a fixture
 

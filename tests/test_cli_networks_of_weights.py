@@ -12,8 +12,8 @@ from compoundnet import load
 from compoundnet.cli.loading import tell
 from compoundnet.weights import CheckpointError, LoadReport, convert, inspect_checkpoint
 from compoundnet.weights.networks import network_of
+from tests.commands import Run, run
 from tests.parity import built, named
-from tests.test_cli import Run, run
 
 __all__ = ["run"]  # a fixture
 

@@ -13,7 +13,7 @@ from compoundnet import Budget, Network, Scaling, accuracy_law, cost, member, na
 from compoundnet.accuracy import factors
 from compoundnet.devices import Device, Roofline, latency, to_dict
 from compoundnet.rules import RULES
-from tests.test_cli import Run, answer, names, run
+from tests.commands import Run, answer, names, run
 
 __all__ = ["run"]  # a fixture
 

@@ -15,8 +15,8 @@ import pytest
 from PIL import Image
 
 from compoundnet.cli.sharding import cores_each, shard_of
+from tests.commands import Run, answer, names, run
 from tests.pictures import CHELSEA, COFFEE, ROCKET, png_header
-from tests.test_cli import Run, answer, names, run
 
 __all__ = ["run"]  # a fixture
 

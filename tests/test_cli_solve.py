@@ -19,7 +19,7 @@ from compoundnet.cli.solutions import percent
 from compoundnet.cli.sources import read
 from compoundnet.cli.units import count, size
 from compoundnet.solving.ranges import FEWEST_SIDES, MOST_UNASKED, Ranges, axes, coarsened, sides
-from tests.test_cli import Run, answer, names, run
+from tests.commands import Run, answer, names, run
 
 __all__ = ["run"]  # a fixture
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from compoundnet import Network, cost, named
-from tests.test_cli import Run, answer, names, run
+from tests.commands import Run, answer, names, run
 
 __all__ = ["run"]  # a fixture
 

@@ -12,8 +12,8 @@ from PIL import Image
 from compoundnet import load
 from compoundnet.data import every_part, for_evaluation, for_training, for_transfer
 from compoundnet.data.arrays import FASHION_MNIST
+from tests.commands import Run, run
 from tests.labelled_pictures import class_folders
-from tests.test_cli import Run, run
 
 from .layouts import SYNSETS, aircraft, ilsvrc, pets, tar
 from .training import NETWORK

@@ -16,7 +16,7 @@ from compoundnet.evaluating import evaluate
 from compoundnet.preprocess import Preprocess
 from compoundnet.weights import Pretrained, Weights, imagenet_classes, places
 from compoundnet.weights.records import imagenet_synsets
-from tests.test_cli import Run, answer, run
+from tests.commands import Run, answer, run
 
 __all__ = ["run"]  # a fixture
 NAMES = ("ant", "bee", "cat", "dog")

@@ -14,7 +14,7 @@ from compoundnet.evaluating import artefact, evaluate
 from compoundnet.evaluating.running import placed
 from compoundnet.export import ArtefactError, export
 from compoundnet.schema import FieldError
-from tests.test_cli import Run, answer, run
+from tests.commands import Run, answer, run
 from tests.test_evaluate import pictures, weights
 
 __all__ = ["pictures", "run", "weights"]  # fixtures

@@ -17,7 +17,7 @@ from compoundnet.data.vetting import Seen, Vetting, vet
 from compoundnet.recipes import Recipe
 from compoundnet.schema import encode
 from compoundnet.training import RunFolder
-from tests.test_cli import Run, answer, run
+from tests.commands import Run, answer, run
 from tests.test_evaluate import pictures, weights
 
 __all__ = ["pictures", "run", "weights"]  # fixtures

@@ -14,7 +14,7 @@ from compoundnet.transferring import finish, transfer
 from compoundnet.transferring.clock import EXPORT_SECONDS
 from compoundnet.transferring.running import Transferred
 from compoundnet.weights import Pretrained
-from tests.test_cli import Run, run
+from tests.commands import Run, run
 
 from .labelled import digits, in_folders, relabelled
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from compoundnet import MEMBERS, RULES, Budget, Network, Scaling, cost, largest_phi, member, named, scale
 from compoundnet.schema import FieldError
 from compoundnet.solving.explaining import Explanation, difference, explain
-from tests.test_cli import Run, answer, run
+from tests.commands import Run, answer, run
 
 __all__ = ["run"]  # a fixture
 

@@ -16,7 +16,7 @@ from compoundnet.schema import FieldError
 from compoundnet.solving import Forecast, Solution, surface, verify
 from compoundnet.solving.certificate import to_dict
 from compoundnet.solving.whose_law import BASES
-from tests.test_cli import Run, answer, run
+from tests.commands import Run, answer, run
 
 __all__ = ["run"]  # a fixture
 

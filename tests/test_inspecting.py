@@ -1,7 +1,6 @@
 """inspect says what a file is, how sure it is and why; it is never sure of what is wrong."""
 
 import json
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -34,13 +33,7 @@ from compoundnet.weights.hashing import tensors_sha256
 from compoundnet.weights.telling import normalisation, tell
 from tests.parity import built, named, randomise
 
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def said(source: str | Path) -> dict[str, tuple[str | int | float, str]]:

@@ -26,9 +26,9 @@ from compoundnet.recipes import AdvProp, Optimizer, Precision, Recipe
 from compoundnet.schema import FieldError
 from compoundnet.training.allocation import MAKERS, allocated
 
+from .commands import Run, answer, run
 from .liveness import peak
 from .strategies import networks
-from .test_cli import Run, answer, run
 
 __all__ = ["run"]  # a fixture
 

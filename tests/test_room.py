@@ -12,8 +12,8 @@ from compoundnet.cli.room import with_room
 from compoundnet.memory import training_memory
 from compoundnet.recipes import entry, scaled
 
+from .commands import Run, run
 from .labelled_pictures import class_folders
-from .test_cli import Run, run
 
 __all__ = ["run"]  # the fixture
 B0, RECIPE = named("efficientnet_b0"), entry("finetune").recipe

@@ -14,7 +14,7 @@ from compoundnet.data.arrays import FASHION_MNIST
 from compoundnet.data.joining import Joined
 from compoundnet.transferring import transfer
 from compoundnet.weights import Pretrained, save
-from tests.test_cli import Run, run
+from tests.commands import Run, run
 
 from .labelled import digits, in_folders
 from .labelled_pictures import class_folders

@@ -1,10 +1,9 @@
 """Random weights give the same logits here and in torchvision, timm and lukemelas, in both directions."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 import timm
-import torch
 import torchvision
 from efficientnet_lite_pytorch import EfficientNet as LiteNet
 from efficientnet_pytorch import EfficientNet as LukemelasNet
@@ -14,13 +13,7 @@ from compoundnet.network import Network
 from compoundnet.weights import from_ours, load_into
 from tests.parity import TOLERANCE, built, difference, named, randomise
 
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def check(theirs: nn.Module, network: Network, ecosystem: str, sizes: tuple[tuple[int, int], ...]) -> None:

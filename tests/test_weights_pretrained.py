@@ -1,7 +1,6 @@
 """Real weights recognise photographs and equal their reference; bare files are taken as their makers publish them."""
 
 import importlib.util
-from collections.abc import Iterator
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -27,6 +26,8 @@ from compoundnet.weights import PACKAGED, CheckpointError, Pretrained, load, loa
 from compoundnet.weights.catalogue import Packaged, habit, locate
 from tests.parity import TOLERANCE, difference, randomise
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 SKIMAGE = Path(skimage.__file__).parent / "data"
 MATPLOTLIB = Path(mpl.get_data_path()) / "sample_data"
 
@@ -39,14 +40,6 @@ PHOTOS: dict[Path, set[str]] = {
     SKIMAGE / "motorcycle_left.png": {"moped", "motor scooter", "disk brake"},
     MATPLOTLIB / "grace_hopper.jpg": {"military uniform"},
 }
-
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @cache

@@ -1,7 +1,6 @@
 """Files as their makers publish them, loaded whole: mmpretrain's, timm's repositories, averaged runs, broken ones."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,15 +16,9 @@ from compoundnet.weights import CheckpointError, from_ours, load, recognise
 from compoundnet.weights.names import shapes
 from tests.parity import TOLERANCE, built, difference, randomise
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 TINY = named("tiny")
-
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 def state(network: Network, ecosystem: str, seed: int = 1) -> dict[str, Tensor]:

@@ -16,8 +16,8 @@ from compoundnet.cli.parser import build
 from compoundnet.cli.settings import changed
 from compoundnet.recipes import RECIPES, entry
 
+from .commands import Run, answer, run
 from .labelled_pictures import class_folders
-from .test_cli import Run, answer, run
 
 __all__ = ["run"]  # the fixture
 FASHION = sorted((ROOT / "results/benchmarks").glob("fashion_*.jsonl"))[-1]

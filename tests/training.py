@@ -1,6 +1,7 @@
 """Tiny training runs: pictures in memory whose class can be seen, a network of a few thousand weights."""
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -8,7 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from compoundnet import FusedMBConv, Head, MBConv, Network, Preprocess, Stage, Stem
-from compoundnet.data import Task
+from compoundnet.data import Files, Task, folder
 from compoundnet.recipes import Augment, Optimizer, Recipe
 
 SIDE = 16
@@ -66,3 +67,19 @@ def examples(count: int, seed: int = 0, side: int = SIDE) -> Pixels:
 
 def recipe(**changes: Any) -> Recipe:
     return replace(RECIPE, **changes)
+
+
+def run(folder: Path, given: Recipe, data: Pixels | None = None, **options: Any) -> Any:
+    from compoundnet.training import train
+
+    data = data or examples(64)
+    return train(NETWORK, given, data, examples(32, seed=1), folder, preprocess=PREPROCESS, **options)
+
+
+def pictures(root: Path) -> Files:
+    """A folder of small pictures, one sub-folder a class."""
+    data = examples(48)
+    for k, label in enumerate(data.labels):
+        (root / "abcd"[label]).mkdir(parents=True, exist_ok=True)
+        data.image(k).save(root / "abcd"[label] / f"{k}.png")
+    return folder(root)
