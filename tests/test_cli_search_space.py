@@ -41,7 +41,8 @@ def test_the_command_marks_what_lies_outside(run: Run) -> None:
 
 Wrong = tuple[tuple[str, ...], str]
 COMMANDS: list[Wrong] = [
-    (("mnasnt",), "unknown search space 'mnasnt'; did you mean mnasnet?"),
+    (("mnasnt",), "unknown search space 'mnasnt'; did you mean mnasnet? a JSON file is read too"),
+    (("own",), "unknown search space 'own'; known: mnasnet, per_stage; a JSON file is read too"),
     (("per_stage",), "per_stage varies a network; give it: --base"),
     (("mnasnet", "--limit", "mac=3M"), "--limit: 'mac=3M' is not NAME=LIMIT, such as macs=400M; did you mean macs?"),
     (("mnasnet", "--limit", "macs=3M,macs=4M"), "--limit: macs stands in it twice"),
