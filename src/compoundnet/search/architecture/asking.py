@@ -22,7 +22,6 @@ from compoundnet.search.trials.failing import Patience
 from compoundnet.search.trials.opening import say_on_stderr
 
 from .early import Stop
-from .exhausting import Exhausting
 from .found import Architectures
 from .training import Training, TrainingJob
 
@@ -98,7 +97,7 @@ class ArchitectureSearch:
         )
         return TrainingJob(
             problem=self.problem,
-            strategy=Exhausting(self._strategy),
+            strategy=self._strategy,
             objective=self.objective,
             task=training.task,
             evaluate=training.evaluate,

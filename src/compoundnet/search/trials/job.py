@@ -41,7 +41,7 @@ class Job:
         if trial.point is None:
             return None
         accuracy = math.nan if trial.accuracy is None else trial.accuracy
-        return Outcome(trial.point, self.reward(trial), accuracy, trial.costs)
+        return Outcome(self.problem.canonical(trial.point), self.reward(trial), accuracy, trial.costs)
 
     def placed(self, trial: Trial, point: Point | None) -> Trial:
         """The trial with its point, and the point's costs beside those that it brings."""
