@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
@@ -16,6 +16,7 @@ from compoundnet.search.material import Material
 from compoundnet.search.objective import Objective
 from compoundnet.search.problem import Problem
 from compoundnet.search.strategies import DEFAULT, STRATEGIES, Strategy
+from compoundnet.search.strategies.samplers import Nsga2
 from compoundnet.search.trial import digest
 from compoundnet.search.trials import Job, Limits, Standing, identity
 from compoundnet.search.trials.failing import Patience
@@ -77,7 +78,11 @@ class ArchitectureSearch:
 
     @property
     def _strategy(self) -> Strategy[Any]:
-        return STRATEGIES[self.strategy] if isinstance(self.strategy, str) else self.strategy
+        if not isinstance(self.strategy, str):
+            return self.strategy
+        named = STRATEGIES[self.strategy]
+        weighs = self.objective.cost or self.objective.axes[0]
+        return replace(named, cost=weighs) if isinstance(named, Nsga2) else named
 
     @cached_property
     def problem(self) -> Problem:
