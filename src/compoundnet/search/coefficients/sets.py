@@ -133,7 +133,7 @@ def sweep(
 
 
 def _told_apart(arms: list[Arm]) -> list[Arm]:
-    """The arms, with a number beside each name that is that of several: in small budgets factors are nearly the same."""
+    """The arms, with a number beside each name that is that of several: in small budgets factors are nearly alike."""
     names = Counter(arm.name for arm in arms)
     seen = Counter[str]()
     found = []
