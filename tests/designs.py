@@ -1,10 +1,16 @@
 """Designs that tests search: MnasNet's published space, a network of two stages, and decisions around it."""
 
-from compoundnet import Device, MBConv, Network, Roofline, SeparableConv, Stage, Stem
-from compoundnet.search import Decision, Design, mnasnet
+from dataclasses import replace
+
+from compoundnet import Device, MBConv, Network, Roofline, SeparableConv, Stage, Stem, named
+from compoundnet.search import Decision, Design, mnasnet, per_stage
 
 ROOFLINE = Device(roofline=Roofline(gmacs_per_s=40, gb_per_s=10))
 PUBLISHED = mnasnet()
+# A base of one layer a stage, whose stages may be dropped: what is chosen for those makes no difference.
+DROPPING = per_stage(
+    replace(named("tiny"), stages=tuple(replace(stage, layers=1) for stage in named("tiny").stages)), expands=(1, 3)
+)
 TINY = Network(
     stem=Stem(channels=4),
     stages=(

@@ -21,6 +21,7 @@ from compoundnet.search.architecture.early import stopped
 from compoundnet.search.architecture.found import net_of
 from compoundnet.search.architecture.training import EXPECTED
 from compoundnet.search.reporting import read_kept
+from compoundnet.search.strategies.samplers import Nsga2
 from compoundnet.search.trial import Task, Trial
 from compoundnet.search.trials import Limits, Standing, TrialsError
 from compoundnet.search.trials.fronts import front_of
@@ -90,6 +91,15 @@ def test_a_folder_that_cannot_be_is_told_with_the_remedy(tmp_path: Path) -> None
         with pytest.raises(ValueError, match=r"cannot be a folder for results .*; choose another place"):
             run(search(), place)
     assert (tmp_path / "file").read_text() == "mine"
+
+
+def test_nsga2_weighs_the_cost_of_the_objective() -> None:
+    for objective, weighed in [
+        (Objective(), "macs"),
+        (Objective(cost="params", target=1e4), "params"),
+        (Objective(limits={"activations": 1e6}), "activations"),
+    ]:
+        assert search(objective=objective, strategy="nsga2").job.strategy == Nsga2(cost=weighed)
 
 
 def test_a_space_is_searched_to_its_end(tmp_path: Path) -> None:

@@ -185,6 +185,14 @@ def test_each_network_of_the_grid_and_of_a_spread_stands_once() -> None:
     assert len(spread_out(space, 10**6)) <= len(space)
 
 
+def test_networks_of_a_small_sweep_have_names_of_their_own() -> None:
+    """At 1.05 times B0 two widths are 1.04; answers are kept by name."""
+    base = named("efficientnet_b0")
+    budget = grown(base, {"macs": 1.05})
+    arms = sweep(base, budget, reach(base, budget, 300))
+    assert len({arm.network for arm in arms}) == len({arm.name for arm in arms}) == len(arms) > 3
+
+
 def test_a_sweep_goes_one_way_from_the_base_to_the_budget() -> None:
     base = named("efficientnet_b0")
     budget = grown(base, {"macs": 2})

@@ -136,6 +136,22 @@ def test_a_difference_of_nothing_is_likely_by_chance() -> None:
     assert far.reversed == difference(NOTHING, of_pictures(0.5 + 0.01 * np.tile([-1.0, 1.0], 100)))
 
 
+@pytest.mark.parametrize(("seeds", "most"), [(3, 0.14), (5, 0.09)])
+def test_among_equal_networks_that_differ_by_seed_one_is_seldom_told(seeds: int, most: float) -> None:
+    """Five rivals as good as the champion: Holm's first level is 1 %, where Student's t is far from normal."""
+    rng, widened, wrong = np.random.default_rng(0), widening(seeds), 0
+    for _ in range(300):
+        by_seed = 0.5 + 0.01 * rng.standard_normal((6, seeds))
+        times = rng.multinomial(seeds, np.full(seeds, 1 / seeds), size=1000) - 1.0
+        apart = widened * by_seed @ times.T / seeds
+        one, *others = (
+            Draws(np.full(1, each.mean()), each, np.zeros(1000), dev, widened)
+            for each, dev in zip(by_seed, apart, strict=True)
+        )
+        wrong += min(holm([difference(one, other, among=5).p for other in others])) <= 0.05
+    assert wrong / 300 <= most
+
+
 def test_without_skew_the_interval_is_that_of_the_percentiles() -> None:
     even = of_pictures(np.linspace(0, 1, 200))
     assert even.acceleration == pytest.approx(0, abs=1e-12)

@@ -15,7 +15,7 @@ from compoundnet.search import Decision, Design, NothingAdmittedError, Objective
 from compoundnet.search.admitting import SAMPLE
 from compoundnet.search.tallying import Tally
 
-from .designs import PUBLISHED, ROOFLINE, TINY, design
+from .designs import DROPPING, PUBLISHED, ROOFLINE, TINY, design
 from .strategies import networks
 
 
@@ -162,3 +162,26 @@ def test_a_problem_sent_to_another_process_is_the_same_problem(design: Design) -
     assert (sent.limits, sent.space) == (problem.limits, problem.space)
     again = pickle.loads(pickle.dumps(design))
     assert (again.digest, again.network(points[0])) == (design.digest, design.network(points[0]))
+
+
+@given(st.sampled_from([PUBLISHED, DROPPING]), st.data())
+@settings(max_examples=100, deadline=None)  # every new stage is made first
+def test_points_that_differ_where_it_does_not_matter_are_one(design: Design, data: st.DataObject) -> None:
+    """The point that stands for others makes their network, and is the same for all of them."""
+    shape = design.space.shape
+    point = data.draw(st.tuples(*(st.integers(0, count - 1) for count in shape)))
+    one = design.canonical(point)
+    assert design.network(one) == design.network(point)
+    assert design.canonical(one) == one
+    place = data.draw(st.integers(0, len(shape) - 1))
+    for index in range(shape[place]):
+        other = (*point[:place], index, *point[place + 1 :])
+        assert (design.canonical(other) == one) == (design.network(other) == design.network(point))
+
+
+def test_searches_ask_for_networks_and_not_for_points() -> None:
+    rng, dropping = random.Random(0), problem_of(DROPPING, Objective())
+    drawn = [dropping.draw(rng) for _ in range(100)]
+    networks = [DROPPING.network(point) for point in drawn]
+    assert any(network is not None and len(network.stages) < len(DROPPING.base.stages) for network in networks)
+    assert all(DROPPING.canonical(point) == point for point in drawn)

@@ -4,6 +4,7 @@ import math
 import random
 import subprocess
 import sys
+from dataclasses import replace
 from itertools import accumulate, pairwise
 from typing import Any
 
@@ -47,6 +48,15 @@ def test_only_admissible_points_are_asked_and_each_once_until_none_is_left(strat
     assert set(points) == admissible(of)
     with pytest.raises(ExhaustedError, match=rf"{len(points)} of 36 networks .* raise a limit"):
         asked(strategy, of, found)
+
+
+@EVERY
+def test_of_points_that_make_one_network_one_is_asked(strategy: Strategy[Any]) -> None:
+    """A first choice of 0 drops what the others are about, as 0 layers drop a stage."""
+    of = replace(problem(*SHAPE), canonical=lambda point: point if point[0] else (0,) * len(SHAPE))
+    points = [each.point for each in searched(strategy, of, of.space.size)]
+    assert len(points) == len(set(points))
+    assert set(points) == {point for point in admissible(of) if point[0] or not any(point)}
 
 
 @EVERY

@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from compoundnet.search.trial import Trial
+from compoundnet.search import Costs, Point
+from compoundnet.search.trial import Task, Trial
 from compoundnet.search.trials import Limits, Study, TrialsError, identity, open_store, work
 from compoundnet.search.trials.leases import Beat, Watch
 from compoundnet.search.trials.ledger import Claim
@@ -20,7 +21,7 @@ from compoundnet.search.trials.process import is_gone, myself
 from compoundnet.search.trials.records import normal, record_of, trial_of
 
 from .postgres import Server
-from .trial_jobs import IDENTITY, OBJECTIVE, RECIPE, SPACE, Log, job, opened, result, task
+from .trial_jobs import IDENTITY, OBJECTIVE, PROBLEM, RECIPE, SPACE, Log, Untried, job, opened, result, task
 
 POINTS = [SPACE.at(index) for index in range(SPACE.size)]
 
@@ -256,11 +257,44 @@ def test_a_killed_search_goes_on_where_it_was(open_study: Callable[..., Study], 
     assert {each.facts.get("taken_from") for each in open_study("cut").trials} == {"whole"}
 
 
+def test_a_result_of_another_study_has_this_ones_costs(open_study: Callable[..., Study], tmp_path: Path) -> None:
+    """A latency is that of a device; another study on the same pictures may search for another one."""
+    log = Log(tmp_path / "log")
+    fast, slow = (replace(job(log), problem=replace(PROBLEM, costs=each)) for each in (costs_here, costs_there))
+    work(open_study("fast"), fast, limits=Limits(trials=2))
+    work(open_study("slow"), slow, limits=Limits(trials=2))
+    assert len(log.lines("end")) == 2  # nothing was done again
+    for name, each in (("fast", costs_here), ("slow", costs_there)):
+        for trial in open_study(name).trials:
+            assert trial.point is not None
+            assert trial.costs == each(trial.point)
+
+
+def costs_here(point: Point) -> Costs:
+    return {"macs": 1e6, "latency": 0.001}
+
+
+def costs_there(point: Point) -> Costs:
+    return {"macs": 1e6, "latency": 0.002}
+
+
 def test_a_space_that_was_tried_ends_the_search(tmp_path: Path) -> None:
     ended = work(opened(tmp_path / "j.log"), job(Log(tmp_path / "log")))
     assert (ended.why, ended.recorded) == ("exhausted", SPACE.size)
     assert ended.standing.done == SPACE.size
     assert work(opened(tmp_path / "j.log"), job(Log(tmp_path / "log"))).recorded == 0
+
+
+def test_points_that_make_networks_of_others_do_not_end_a_search(tmp_path: Path) -> None:
+    """The strategy asks for 27 points of three networks, one after the other; there are nine networks more."""
+    log = Log(tmp_path / "log")
+    repeating = replace(job(log), strategy=Untried(first=True), task=of_two_classes)
+    ended = work(opened(tmp_path / "j.log"), repeating)
+    assert (ended.why, ended.recorded, len(log.lines("end"))) == ("exhausted", 12, 12)
+
+
+def of_two_classes(point: Point) -> Task:
+    return task((point[0], 0, point[2]))
 
 
 @given(st.floats() | st.none())

@@ -17,6 +17,7 @@ from compoundnet.search.trial import Task, Trial
 from compoundnet.search.trials import Limits, Study, Tasks, TrialsError, launch, open_store, work
 from compoundnet.search.trials.job import Recorded
 from compoundnet.search.trials.ledger import Claim
+from compoundnet.search.trials.reading import read_journal
 from compoundnet.search.trials.records import record_of, trial_of
 from compoundnet.search.trials.study import TRIES
 
@@ -204,3 +205,16 @@ def test_trials_of_own_operators_are_read_by_who_knows_them(tmp_path: Path, proc
     other = opened(tmp_path / "j.log", "other")  # other studies of the store are not hindered
     assert work(other, Tasks(tasks=(TASKS[0],), evaluate=Log(tmp_path / "log"))).recorded == 1
     assert other.trials[0].facts["taken_from"] == "s"
+
+
+def test_a_report_counts_the_result_that_the_search_counts(tmp_path: Path) -> None:
+    """Two workers may end one task, if one was taken for dead: what finished counts before what failed."""
+    study = opened(tmp_path / "j.log")
+    for state in ("failed", "finished"):
+        claim = study._created(TASKS[0].key, None, f"by {state}", 15.0)
+        found = {"trial": record_of(replace(result(TASKS[0]), state=state)), "reward": 0.5}
+        assert study._complete(claim, found)
+    read = read_journal(tmp_path / "j.log").studies["s"]
+    assert states(study) == ["finished"]
+    assert [record["trial"]["state"] for record in read.records.values()] == ["finished"]
+    assert list(read.records) == list(study.numbered)

@@ -16,6 +16,7 @@ from compoundnet.search.trials import Limits, StoreLostError, Study, TrialsError
 from compoundnet.search.trials.damage import cut_torn_tail
 from compoundnet.search.trials.failing import Patience
 from compoundnet.search.trials.ledger import Claim
+from compoundnet.search.trials.spilling import keep, restore
 
 from .postgres import free_port
 from .trial_jobs import IDENTITY, SHORT, SPACE, Log, job, opened, result, task
@@ -195,6 +196,38 @@ def test_a_result_that_could_not_be_written_is_written_at_the_next_start(tmp_pat
     assert [trial.key for trial in again.trials] == Log(tmp_path / "log").lines("end")
     assert said == ["1 result kept from an earlier search recorded"]
     assert [*(tmp_path / "journal.log.unwritten").glob("*.json")] == []
+
+
+def test_a_kept_result_is_recorded_by_whatever_path_its_journal_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for number, (named, moved) in enumerate([("runs/j.log", tmp_path / "runs/j.log"), ("runs/j.log", "away/j.log")]):
+        study, point = opened(named), SPACE.at(number)
+        claim = study.claim(task(point), point, None)
+        assert isinstance(claim, Claim)
+        keep(study, claim, result(task(point)), 0.5)
+        if number == 1:
+            (tmp_path / "runs").rename("away")
+        again = opened(moved)
+        assert restore(again, None) == 1
+        assert again.trial(claim.key) is not None
+
+
+def test_results_kept_for_others_in_the_same_folder_are_left(tmp_path: Path) -> None:
+    """Results of all databases lie in one folder: who cannot read another's operators need not."""
+    mine, other = (
+        opened(tmp_path / "a.log", spill=tmp_path / "kept"),
+        opened(tmp_path / "b.log", spill=tmp_path / "kept"),
+    )
+    claim = other.claim(task(SPACE.at(0)), SPACE.at(0), None)
+    assert isinstance(claim, Claim)
+    path = keep(other, claim, result(task(SPACE.at(0))), 0.5)
+    path.write_text(path.read_text().replace('"MBConv"', '"Unknown"'))
+    assert restore(mine, None) == 0
+    assert path.is_file()
+    with pytest.raises(TrialsError, match="Unknown"):
+        restore(other, None)
 
 
 def test_a_kept_result_that_is_damaged_is_named(tmp_path: Path) -> None:

@@ -56,6 +56,7 @@ def problem_of(
         admits=weighed.admits,
         features=weighed.features,
         limits=dict(objective.limits),
+        canonical=design.canonical,
     )
 
 

@@ -106,6 +106,18 @@ class Design:
         """The network of a point, None where the choices make none. Raises FieldError for what is no point."""
         return self._maker.network(self.space.require(point))
 
+    def canonical(self, point: Point) -> Point:
+        """Of the points that make the same network, the one with the first option wherever options do not matter.
+
+        >>> from compoundnet.families import named
+        >>> layers = Decision(name="stages[0].layers", options=(0, 1))
+        >>> widths = Decision(name="stages[0].channels", options=(8, 16))
+        >>> design = Design(name="mine", base=named("efficientnet_b0"), choices=(layers, widths))
+        >>> design.canonical((0, 1)), design.canonical((1, 1))
+        ((0, 0), (1, 1))
+        """
+        return self._maker.canonical(self.space.require(point))
+
     def outside(self, point: Point) -> Mapping[str, Any]:
         """The chosen options, by choice, that lie outside what the space's source describes."""
         chosen = zip(self.choices, self.space.values(point).values(), strict=True)

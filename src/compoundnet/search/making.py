@@ -34,6 +34,7 @@ class Maker:
             for place, choice in enumerate(sets)
         ]
         self._touching = [self._places(("stages", index)) for index in range(len(base.stages))]
+        self._touched = [self._stages_of(place) for place in range(len(self.changes))]
         self._beside = [
             place for place, choice in enumerate(self.changes) if any(s[0] != "stages" for c in choice for s in c)
         ]
@@ -58,6 +59,21 @@ class Maker:
             return replace(self.base, stages=stages, **rest)
         except FieldError:
             return None
+
+    def canonical(self, point: Point) -> Point:
+        """The point with the first option of every choice that makes no difference to the network."""
+        for place, index in enumerate(point):
+            for first in range(index):
+                other = (*point[:place], first, *point[place + 1 :])
+                if self._same(place, point, other):
+                    point = other
+                    break
+        return point
+
+    def _same(self, place: int, one: Point, other: Point) -> bool:
+        """Whether two points that differ in one choice make the same network."""
+        stages = all(self._stage(index, one) == self._stage(index, other) for index in self._touched[place])
+        return stages and (place not in self._beside or self._rest(one) == self._rest(other))
 
     def require_possible(self) -> None:
         """Raise FieldError, with the option, for a field that is set twice and for a value that no network can have."""
@@ -134,6 +150,10 @@ class Maker:
         """The choices that set something there."""
         found = enumerate(self.changes)
         return [place for place, choice in found if any(s[: len(start)] == start for c in choice for s in c)]
+
+    def _stages_of(self, place: int) -> list[int]:
+        """The stages that a choice sets something of."""
+        return sorted({int(steps[1]) for changes in self.changes[place] for steps in changes if steps[0] == "stages"})
 
     def _chosen(self, places: Sequence[int], point: Point) -> dict[Parts, Any]:
         return {steps: value for place in places for steps, value in self.changes[place][point[place]].items()}

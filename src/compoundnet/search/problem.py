@@ -16,6 +16,13 @@ from . import drawing
 from .space import Point, Space
 
 Costs: TypeAlias = Mapping[str, float]  # by the names of budget.LIMITS, and "latency" in seconds
+
+
+def itself(point: Point) -> Point:
+    """The point: of a space whose points all make different networks."""
+    return point
+
+
 DRAWS = 10_000  # of a problem that does not say its limits, so that nothing can descend to them
 
 
@@ -31,11 +38,12 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Problem:
-    """A search before any trial. All three functions are pure, and cheap against a trial.
+    """A search before any trial. All functions are pure, and cheap against a trial.
 
     ``costs`` is a point's exact cost, None where the choices make no network. ``admits`` is False for points that a
     hard limit rejects: they are never trained. ``features`` gives surrogates a matrix (points, features).
     ``limits``, by the names of costs, are those that ``admits`` looks at, where it looks at nothing else.
+    ``canonical`` is, of the points that make one network, the one that is asked and told for all of them.
     """
 
     space: Space
@@ -43,6 +51,7 @@ class Problem:
     admits: Callable[[Point], bool]
     features: Callable[[Sequence[Point]], NDArray[np.float64]]
     limits: Mapping[str, float] = field(default_factory=dict)
+    canonical: Callable[[Point], Point] = itself
 
     def draw(self, rng: random.Random) -> Point:
         """A draw of the admissible points: uniform where one in 40 is admitted, else as ``drawing.draw`` says.
@@ -53,7 +62,7 @@ class Problem:
         point = drawing.draw(self.space, self.excess, rng, tries)
         if point is None:
             raise NothingAdmittedError(self)
-        return point
+        return self.canonical(point)
 
     def excess(self, point: Point) -> float:
         """How far a point is from being admitted: 0 where it is, else the sum of log(cost / limit) of what exceeds.

@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
@@ -16,13 +16,13 @@ from compoundnet.search.material import Material
 from compoundnet.search.objective import Objective
 from compoundnet.search.problem import Problem
 from compoundnet.search.strategies import DEFAULT, STRATEGIES, Strategy
+from compoundnet.search.strategies.samplers import Nsga2
 from compoundnet.search.trial import digest
 from compoundnet.search.trials import Job, Limits, Standing, identity
 from compoundnet.search.trials.failing import Patience
 from compoundnet.search.trials.opening import say_on_stderr
 
 from .early import Stop
-from .exhausting import Exhausting
 from .found import Architectures
 from .training import Training, TrainingJob
 
@@ -78,7 +78,11 @@ class ArchitectureSearch:
 
     @property
     def _strategy(self) -> Strategy[Any]:
-        return STRATEGIES[self.strategy] if isinstance(self.strategy, str) else self.strategy
+        if not isinstance(self.strategy, str):
+            return self.strategy
+        named = STRATEGIES[self.strategy]
+        weighs = self.objective.cost or self.objective.axes[0]
+        return replace(named, cost=weighs) if isinstance(named, Nsga2) else named
 
     @cached_property
     def problem(self) -> Problem:
@@ -98,7 +102,7 @@ class ArchitectureSearch:
         )
         return TrainingJob(
             problem=self.problem,
-            strategy=Exhausting(self._strategy),
+            strategy=self._strategy,
             objective=self.objective,
             task=training.task,
             evaluate=training.evaluate,

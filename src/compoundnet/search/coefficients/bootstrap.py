@@ -10,7 +10,7 @@ half as far as an interval has to, and too often ended below the truth; they are
 bootstrap confidence intervals": BCa). The seeds' own skew is not looked at: so few do not show it.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import NormalDist
 
 import numpy as np
@@ -66,6 +66,11 @@ class Draws:
             self.seeds - other.seeds,
             self.widened,
         )
+
+    def at(self, level: float) -> "Draws":
+        """The same with the seeds' deviations widened for intervals of another level."""
+        wanted = widening(len(self.by_seed), level)
+        return replace(self, seeds=self.seeds * (wanted / self.widened), widened=wanted)
 
     @property
     def mean(self) -> float:
@@ -151,13 +156,17 @@ def widening(seeds: int, level: float = LEVEL) -> float:
     return float(t.ppf(quantile, seeds - 1)) / NormalDist().inv_cdf(quantile) * (seeds / (seeds - 1)) ** 0.5
 
 
-def difference(one: Draws, other: Draws, level: float = LEVEL) -> Difference:
-    """Two arms' draws to their difference, its interval and probability."""
+def difference(one: Draws, other: Draws, level: float = LEVEL, among: int = 1) -> Difference:
+    """Two arms' draws to their difference, its interval and probability.
+
+    The probability is that of the first of ``among`` comparisons by Holm: Student's t has heavier tails at its level
+    than at the interval's, so that seeds' deviations are widened for that.
+    """
     require_number(level, "level", "a probability in (0, 1)", above=0, below=1)
     apart = one - other
     low, high = apart.interval(level)
     # Of two seeds, widened, they may be beyond.
-    return Difference(apart.mean, max(-1.0, low), min(1.0, high), apart.chance())
+    return Difference(apart.mean, max(-1.0, low), min(1.0, high), apart.at(1 - (1 - level) / among).chance())
 
 
 def holm(ps: list[float]) -> list[float]:

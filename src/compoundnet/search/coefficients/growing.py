@@ -14,8 +14,6 @@ from compoundnet.schema import counted, require, require_count
 from .bootstrap import LEVEL
 from .verdict import Verdict
 
-MOST = 30  # seeds, as the protocol has it
-
 
 @dataclass(frozen=True)
 class Look:

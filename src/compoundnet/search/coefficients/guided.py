@@ -19,8 +19,7 @@ def terms(logs_N3: Numbers) -> Numbers:
 def foreseen(logs_N3: Numbers, tried: Sequence[int], accuracies: Sequence[float]) -> tuple[Numbers, Numbers]:
     """Mean and deviation of every network's accuracy, of shape (n,): a ridge regression on ``terms``, as a posterior.
 
-     On one budget the three logarithms are nearly bound, so that the regression is a smooth bowl over two of them
-    .
+    On one budget the three logarithms are nearly bound, so that the regression is a smooth bowl over two of them.
     """
     rows = terms(logs_N3)
     centre, spread = rows[:, 1:].mean(0), rows[:, 1:].std(0)

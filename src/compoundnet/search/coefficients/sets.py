@@ -2,7 +2,9 @@
 
 import itertools
 import math
+from collections import Counter
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from types import MappingProxyType
 
 import numpy as np
@@ -127,7 +129,18 @@ def sweep(
         for arm in _one_way(network, budget, ranges, rounding, dimension, start, side, count):
             found.setdefault(arm.network, arm)
     require(bool(found), "budget", "no network of the sweep is within it; give more")
-    return list(found.values())
+    return _told_apart(list(found.values()))
+
+
+def _told_apart(arms: list[Arm]) -> list[Arm]:
+    """The arms, with a number beside each name that is that of several: in small budgets factors are nearly alike."""
+    names = Counter(arm.name for arm in arms)
+    seen = Counter[str]()
+    found = []
+    for arm in arms:
+        seen[arm.name] += 1
+        found.append(arm if names[arm.name] == 1 else replace(arm, name=f"{arm.name} #{seen[arm.name]}"))
+    return found
 
 
 def _one_way(

@@ -107,7 +107,7 @@ def verdict(
 
 
 def _contrasts(draws: Mapping[str, Draws], champion: str, rivals: Sequence[str], level: float) -> list[Contrast]:
-    apart = [difference(draws[champion], draws[name], level) for name in rivals]
+    apart = [difference(draws[champion], draws[name], level, len(rivals)) for name in rivals]
     adjusted = holm([each.p for each in apart])
     return [Contrast(name, each, p) for name, each, p in zip(rivals, apart, adjusted, strict=True)]
 

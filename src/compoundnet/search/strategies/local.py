@@ -22,8 +22,9 @@ class Climb:
         """The incumbent's neighbours that can still be tried."""
         if self.incumbent is None:
             return []
-        space, admits = self.told.problem.space, self.told.problem.admits
-        return [point for point in space.neighbours(self.incumbent.point) if point not in taken and admits(point)]
+        problem = self.told.problem
+        near = dict.fromkeys(map(problem.canonical, problem.space.neighbours(self.incumbent.point)))
+        return [point for point in near if point not in taken and problem.admits(point)]
 
 
 @dataclass(frozen=True)

@@ -44,12 +44,12 @@ def drawn(problem: Problem, count: int, rng: random.Random) -> list[Point]:
     space = problem.space
     if space.size <= count:
         whole = [point for point in map(space.at, range(space.size)) if problem.admits(point)]
-        return whole or [problem.draw(rng)]
+        return list(dict.fromkeys(map(problem.canonical, whole))) or [problem.draw(rng)]
     points: dict[Point, None] = {}
     for _ in range(TRIES * count):
         if len(points) == count:
             break
-        point = space.sample(rng)
+        point = problem.canonical(space.sample(rng))
         if point not in points and problem.admits(point):
             points[point] = None
     return list(points) or [problem.draw(rng)]
@@ -67,5 +67,5 @@ def mutated(problem: Problem, best: Sequence[Outcome], count: int, rng: random.R
         if rng.random() < 0.5:
             point = problem.space.mutated(point, rng)
         if problem.admits(point):
-            points.append(point)
+            points.append(problem.canonical(point))
     return points

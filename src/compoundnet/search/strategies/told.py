@@ -53,7 +53,7 @@ def fresh(problem: Problem, taken: frozenset[Point], rng: random.Random) -> Poin
     if size <= ENUMERATED:
         first = rng.randrange(size)
         for step in range(size):
-            point = problem.space.at((first + step) % size)
+            point = problem.canonical(problem.space.at((first + step) % size))
             if point not in taken and problem.admits(point):
                 return point
     raise ExhaustedError(len(taken), size, certain=size <= ENUMERATED)
@@ -64,7 +64,7 @@ def first_new(
 ) -> Point:
     """The first of ``tries`` proposals that is admissible and untried, else ``fresh``."""
     for _ in range(tries):
-        point = propose()
+        point = problem.canonical(propose())
         if point not in taken and problem.admits(point):
             return point
     return fresh(problem, taken, rng)

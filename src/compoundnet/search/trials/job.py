@@ -41,13 +41,19 @@ class Job:
         if trial.point is None:
             return None
         accuracy = math.nan if trial.accuracy is None else trial.accuracy
-        return Outcome(trial.point, self.reward(trial), accuracy, trial.costs)
+        return Outcome(self.problem.canonical(trial.point), self.reward(trial), accuracy, trial.costs)
 
     def placed(self, trial: Trial, point: Point | None) -> Trial:
         """The trial with its point, and the point's costs beside those that it brings."""
         if point is None:
             return trial
         return replace(trial, point=point, costs={**(self.problem.costs(point) or {}), **trial.costs})
+
+    def taken(self, trial: Trial, point: Point | None) -> Trial:
+        """Another study's trial as one of this, with the costs that this problem counts: a latency is a device's."""
+        if point is None:
+            return trial
+        return replace(trial, point=point, costs={**trial.costs, **(self.problem.costs(point) or {})})
 
     @property
     def axes(self) -> tuple[str, ...]:
@@ -73,6 +79,10 @@ class Tasks:
     def placed(self, trial: Trial, point: Point | None) -> Trial:
         """The trial: no space holds it."""
         return trial
+
+    def taken(self, trial: Trial, point: Point | None) -> Trial:
+        """Another study's trial, without the point that it had there."""
+        return replace(trial, point=None)
 
     @property
     def axes(self) -> tuple[str, ...]:

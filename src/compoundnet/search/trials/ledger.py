@@ -112,10 +112,7 @@ class Ledger:
             self._settle(key)
 
     def _settle(self, key: str) -> None:
-        found = self._found[key]
-        first = counting(found)
-        if first in self._reopened:
-            first = next((number for number in sorted(found) if number not in self._reopened), None)
+        first = counting(self._found[key], self._reopened)
         before = self.numbers.pop(key, None)
         if before is not None and before != first:
             del self.records[before]
@@ -127,15 +124,25 @@ class Ledger:
             self.records[first] = self._found[key][first]
 
 
-def counting(results: Mapping[int, Mapping[str, Any]]) -> int:
+def counting(results: Mapping[int, Mapping[str, Any]], reopened: Collection[int] = ()) -> int | None:
     """Of a task's results by number, the one that counts: the first, but the first that did not fail where one did not.
+
+    None where all were ``reopened``.
 
     >>> failed, finished = {"trial": {"state": "failed"}}, {"trial": {"state": "finished"}}
     >>> counting({3: finished, 5: finished}), counting({3: failed, 5: finished}), counting({3: failed, 5: failed})
     (3, 5, 3)
+    >>> counting({3: failed, 5: failed}, {3}), counting({3: failed}, {3})
+    (5, None)
     """
-    good = (number for number, result in results.items() if result["trial"]["state"] != "failed")
-    return min(good, default=min(results))
+    left = [number for number in results if number not in reopened]
+    good = [number for number in left if not _failed(results[number])]
+    return min(good or left, default=None)
+
+
+def _failed(result: Mapping[str, Any]) -> bool:
+    trial = result.get("trial")
+    return isinstance(trial, Mapping) and trial.get("state") == "failed"
 
 
 def _claim(study: str, number: int, attributes: Mapping[str, Any]) -> Claim:

@@ -11,7 +11,7 @@ from compoundnet.operators import OPERATORS
 from compoundnet.schema import shown
 
 from .failing import Patience, TrialsError, quiet, reason, require_optuna, require_postgres
-from .store import Place, Store
+from .store import Place, Store, beside
 
 if TYPE_CHECKING:
     from optuna.storages import BaseStorage
@@ -49,9 +49,9 @@ def open_store(
     scheme = _SCHEME.match(text)
     if scheme and scheme[1].lower() not in _POSTGRES:
         raise TrialsError(f"{shown(scheme[0])} is no store; give a journal file, or postgresql://user@host/database")
-    beside = cache_folder() / "unwritten" if scheme else Path(f"{text}.unwritten").absolute()
+    folder = cache_folder() / "unwritten" if scheme else beside(text)
     own = {name: kind for name, kind in operators.items() if name not in OPERATORS}
-    place = Place(where=text, spill=spill or beside, patience=patience, operators=own)
+    place = Place(where=text, spill=spill or folder, patience=patience, operators=own)
     if scheme:
         require_postgres()
         shown_as, opened = _shown(text), lambda: _database(text)

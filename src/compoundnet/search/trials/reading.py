@@ -8,7 +8,7 @@ from typing import Any
 
 from .damage import first_damaged_line
 from .failing import TrialsError
-from .ledger import CLAIM, RECORD
+from .ledger import CLAIM, RECORD, counting
 from .loading import uncollected
 from .store import AGAIN
 
@@ -19,7 +19,7 @@ _RUNNING, _COMPLETE, _WAITING = 0, 1, 4  # Optuna's states of a trial; the rest 
 class Read:
     """A study as a store holds it: its attributes, and the record of each key that counts, by number.
 
-    It is the first that was not reopened, as in ``ledger``.
+    It is what ``ledger.counting`` says.
     """
 
     name: str
@@ -110,12 +110,13 @@ class _Replay:
 
 
 def _read(name: str, attributes: dict[str, Any], trials: list[_Trial]) -> Read:
-    found, seen = Read(name, attributes), set[str]()
+    found, results = Read(name, attributes), dict[str, dict[int, Mapping[str, Any]]]()
     reopened = {number for key, numbers in attributes.items() if key.startswith(AGAIN) for number in numbers}
     for number, key, record in _recorded(trials):
-        if key not in seen and number not in reopened:
-            seen.add(key)
-            found.records[number], found.keys[number] = record, key
+        results.setdefault(key, {})[number] = record
+    firsts = {counting(of_key, reopened): key for key, of_key in results.items()}
+    for number, key in sorted((number, key) for number, key in firsts.items() if number is not None):
+        found.records[number], found.keys[number] = results[key][number], key
     found.running = sum(trial.state in (_RUNNING, _WAITING) and CLAIM in trial.attributes for trial in trials)
     return found
 

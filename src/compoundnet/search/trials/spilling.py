@@ -17,6 +17,8 @@ from .ledger import Claim
 from .records import Reading, record_of
 from .study import Study
 
+_NAMES = ("store", "study", "identity", "reward", "number", "worker", "trial")
+
 
 def keep(study: Study, claim: Claim, trial: Trial, reward: float) -> Path:
     """Write a result to a file of its own in the store's folder for them. Raises OSError."""
@@ -35,13 +37,13 @@ def restore(study: Study, limit: int | None) -> int:
     folder = study.store.place.spill
     if not folder.is_dir():
         return 0
-    count = 0
+    count, mine = 0, (study.name, study.identity)
     with FileLock(folder / ".lock"):
         for path in sorted(folder.glob("*.json")):
-            told = _read(path, study.store.reading)
-            if (told["store"], told["study"], told["identity"]) != (study.store.name, study.name, study.identity):
+            told = _read(path)
+            if not study.store.is_mine(told["store"]) or (told["study"], told["identity"]) != mine:
                 continue
-            trial, reward = study.store.reading.trial(told["trial"]), told["reward"]
+            trial, reward = _trial(path, told, study.store.reading), told["reward"]
             claim = _claim(study.name, path.stem, told, trial)
             count += study.record(claim, trial, float("-inf") if reward is None else reward, limit)
             path.unlink()
@@ -53,13 +55,23 @@ def _claim(study: str, token: str, told: Mapping[str, Any], trial: Trial) -> Cla
     return Claim(study=study, number=told["number"], point=trial.point, beat=Beat(0, 0.0), **ids)
 
 
-def _read(path: Path, reading: Reading) -> Mapping[str, Any]:
+def _read(path: Path) -> Mapping[str, Any]:
     try:
         told = json.loads(path.read_text())
-        reading.trial(told["trial"])
-    except (ValueError, KeyError, TypeError, FieldError) as error:
-        raise TrialsError(f"{path} is no result that was kept ({error!r}); move it away") from None
-    return told
+        return {name: told[name] for name in _NAMES}
+    except (ValueError, KeyError, TypeError) as error:
+        raise _damaged(path, error) from None
+
+
+def _trial(path: Path, told: Mapping[str, Any], reading: Reading) -> Trial:
+    try:
+        return reading.trial(told["trial"])
+    except FieldError as error:
+        raise _damaged(path, error) from None
+
+
+def _damaged(path: Path, error: Exception) -> TrialsError:
+    return TrialsError(f"{path} is no result that was kept ({error!r}); move it away")
 
 
 def _or_none(reward: float) -> float | None:

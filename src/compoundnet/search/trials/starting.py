@@ -46,7 +46,6 @@ class Started:
     name: str = ""  # as its claims have it; it says so when it starts
     why: Why | None = None
     error: str = ""
-    recorded: int = 0
 
 
 def started(order: Order) -> Started:

@@ -34,6 +34,11 @@ class Place:
     operators: Mapping[str, type] = field(default_factory=dict)  # a user's own, by name
 
 
+def beside(journal: str) -> Path:
+    """The folder for results that a journal did not take, and for no other store's."""
+    return Path(f"{journal}.unwritten").absolute()
+
+
 @dataclass(frozen=True)
 class Store:
     """Studies by name. Made by ``open_store``; ``name`` is its address as it may be shown.
@@ -56,6 +61,13 @@ class Store:
     def reading(self) -> Reading:
         """What reads this store's trials."""
         return Reading({**OPERATORS, **self.place.operators})
+
+    def is_mine(self, kept_for: str) -> bool:
+        """Whether a result in the spill folder is this store's, by the name that the store had then.
+
+        A journal may be named by another path, and be moved with the folder beside it.
+        """
+        return kept_for == self.name or self.place.spill == beside(self.place.where)
 
     def close(self) -> None:
         """Close the connections; the next call would open them again."""

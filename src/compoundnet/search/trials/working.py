@@ -160,7 +160,7 @@ class _Worker:
         shared = isinstance(self.job, Job) or self.job.shared
         if shared and (found := self.study.elsewhere(task.key)):
             name, trial = found
-            return self.job.placed(replace(trial, facts={**trial.facts, "taken_from": name}), claim.point)
+            return self.job.taken(replace(trial, facts={**trial.facts, "taken_from": name}), claim.point)
         begun = time.monotonic()
         if self.study.deaths(task.key) >= DEATHS * (1 + self.study.failures(task.key)):
             trial = _failed(task, begun, f"{DEATHS} workers died in it")
