@@ -34,6 +34,7 @@ from tools.int8_block import int8
 from tools.latency_block import latency
 from tools.memory_block import checkpointing, memory
 from tools.proxies_block import proxies_macro
+from tools.resuming_block import resuming
 from tools.search_block import search_choice, search_macro
 from tools.serving_block import serving
 from tools.solver_block import solver_speed, solver_table
@@ -260,6 +261,7 @@ BLOCKS: Mapping[str, Callable[[], str]] = MappingProxyType(
         "stages_enumerated": stages_enumerated,
         "input": input_pipeline,
         "fashion": fashion,
+        "resuming": resuming,
         "elpv": elpv,
         "training": training,
         "int8": int8,
