@@ -23,8 +23,11 @@ from .published import PUBLISHED, rows
 from .test_surface import PUBLIC
 
 DOCS = [page for page in PAGES if page.parent.name == "docs"]
-# Pages whose commands train, export or look through large spaces: half of the time of all of them.
-LONG = {"transfer.md", "predicting.md", "converting.md", "export.md", "solving.md", "stages.md", "pareto.md"}
+# Pages whose commands train, export or look through large spaces: most of the time of all of them.
+LONG = {
+    *("transfer.md", "predicting.md", "converting.md", "export.md", "solving.md", "stages.md", "pareto.md"),
+    *("index.md", "explaining.md", "search-report.md"),
+}
 DUBLIN = "{http://purl.org/dc/elements/1.1/}"
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -119,7 +122,11 @@ def test_the_figure_of_the_search_report_is_what_the_report_draws() -> None:
     assert is_up_to_date(REPORT_FIGURE, report_figure.text()), "run: make records"
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+# The table of the networks of all ecosystems is computed, in as long as all other blocks.
+@pytest.mark.parametrize(
+    "page",
+    [pytest.param(page, id=page.name, marks=[pytest.mark.slow] * (page.name == "converting.md")) for page in PAGES],
+)
 def test_generated_blocks_are_what_the_records_say(page: Path) -> None:
     text = page.read_text()
     assert blocks.filled(text) == text, "run: make records"

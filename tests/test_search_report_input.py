@@ -141,6 +141,7 @@ def test_the_page_has_no_outside_address_and_names_are_text(tmp_path: Path) -> N
     assert any(HOSTILE in each for each in page.texts)
 
 
+@pytest.mark.slow
 def test_ten_thousand_trials_are_reported(tmp_path: Path) -> None:
     """Half of them are copies of the others' values under keys of their own, so that the test itself is quick."""
     found = lines(500)
