@@ -26,7 +26,7 @@ DOCS = [page for page in PAGES if page.parent.name == "docs"]
 # Pages whose commands train, export or look through large spaces: most of the time of all of them.
 LONG = {
     *("transfer.md", "predicting.md", "converting.md", "export.md", "solving.md", "stages.md", "pareto.md"),
-    *("index.md", "explaining.md", "search-report.md"),
+    *("index.md", "explaining.md", "search-report.md", "recipes.md", "devices.md", "search-spaces.md", "catalogue.md"),
 }
 DUBLIN = "{http://purl.org/dc/elements/1.1/}"
 SVG = "{http://www.w3.org/2000/svg}"
@@ -81,6 +81,7 @@ def test_the_formula_is_exact_only_where_nothing_is_scaled() -> None:
     assert min(gap.values()) < 1
 
 
+@pytest.mark.slow
 def test_the_picture_of_maps_is_what_the_command_draws() -> None:
     assert cam_figure.is_up_to_date(CAM_FIGURE, cam_figure.drawn()), "run: make records"
     assert CAM_FIGURE.stat().st_size < 500_000
