@@ -144,3 +144,11 @@ def test_an_export_carries_the_card(first: Pretrained, tmp_path: Path) -> None:
 def test_a_recipe_is_known_by_its_name_whatever_its_seed() -> None:
     for name, entry in RECIPES.items():
         assert RECIPES[recipe_name(replace(entry.recipe, seed=5))].recipe == entry.recipe, name
+
+
+@pytest.mark.parametrize("name", ["run.json", "network.json", "recipe.json"])
+def test_a_file_of_the_run_that_holds_no_object_is_one_line(tmp_path: Path, name: str) -> None:
+    stopped(tmp_path / "run", 4)
+    (tmp_path / "run" / name).write_text("[]")
+    with pytest.raises(TrainingError, match=rf"{name}: is not what a run writes there; train into another folder"):
+        fitted(tmp_path / "run", preprocess=None, resume=True)

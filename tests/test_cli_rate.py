@@ -118,9 +118,9 @@ def test_a_store_is_read_by_study(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert {each.fidelity[0] for each in one} == {8}
     assert {each.name for each in one} == {each.name for each in read_observed(str(where), "second")}
     assert main(["search", "rate", str(where)]) == 2
-    assert "holds 2 studies; --study one of 'first', 'second'" in capsys.readouterr().err
+    assert "holds 2 studies; choose one with --study: 'first', 'second'" in capsys.readouterr().err
     assert main(["search", "rate", str(where), "--study", "frist"]) == 2
-    assert "has no 'frist'; did you mean first?" in capsys.readouterr().err
+    assert "holds no study 'frist'; did you mean first?" in capsys.readouterr().err
 
 
 def test_rating_changes_no_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

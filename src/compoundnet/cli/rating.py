@@ -1,5 +1,6 @@
 """The command that says what may be believed without a whole training: search rate."""
 
+import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -105,7 +106,7 @@ def _fidelities(found: "Rating") -> Iterator[tuple[str, ...]]:
 
 def _ranking(found: "Ranking") -> tuple[str, str, str]:
     share, top = found.top_share.value, found.top_tau.value
-    return _ends(found.tau), f"{top:.3f}" if top == top else _NOTHING, f"{100 * share:.0f} %"  # nan: all are equal
+    return _ends(found.tau), f"{top:.3f}" if math.isfinite(top) else _NOTHING, f"{100 * share:.0f} %"  # all are equal
 
 
 def _ends(found: "Interval") -> str:

@@ -61,7 +61,7 @@ class RunFolder:
             facts = self.read(RUN)
         except TrainingError:
             return False
-        return isinstance(facts, dict) and facts.keys() >= _FACTS
+        return facts.keys() >= _FACTS
 
     def require_same(self, network: Network, recipe: Recipe, facts: Mapping[str, Any]) -> None:
         """Raise TrainingError, with the first difference, unless the folder's run is this one."""
@@ -78,11 +78,14 @@ class RunFolder:
     def read(self, name: str) -> Any:
         """The JSON of one file. Raises TrainingError when it is missing or malformed."""
         try:
-            return json.loads((self.path / name).read_text())
+            found = json.loads((self.path / name).read_text())
+            if isinstance(found, list if name == TEST else dict):
+                return found
         except OSError:
             raise TrainingError(f"{self.path}: no run to go on with, {name} is missing; leave out --resume") from None
         except ValueError:
-            raise TrainingError(f"{self.path / name}: malformed JSON; train into another folder") from None
+            found = None
+        raise TrainingError(f"{self.path / name}: is not what a run writes there; train into another folder")
 
     def network(self, operators: Mapping[str, type] = OPERATORS) -> Network:
         """What is trained; ``operators`` adds a user's own classes by name."""

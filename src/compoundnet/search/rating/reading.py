@@ -3,13 +3,13 @@
 import csv
 import json
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-from compoundnet.schema import counted, near, shown
+from compoundnet.schema import near, shown
 from compoundnet.search.trial import Trial
 from compoundnet.search.trials.opening import JOURNAL
-from compoundnet.search.trials.reading import read_journal
+from compoundnet.search.trials.reading import chosen, read_journal
 from compoundnet.search.trials.records import trial_of
 
 from .trained import Observed
@@ -48,7 +48,7 @@ def _of_journal(path: Path, study: str | None) -> Iterable[Trial]:
         studies = read_journal(path).studies
     except OSError as error:
         raise ValueError(f"{path}: cannot be read ({error.strerror})") from None
-    read = studies[_chosen(str(path), study, list(studies))]
+    read = studies[chosen(str(path), study, list(studies))]
     return [trial_of(record["trial"]) for record in read.records.values()]
 
 
@@ -56,18 +56,7 @@ def _of_database(where: str, study: str | None) -> Iterable[Trial]:
     from compoundnet.search.trials import Study, open_store
 
     with open_store(where) as store:
-        return Study(store, _chosen(store.name, study, store.keep_trying(store.study_names)), {}).trials
-
-
-def _chosen(where: str, study: str | None, names: Sequence[str]) -> str:
-    if not names:
-        raise ValueError(f"{where} holds no study of trials")
-    if study is None and len(names) > 1:
-        listed = ", ".join(map(shown, names[:12]))
-        raise ValueError(f"{where} holds {counted(len(names), 'study', 'studies')}; --study one of {listed}")
-    if study is not None and study not in names:
-        raise ValueError(f"--study: {where} has no {shown(study)}; {near(study, names)}")
-    return study or names[0]
+        return Study(store, chosen(store.name, study, store.keep_trying(store.study_names)), {}).trials
 
 
 def _of_folder(path: Path, study: str | None) -> Iterable[Trial]:

@@ -1,11 +1,12 @@
 """A process that draws the PNG figures beside this one: it loads matplotlib while a long journal is read."""
 
-import signal
+import os
+import pickle
+import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from multiprocessing import get_context
-from multiprocessing.connection import Connection
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from subprocess import PIPE, Popen
 
 from compoundnet.search.trials.failing import TrialsError
 
@@ -13,26 +14,31 @@ from .panel import Panel
 from .still import can_draw, drawn
 
 LONG = 4_000_000  # bytes of a journal, about 1,500 trials: reading them takes as long as starting the process
+# Not multiprocessing: that would run a user's script, which called the command, once more.
+_COMMAND = (sys.executable, "-P", "-c", "from compoundnet.search.reporting.artist import draw; draw()")
 
 
 class Artist:
     """Draws panels in its own process: ``begin`` gives them, ``pictures`` waits for the files by their stems."""
 
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
+    def __init__(self, process: "Popen[bytes]") -> None:
+        self.process = process
 
     def begin(self, panels: Sequence[Panel]) -> None:
         """Give what is to be drawn."""
+        assert self.process.stdin is not None
         try:
-            self._connection.send(tuple(panels))
+            pickle.dump(tuple(panels), self.process.stdin)
+            self.process.stdin.close()
         except OSError:
             raise _ended() from None
 
     def pictures(self) -> dict[str, bytes]:
         """The pictures as PNG. Raises TrialsError where the process ended without them."""
+        assert self.process.stdout is not None
         try:
-            return self._connection.recv()
-        except (EOFError, OSError):
+            return pickle.load(self.process.stdout)  # noqa: S301 - of our own process
+        except (EOFError, OSError, pickle.UnpicklingError):
             raise _ended() from None
 
 
@@ -46,24 +52,25 @@ def artist_for(journal: str) -> Iterator[Artist | None]:
     if not (can_draw() and Path(journal).is_file() and Path(journal).stat().st_size > LONG):
         yield None
         return
-    context = get_context("spawn")  # a fork would copy threads of NumPy's in a state that nobody knows
-    ours, theirs = context.Pipe()
-    process = context.Process(target=_draw, args=(theirs,), daemon=True)
-    process.start()
-    theirs.close()
+    path = {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    # A session of its own: Ctrl-C is answered by the process that began it.
+    process = Popen(_COMMAND, stdin=PIPE, stdout=PIPE, env=os.environ | path, start_new_session=True)  # noqa: S603 - ours
     try:
-        yield Artist(ours)
+        yield Artist(process)
     finally:
-        ours.close()
         process.kill()
-        process.join()
+        process.wait()
+        for pipe in (process.stdin, process.stdout):
+            with suppress(OSError):  # what it did not take
+                pipe and pipe.close()
 
 
-def _draw(connection: Connection) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is answered by the process that began this one
-    import compoundnet.plots.still  # noqa: F401  # matplotlib, before there is anything to draw
+def draw() -> None:
+    """What the process does: load matplotlib, read panels from standard input, write pictures to standard output."""
+    import compoundnet.plots.still  # noqa: F401  # before there is anything to draw
 
     try:
-        connection.send(drawn(connection.recv()))
-    except (EOFError, OSError):  # nobody waits any more
+        pictures = drawn(pickle.load(sys.stdin.buffer))  # noqa: S301 - of the process that began this one
+    except EOFError:  # nobody waits any more
         return
+    pickle.dump(pictures, sys.stdout.buffer)

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from compoundnet.schema import FieldError, counted, near, shown
+from compoundnet.schema import FieldError, counted, shown
 from compoundnet.search.trials.about import ABOUT, About
 from compoundnet.search.trials.failing import TrialsError
 from compoundnet.search.trials.ledger import Ledger
 from compoundnet.search.trials.loading import uncollected
 from compoundnet.search.trials.opening import JOURNAL, open_store, say_on_stderr
-from compoundnet.search.trials.reading import Read, read_journal
+from compoundnet.search.trials.reading import Read, chosen, read_journal
 from compoundnet.search.trials.store import IDENTITY
 
 _TRIALS, _ASKED = "trials", "search.json"  # in the folder of a search: its trials, one a file; what was asked
@@ -77,7 +77,7 @@ def _of_path(path: Path, study: str | None) -> Kept:
         raise TrialsError(f"{path}: cannot be read ({error.strerror})") from None
     ours = {name: read for name, read in journal.studies.items() if _identity(read.attributes) is not None}
     torn = f"{path.name} ends in a half-written record: {counted(journal.torn, 'byte')} left out."
-    return _kept(str(path), ours[_chosen(str(path), study, list(ours))], (torn,) if journal.torn else ())
+    return _kept(str(path), ours[chosen(str(path), study, list(ours))], (torn,) if journal.torn else ())
 
 
 def _kept_elsewhere(folder: Path) -> tuple[str, str] | None:
@@ -95,7 +95,7 @@ def _of_database(where: str, study: str | None) -> Kept:
     from optuna.samplers import RandomSampler
 
     with open_store(where, say=say_on_stderr) as store:
-        name = _chosen(store.name, study, store.keep_trying(store.study_names))
+        name = chosen(store.name, study, store.keep_trying(store.study_names))
 
         def read() -> Read:
             frozen = load_study(study_name=name, storage=store.storage, sampler=RandomSampler(seed=0))
@@ -106,17 +106,6 @@ def _of_database(where: str, study: str | None) -> Kept:
             return Read(name, dict(frozen.user_attrs), dict(ledger.records), keys, len(ledger.claims))
 
         return _kept(store.name, store.keep_trying(read), ())
-
-
-def _chosen(where: str, study: str | None, names: list[str]) -> str:
-    if not names:
-        raise TrialsError(f"{where} holds no study; name the store of a search")
-    if study is None and len(names) > 1:
-        listed = ", ".join(map(shown, names[:12])) + (", ..." if len(names) > 12 else "")
-        raise TrialsError(f"{where} holds {len(names)} studies; choose one with --study: {listed}")
-    if study is not None and study not in names:
-        raise TrialsError(f"{where} holds no study {shown(study)}; {near(study, names)}")
-    return names[0] if study is None else study
 
 
 def _kept(where: str, read: Read, notes: tuple[str, ...]) -> Kept:

@@ -1,10 +1,12 @@
 """Reading a journal without Optuna, and without a lock: for reports. Nothing is written, a torn tail is left out."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from compoundnet.schema import near, shown
 
 from .damage import first_damaged_line
 from .failing import TrialsError
@@ -54,6 +56,18 @@ def read_journal(path: Path) -> Journal:
             return Journal(replay.studies(), torn)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise _damaged(path, f"a record is none of ours ({error!r})") from None
+
+
+def chosen(where: str, study: str | None, names: Sequence[str]) -> str:
+    """The study that was named, or the only one of a store. Raises TrialsError, one line, for none, or several."""
+    if not names:
+        raise TrialsError(f"{where} holds no study; name the store of a search")
+    if study is None and len(names) > 1:
+        listed = ", ".join(map(shown, names[:12])) + (", ..." if len(names) > 12 else "")
+        raise TrialsError(f"{where} holds {len(names)} studies; choose one with --study: {listed}")
+    if study is not None and study not in names:
+        raise TrialsError(f"{where} holds no study {shown(study)}; {near(study, names)}")
+    return names[0] if study is None else study
 
 
 def _damaged(path: Path, what: str) -> TrialsError:
