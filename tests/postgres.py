@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 USER = "postgres"  # Debian's; a server does not run as root
+ASKED = "asked"  # a user whose password is asked for
 
 
 def binaries() -> Path | None:
@@ -36,6 +37,8 @@ class Server:
         if os.getuid() == 0:
             shutil.chown(self.folder, USER, USER)
         self._run("initdb", "--pgdata", self.data, "--username", USER, "--auth", "trust", "--no-sync")
+        rules = self.folder / "data/pg_hba.conf"
+        rules.write_text(f"host all {ASKED} 127.0.0.1/32 scram-sha-256\n{rules.read_text()}")
 
     def start(self) -> None:
         """What is killed leaves its writes to the system: waiting for the disk would test the disk."""

@@ -14,13 +14,15 @@ from hypothesis import strategies as st
 
 from compoundnet import Device, Network, Roofline, cost
 from compoundnet.recipes import Optimizer
-from compoundnet.schema import FieldError
+from compoundnet.scaling import Rounding
+from compoundnet.schema import FieldError, encode
 from compoundnet.search import Decision, Design, NothingAdmittedError, Objective, mnasnet, per_stage
 from compoundnet.search.architecture import Architectures, ArchitectureSearch
 from compoundnet.search.architecture.early import stopped
 from compoundnet.search.architecture.found import net_of
 from compoundnet.search.architecture.training import EXPECTED
-from compoundnet.search.reporting import read_kept
+from compoundnet.search.reporting import read_kept, report_of
+from compoundnet.search.reporting.writing import files_of
 from compoundnet.search.strategies.samplers import Nsga2
 from compoundnet.search.trial import Task, Trial
 from compoundnet.search.trials import Limits, Standing, TrialsError
@@ -70,6 +72,20 @@ def test_a_search_trains_within_limits_keeps_its_front_and_goes_on(tmp_path: Pat
     assert about.space == SPACE.space
     kept = sorted((tmp_path / "front").iterdir())
     assert [json.loads(path.read_text())["trial"] for path in kept] == [trial.key for trial in again.front]
+
+
+def test_the_rounding_reaches_the_report_and_a_users_files_beside_the_front_stay(tmp_path: Path) -> None:
+    (tmp_path / "front").mkdir()
+    for name in ("01-mine.json", "99.json"):
+        (tmp_path / "front" / name).write_text("{}")
+    found = run(search(limits=Limits(trials=2), rounding=Rounding(divisor=4)), tmp_path)
+    names = {path.name for path in (tmp_path / "front").iterdir()}
+    assert names == {"01-mine.json", *(f"{number:02}.json" for number in range(1, len(found.front) + 1))}
+    report = report_of(read_kept(str(tmp_path)))
+    assert report.rounding == Rounding(divisor=4)
+    assert report.network is not None
+    net = json.loads(files_of(report)["net.json"])
+    assert net == {"network": report.network.to_dict(), "rounding": encode(Rounding(divisor=4))}
 
 
 def test_what_no_network_can_meet_is_said_before_anything_is_trained(tmp_path: Path) -> None:

@@ -45,7 +45,7 @@ def test_a_search_tells_every_arm_and_ends_with_a_network(done: tuple[Path, Foun
     assert net is not None
     assert Network.from_dict(net["network"]) == found.comparison.best.network
     assert net["coefficients"] == said["coefficients"]
-    assert found.comparison.verdict.sentence == said["sentence"]
+    assert found.comparison.verdict.sentence + found.comparison.bias == said["sentence"]
     assert found.transfer is not None
     assert found.transfer.arms[0].name == "found"
     trials = trials_of(folder)

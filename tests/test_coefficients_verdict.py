@@ -7,11 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from compoundnet.scaling import Scaling
 from compoundnet.schema import FieldError
-from compoundnet.search.coefficients import verdict
+from compoundnet.search.coefficients import Arm, Comparison, verdict
 from compoundnet.search.coefficients.bootstrap import Draws, Hits, Numbers, difference, drawn, holm, widening
 from compoundnet.search.coefficients.growing import Look, looks
 from compoundnet.search.coefficients.halving import Fidelity, ladder, ranked, survivors
+
+from .searching import SMALL
 
 DRAWS = 2_000
 
@@ -39,6 +42,9 @@ def test_a_champion_that_is_beaten_is_told() -> None:
     assert said.kind == "beaten"
     assert said.sentence.startswith("Beaten: a, the search's choice, -")
     assert "against b" in said.sentence
+    arms = tuple(Arm(name, Scaling(), SMALL, 1.0) for name in "abc")
+    assert Comparison(arms, said).bias == " b was chosen on the pictures that judge it: its accuracy is somewhat high."
+    assert not Comparison(arms, verdict(answers({"a": 0.9, "b": 0.8, "c": 0.7}), "a", draws=DRAWS)).bias
 
 
 def test_equal_networks_tie_and_few_pictures_leave_it_undecided() -> None:

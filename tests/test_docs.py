@@ -169,6 +169,7 @@ PACKAGES = (
         "search.proxies",
         "search.rating",
         "search.reporting",
+        "search.trials",
     ),
 )
 

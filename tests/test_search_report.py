@@ -210,7 +210,7 @@ def test_the_chosen_network_has_the_highest_reward_and_its_file_is_a_network(
 ) -> None:
     assert report.chosen is not None
     assert report.chosen.reward == max(e.reward for e in report.entries)
-    network = Network.from_dict(json.loads(made["net.json"]))
+    network = Network.from_dict(json.loads(made["net.json"])["network"])
     assert report.chosen.first.point is not None
     assert network == source.network(report.chosen.first.point)
 

@@ -14,13 +14,13 @@ from hypothesis import strategies as st
 
 from compoundnet.search import Costs, Point
 from compoundnet.search.trial import Task, Trial
-from compoundnet.search.trials import Limits, Study, TrialsError, identity, open_store, work
+from compoundnet.search.trials import Limits, StoreLostError, Study, TrialsError, identity, open_store, work
 from compoundnet.search.trials.leases import Beat, Watch
 from compoundnet.search.trials.ledger import Claim
 from compoundnet.search.trials.process import is_gone, myself
 from compoundnet.search.trials.records import normal, record_of, trial_of
 
-from .postgres import Server
+from .postgres import ASKED, Server
 from .trial_jobs import IDENTITY, OBJECTIVE, PROBLEM, RECIPE, SPACE, Log, Untried, job, opened, result, task
 
 POINTS = [SPACE.at(index) for index in range(SPACE.size)]
@@ -325,6 +325,25 @@ def test_a_process_that_ended_is_known_to_be_gone_only_where_it_can_be_seen() ->
     assert is_gone(f"{host} {2**22 + 1} {start} {place}")
     for elsewhere in ("another boot", "-"):
         assert not is_gone(f"{host} {2**22 + 1} {start} {elsewhere.replace(' ', '/')}")
+
+
+@pytest.mark.parametrize(
+    ("user", "line"),
+    [
+        (f"{ASKED}:secret", r'password authentication failed for user "asked"'),
+        (ASKED, "no password supplied"),
+        ("postgres", r'database "nowhere" does not exist'),
+    ],
+)
+def test_a_server_that_refuses_is_not_waited_for(database_server: Server, user: str, line: str) -> None:
+    said: list[str] = []
+    where = f"postgresql://{user}@127.0.0.1:{database_server.port}/nowhere"
+    with pytest.raises(TrialsError, match=rf"refuses \(.*{line}\); mend the address or make it there") as raised:
+        open_store(where, say=said.append)
+    assert not isinstance(raised.value, StoreLostError)
+    assert not said
+    assert "secret" not in str(raised.value)
+    assert "\n" not in str(raised.value)
 
 
 def test_an_address_is_refused_in_one_line(tmp_path: Path) -> None:

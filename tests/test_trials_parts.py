@@ -115,6 +115,19 @@ def test_an_older_front_never_replaces_a_newer_one(tmp_path: Path) -> None:
     assert json.loads(path.read_text())["trials"] == 2
 
 
+def test_the_front_of_a_study_that_was_begun_anew_is_its_own(tmp_path: Path) -> None:
+    """The journal was deleted, its front was not: of more trials, it would stay."""
+    front, limits = tmp_path / "front.json", Limits(trials=5)
+    work(opened(tmp_path / "old.log"), job(Log(tmp_path / "log")), limits=limits, front=front)
+    assert json.loads(front.read_text())["trials"] == 5
+    anew = opened(tmp_path / "new.log")
+    work(anew, job(Log(tmp_path / "log")), limits=Limits(trials=2), front=front)
+    assert json.loads(front.read_text())["trials"] == 2
+    before = front.read_bytes()
+    work(anew, job(Log(tmp_path / "log")), limits=Limits(trials=2), front=front)
+    assert front.read_bytes() == before
+
+
 def test_beats_are_counted_until_the_trial_ends() -> None:
     beats: list[Beat] = []
 

@@ -107,6 +107,7 @@ class ArchitectureSearch:
             task=training.task,
             evaluate=training.evaluate,
             seed=self.seed,
+            rounding=self.rounding,
         )
 
     @cached_property

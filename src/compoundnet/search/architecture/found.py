@@ -94,7 +94,7 @@ def save_networks(folder: Path, front: Sequence[Trial], objective: Objective, ro
     for number, trial in enumerate(front, 1):
         write_whole(folder / NETWORKS / f"{number:02}.json", _text(net_of(trial, objective, rounding)))
     for old in (folder / NETWORKS).glob("[0-9]*.json"):
-        if int(old.stem) > len(front):
+        if old.stem.isdecimal() and int(old.stem) > len(front):
             old.unlink()
 
 

@@ -52,6 +52,13 @@ class Comparison:
             return self.arms[0]
         return self.arm(min(above, key=lambda each: each.difference.mean).rival)
 
+    @property
+    def bias(self) -> str:
+        """What to say of the best's accuracy: the champion was fixed before, but who beats it is chosen here."""
+        if self.best is self.arms[0]:
+            return ""
+        return f" {self.best.name} was chosen on the pictures that judge it: its accuracy is somewhat high."
+
     def to_dict(self) -> dict[str, Any]:
         """JSON values; accuracies are shares."""
         arms = [
@@ -95,7 +102,7 @@ class Found:
         """The verdict in words."""
         if self.asked.sweeps:
             return "A sweep compares networks of different costs; none of them wins."
-        return self.comparison.verdict.sentence
+        return f"{self.comparison.verdict.sentence}{self.comparison.bias}"
 
     def scaled(self, times: Mapping[str, float], native: int) -> Network:
         """Step 2: the network of another budget along the coefficients. Raises ValueError after a sweep."""

@@ -4,6 +4,7 @@ import json
 import os
 from pathlib import Path
 
+from compoundnet.schema import encode
 from compoundnet.search.trials.failing import TrialsError
 
 from .artist import Artist
@@ -34,7 +35,8 @@ def files_of(report: Report, artist: Artist | None = None) -> dict[str, bytes]:
         "importance.csv": importance_csv(report),
     }
     if report.network is not None:
-        texts[NET] = json.dumps(report.network.to_dict(), indent=2) + "\n"
+        net = {"network": report.network.to_dict(), "rounding": encode(report.rounding)}
+        texts[NET] = json.dumps(net, indent=2) + "\n"
     pictures = artist.pictures() if artist is not None else drawn(shown) if can_draw() else {}
     return {name: text.encode() for name, text in texts.items()} | {f"{k}.png": png for k, png in pictures.items()}
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from compoundnet.scaling import RELEASED, Rounding
 from compoundnet.schema import FieldError, decode, encode
 from compoundnet.search.objective import Objective
 from compoundnet.search.space import Choice, Space
@@ -18,15 +19,17 @@ ABOUT = "compoundnet about"  # an attribute of a study in Optuna's storage
 
 @dataclass(frozen=True)
 class About:
-    """The space of a study's points, and what its trials are rewarded for."""
+    """The space of a study's points, what its trials are rewarded for, and how its networks are scaled later."""
 
     space: Space
     objective: Objective
+    rounding: Rounding = RELEASED
 
     def to_dict(self) -> dict[str, Any]:
         """JSON values."""
         choices = [[choice.name, list(choice.options)] for choice in self.space.choices]
-        return {"version": 1, "space": choices, "objective": encode(self.objective)}
+        found = {"version": 1, "space": choices, "objective": encode(self.objective)}
+        return {**found, "rounding": encode(self.rounding)}
 
     @staticmethod
     def from_dict(data: object) -> "About":
@@ -37,7 +40,8 @@ class About:
             choices = tuple(Choice(name, tuple(options)) for name, options in data["space"])
         except (TypeError, ValueError) as error:
             raise FieldError("space", f"is no list of choices ({error})") from None
-        return About(Space(choices), decode(Objective, data.get("objective")))
+        rounding = decode(Rounding, data["rounding"]) if "rounding" in data else RELEASED  # as studies were kept before
+        return About(Space(choices), decode(Objective, data.get("objective")), rounding)
 
 
 def keep_about(study: "Study", job: Job | Tasks) -> None:
@@ -49,7 +53,7 @@ def keep_about(study: "Study", job: Job | Tasks) -> None:
     def write() -> None:
         number = store.storage.get_study_id_from_name(study.name)
         if ABOUT not in store.storage.get_study_user_attrs(number):
-            about = About(job.problem.space, job.objective)
+            about = About(job.problem.space, job.objective, job.rounding)
             store.storage.set_study_user_attr(number, ABOUT, about.to_dict())
 
     store.keep_trying(write)

@@ -1,7 +1,7 @@
 """The front of the trials so far: a fold, and a file that is replaced as a whole."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +45,15 @@ def save_front(path: Path, front: Front, axes: Sequence[str], *, study: str, tri
             return
         whole = {"version": 1, "study": study, "trials": trials, "axes": list(axes)}
         write_whole(path, json.dumps({**whole, "front": [record_of(trial) for trial in front]}, indent=1) + "\n")
+
+
+def drop_older_front(path: Path, study: str, recorded: Callable[[], int]) -> None:
+    """Take away the front of a study that was begun anew by that name: it counts more trials than ``recorded``."""
+    if not path.exists():
+        return
+    with FileLock(f"{path}.lock"):
+        if _trials_of(path, study) > recorded():
+            path.unlink()
 
 
 def _trials_of(path: Path, study: str) -> int:

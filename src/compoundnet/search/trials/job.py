@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 from compoundnet.recipes import Recipe
+from compoundnet.scaling import RELEASED, Rounding
 from compoundnet.schema import encode, require_count, require_number
 from compoundnet.search.objective import Objective
 from compoundnet.search.problem import Outcome, Problem
@@ -22,7 +23,8 @@ class Job:
 
     ``task`` is what a point's trial is; ``evaluate`` does it, and may ask for the trials recorded so far (a trial that
     can no longer enter the front stops). For ``launch`` all of it is pickled: functions of a module and frozen
-    dataclasses are, functions inside functions are not. ``seed`` is the strategy's.
+    dataclasses are, functions inside functions are not. ``seed`` is the strategy's. ``rounding`` is what the networks
+    were made with, and are scaled with later.
     """
 
     problem: Problem
@@ -31,6 +33,7 @@ class Job:
     task: Callable[[Point], Task]
     evaluate: Callable[[Task, Recorded], Trial]
     seed: int = 0
+    rounding: Rounding = RELEASED
 
     def reward(self, trial: Trial) -> float:
         """What the strategy raises; -inf for a trial without an accuracy."""

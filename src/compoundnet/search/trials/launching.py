@@ -51,7 +51,7 @@ def launch(
     count = (len(cores) or os.cpu_count() or 1) if workers is None else workers
     require_count(count, "workers")
     require_sendable(job, study.store.place)
-    take_up(study, limits)
+    take_up(study, limits, front)
     keep_about(study, job)
     orders = [
         Order(

@@ -20,6 +20,9 @@ JOURNAL = "journal.log"  # in the folder of a search that names no store
 _SCHEME = re.compile(r"([a-z][a-z0-9+.-]*)://", re.IGNORECASE)
 _POSTGRES = ("postgresql", "postgres", "postgresql+psycopg")
 _CONNECT_SECONDS = 10
+_REFUSALS = re.compile(
+    r"password authentication failed|no password supplied|no pg_hba\.conf entry|(role|database) .* does not exist"
+)
 
 
 def say_on_stderr(line: str) -> None:
@@ -81,8 +84,9 @@ def _shown(text: str) -> str:
 
 
 def _database(text: str) -> "BaseStorage":
+    """Raises TrialsError, at once, for what no waiting mends: a wrong password, a database that is not there."""
     from optuna.storages import RDBStorage
-    from sqlalchemy.exc import IntegrityError, ProgrammingError
+    from sqlalchemy.exc import DBAPIError, IntegrityError, ProgrammingError
 
     settings = {"pool_pre_ping": True, "connect_args": {"connect_timeout": _CONNECT_SECONDS}}
     for last in (False, False, True):
@@ -92,4 +96,9 @@ def _database(text: str) -> "BaseStorage":
         except (IntegrityError, ProgrammingError) as error:  # another process is making the tables
             if last:
                 raise TrialsError(f"{_shown(text)}: the tables cannot be made ({reason(error)})") from None
+        except DBAPIError as error:
+            if not (refusal := _REFUSALS.search(str(error.orig))):
+                raise
+            line = next(line for line in str(error.orig).splitlines() if refusal[0] in line)
+            raise TrialsError(f"{_shown(text)} refuses ({line.strip()}); mend the address or make it there") from None
     raise AssertionError

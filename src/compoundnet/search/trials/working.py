@@ -14,7 +14,7 @@ from compoundnet.signals import stop_on_signal
 from .about import keep_about
 from .asking import Asking
 from .failing import StoreLostError, TrialsError, reason
-from .fronts import save_front
+from .fronts import drop_older_front, save_front
 from .job import NO_LIMITS, Job, Limits, Tasks
 from .leases import BEAT, Watch, beating
 from .ledger import Claim
@@ -59,15 +59,22 @@ def work(
     StoreLostError when the store does not answer for long; a result that could not be written is kept then, and
     recorded by the next call. Raises TrialsError when three trials in a row failed.
     """
-    take_up(study, limits)
+    take_up(study, limits, front)
     keep_about(study, job)
     return resumed(study, job, limits=limits, front=front, on_trial=on_trial, stop=stop, rank=rank, beat=beat)
 
 
-def take_up(study: Study, limits: Limits) -> None:
-    """What a search begins with, once for all of its workers: results kept aside, and what failed before."""
+def take_up(study: Study, limits: Limits, front: Path | None) -> None:
+    """What a search begins with, once for all of its workers: results kept aside, an old front, what failed before."""
     if count := restore(study, limits.trials):
         study.store.say(f"{counted(count, 'result')} kept from an earlier search recorded")
+    if front is not None:
+
+        def recorded() -> int:
+            study.refresh()
+            return len(study.numbered)
+
+        drop_older_front(front, study.name, recorded)
     if count := study.reopen():
         study.store.say(f"{counted(count, 'trial')} that failed before: done again")
 
