@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from compoundnet.search import Costs, Point
 from compoundnet.search.trial import Task, Trial
 from compoundnet.search.trials import Limits, StoreLostError, Study, TrialsError, identity, open_store, work
-from compoundnet.search.trials.leases import Beat, Watch
+from compoundnet.search.trials.leases import SILENT, Beat, Watch
 from compoundnet.search.trials.ledger import Claim
 from compoundnet.search.trials.process import is_gone, myself
 from compoundnet.search.trials.records import normal, record_of, trial_of
@@ -65,11 +65,12 @@ def recorded(study: Study, index: int = 0) -> Trial:
 
 
 def dead(study: Study, claim: Claim) -> Watch:
-    """A watch, as somebody's who has seen nothing new of the claim for a day."""
+    """A watch, as somebody's who has looked for days and seen nothing new of the claim."""
     now = 0.0
     watch = Watch(lambda: now)
-    study.reap(watch)
-    now = 86_400.0
+    for _ in range(SILENT):
+        assert study.reap(watch) == 0
+        now += 86_400.0
     return watch
 
 
@@ -164,10 +165,29 @@ def test_who_beats_is_alive_and_who_is_silent_for_three_beats_is_not(open_study:
     assert other.reap(watch) == 0
     other.refresh()
     assert other.reap(watch) == 0
-    now += 45.1
-    other.refresh()
-    assert other.reap(watch) == 1
+    for ended in (0, 0, 1):
+        now += 15.0
+        other.refresh()
+        assert other.reap(watch) == ended
     assert not one.beat(claim, Beat(9, 15.0))
+
+
+def test_a_worker_that_the_store_kept_from_its_beats_is_not_taken_for_dead(open_study: Callable[..., Study]) -> None:
+    """Nobody reached the store for an hour: who looks first afterwards sees everybody's beats an hour old."""
+    one, other = open_study(), open_study()
+    claim = claimed(one)
+    now = 0.0
+    watch = Watch(lambda: now)
+    other.refresh()
+    assert other.reap(watch) == 0
+    for count in range(3):
+        now += 3_600.0
+        other.refresh()
+        assert other.reap(watch) == 0
+        now += 14.0
+        assert one.beat(claim, Beat(count + 1, 15.0))
+        other.refresh()
+        assert other.reap(watch) == 0
 
 
 def test_a_slow_worker_that_wakes_up_first_is_kept_and_the_other_dropped(open_study: Callable[..., Study]) -> None:

@@ -47,19 +47,22 @@ def beating(write: Callable[[Beat], bool], every: float = BEAT) -> Iterator[None
 
 
 class Watch:
-    """What this process saw of others' beats, and when by its own clock."""
+    """What this process saw of others' beats, and when by its own clock.
+
+    Between two looks at most one beat of silence counts: whoever looks again after a long trial, or when a store that
+    nobody reached is back, waits for the others' next beats before it judges.
+    """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._seen: dict[str, tuple[Beat, float]] = {}
+        self._seen: dict[str, tuple[Beat, float, float]] = {}  # the beat, when it was looked at last, and the silence
 
     def is_dead(self, claim: str, worker: str, beat: Beat) -> bool:
         """Whether the worker that made ``claim`` ended, or kept still for three of its beats."""
         if is_gone(worker):
             return True
         now = self._clock()
-        last, since = self._seen.get(claim, (None, now))
-        if last != beat:
-            self._seen[claim] = (beat, now)
-            return False
-        return now - since > SILENT * beat.promise
+        last, looked, silence = self._seen.get(claim, (None, now, 0.0))
+        silence = silence + min(now - looked, beat.promise) if last == beat else 0.0
+        self._seen[claim] = (beat, now, silence)
+        return silence >= SILENT * beat.promise
