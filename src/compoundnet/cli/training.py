@@ -131,12 +131,15 @@ def _asked(
 ) -> "tuple[Recipe, Network, Host]":
     """What the options alone say. Raises ValueError, one line with all mistakes that show before the data are read."""
     from compoundnet.training import Host
+    from compoundnet.training.host import require_writer
 
     mistakes: list[str] = []
     _noted(mistakes, place)
     chosen = _noted(mistakes, recipe)
     source = _noted(mistakes, lambda: read(net))
     host = _noted(mistakes, lambda: Host(**machine))
+    if host is not None:
+        _noted(mistakes, lambda: require_writer(host))
     if mistakes or chosen is None or source is None or host is None:
         raise ValueError("; and ".join(mistakes))
     return chosen, source.network, host

@@ -45,6 +45,12 @@ def require_lightning() -> None:
         raise TrainingError("training needs pytorch-lightning: pip install 'compoundnet[train]'")
 
 
+def require_writer(host: "Host") -> None:
+    """Raise TrainingError, with the remedy, where events for TensorBoard are asked for and nothing can write them."""
+    if host.tensorboard and not any(importlib.util.find_spec(name) for name in ("tensorboardX", "tensorboard")):
+        raise TrainingError("tensorboard needs tensorboardX: pip install 'compoundnet[train,tensorboard]'")
+
+
 @contextmanager
 def quiet() -> Iterator[None]:
     """Lightning without its notes and its advice; what matters is said by us."""

@@ -21,7 +21,7 @@ from .feeding import Feed
 from .feeds import feed_of
 from .folder import MODEL, RESUME, RUN, RunFolder
 from .history import Progress
-from .host import Host, on_threads, quiet, require_lightning
+from .host import Host, on_threads, quiet, require_lightning, require_writer
 from .identity import facts_of
 from .origin import step
 from .planning import Plan
@@ -86,6 +86,7 @@ def train(
     run = RunFolder(Path(folder))
     view = preprocess or (run.preprocess() if resume and weights is None else view_of(network, recipe, weights))
     task = Job(network, recipe, train, validation, run, weights, view, host or Host(), made)
+    require_writer(task.host)
     _check(task)
     with quiet(), on_threads(task.host.threads), torch.random.fork_rng(), stop_on_signal(on_stop) as stop:
         return _run(task, resume, stop, on_progress)
