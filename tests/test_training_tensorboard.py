@@ -24,7 +24,7 @@ def scalars(folder: Path) -> dict[str, dict[int, float]]:
         data, at = path.read_bytes(), 0
         while at < len(data):
             (length,) = struct.unpack_from("<Q", data, at)
-            event: Any = event_pb2.Event.FromString(data[at + 12 : at + 12 + length])  # pyrefly: ignore - made when it is loaded
+            event: Any = event_pb2.Event.FromString(data[at + 12 : at + 12 + length])  # pyrefly: ignore
             for value in event.summary.value:
                 found[value.tag][event.step] = value.simple_value
             at += 16 + length
