@@ -78,11 +78,12 @@ def test_the_rounding_reaches_the_report_and_a_users_files_beside_the_front_stay
     (tmp_path / "front").mkdir()
     for name in ("01-mine.json", "99.json"):
         (tmp_path / "front" / name).write_text("{}")
+    run(search(limits=Limits(trials=1)), tmp_path)
     found = run(search(limits=Limits(trials=2), rounding=Rounding(divisor=4)), tmp_path)
     names = {path.name for path in (tmp_path / "front").iterdir()}
     assert names == {"01-mine.json", *(f"{number:02}.json" for number in range(1, len(found.front) + 1))}
     report = report_of(read_kept(str(tmp_path)))
-    assert report.rounding == Rounding(divisor=4)
+    assert report.rounding == Rounding(divisor=4), "which the search that went on with the study has"
     assert report.network is not None
     net = json.loads(files_of(report)["net.json"])
     assert net == {"network": report.network.to_dict(), "rounding": encode(Rounding(divisor=4))}

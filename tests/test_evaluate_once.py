@@ -204,9 +204,10 @@ def test_a_look_outlives_a_resumption_and_damaged_notes_count_as_one(tmp_path: P
     assert [event["event"] for event in events(tmp_path)] == ["start", "test"]
     folder.forget_after(size)
     assert [event["event"] for event in events(tmp_path)] == ["start", "test"]
-    (tmp_path / "test.json").write_text('"once"')
-    with pytest.raises(ValueError, match="no list of times; the test set counts as evaluated"):
-        folder.claim_test(again=True)
+    for damaged in ('"once"', "[17", "{}"):
+        (tmp_path / "test.json").write_text(damaged)
+        with pytest.raises(ValueError, match="no list of times; the test set counts as evaluated"):
+            folder.claim_test(again=True)
 
 
 def test_a_look_outlives_a_line_that_a_kill_cut_short_before_it(tmp_path: Path) -> None:

@@ -161,7 +161,7 @@ def test_who_beats_is_alive_and_who_is_silent_for_three_beats_is_not(open_study:
         other.refresh()
         assert other.reap(watch) == 0
         now += 40.0  # less than three promised beats of 15 s
-        assert one.beat(claim, Beat(count + 1, 15.0))
+        assert one.beat(claim, Beat(count + 1, 15.0)) == "written"
     assert other.reap(watch) == 0
     other.refresh()
     assert other.reap(watch) == 0
@@ -169,7 +169,7 @@ def test_who_beats_is_alive_and_who_is_silent_for_three_beats_is_not(open_study:
         now += 15.0
         other.refresh()
         assert other.reap(watch) == ended
-    assert not one.beat(claim, Beat(9, 15.0))
+    assert one.beat(claim, Beat(9, 15.0)) == "ended"
 
 
 def test_a_worker_that_the_store_kept_from_its_beats_is_not_taken_for_dead(open_study: Callable[..., Study]) -> None:
@@ -185,7 +185,7 @@ def test_a_worker_that_the_store_kept_from_its_beats_is_not_taken_for_dead(open_
         other.refresh()
         assert other.reap(watch) == 0
         now += 14.0
-        assert one.beat(claim, Beat(count + 1, 15.0))
+        assert one.beat(claim, Beat(count + 1, 15.0)) == "written"
         other.refresh()
         assert other.reap(watch) == 0
 
@@ -358,7 +358,7 @@ def test_a_process_that_ended_is_known_to_be_gone_only_where_it_can_be_seen() ->
 def test_a_server_that_refuses_is_not_waited_for(database_server: Server, user: str, line: str) -> None:
     said: list[str] = []
     where = f"postgresql://{user}@127.0.0.1:{database_server.port}/nowhere"
-    with pytest.raises(TrialsError, match=rf"refuses \(.*{line}\); mend the address or make it there") as raised:
+    with pytest.raises(TrialsError, match=rf"refuses \(.*{line}\); mend the address, or let it in there") as raised:
         open_store(where, say=said.append)
     assert not isinstance(raised.value, StoreLostError)
     assert not said

@@ -2,10 +2,12 @@
 
 import json
 import random
+import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given, settings
@@ -15,10 +17,10 @@ from compoundnet.cli.progress import _changes
 from compoundnet.schema import FieldError
 from compoundnet.search import Outcome, Point, Problem
 from compoundnet.search.objective import Objective
-from compoundnet.search.trial import Trial
-from compoundnet.search.trials import Limits, joined, save_front, work
+from compoundnet.search.trial import Task, Trial
+from compoundnet.search.trials import Limits, joined, leases, save_front, work
 from compoundnet.search.trials.fronts import Front, front_of
-from compoundnet.search.trials.leases import Beat, beating
+from compoundnet.search.trials.leases import Beat, Written, beating
 from compoundnet.search.trials.replaying import Replay
 from compoundnet.search.trials.standing import Standings
 
@@ -128,12 +130,35 @@ def test_the_front_of_a_study_that_was_begun_anew_is_its_own(tmp_path: Path) -> 
     assert front.read_bytes() == before
 
 
+def test_a_front_stays_when_failed_trials_are_to_be_done_again(tmp_path: Path) -> None:
+    """Fewer trials count then than its file says, and yet it is the study's own."""
+    study, front = opened(tmp_path / "j.log"), tmp_path / "front.json"
+    calls: list[int] = []
+
+    def evaluated(asked: Task, recorded: object) -> Trial:
+        calls.append(len(calls))
+        if len(calls) in (2, 4):
+            raise RuntimeError("no such data")
+        return result(asked)
+
+    some = replace(job(Log(tmp_path / "log")), evaluate=evaluated)
+    work(study, some, limits=Limits(trials=5), front=front)
+    assert [each.state for each in study.trials].count("failed") == 2
+    before = front.read_bytes()
+    for _ in range(2):
+        assert work(study, some, limits=Limits(trials=5), stop=lambda: True, front=front).recorded == 0
+        assert front.read_bytes() == before
+    assert len(study.trials) == 3
+    work(study, some, limits=Limits(trials=4), front=front)
+    assert json.loads(front.read_text())["trials"] == 4, "written anew after each trial, of fewer too"
+
+
 def test_beats_are_counted_until_the_trial_ends() -> None:
     beats: list[Beat] = []
 
-    def write(beat: Beat) -> bool:
+    def write(beat: Beat) -> Written:
         beats.append(beat)
-        return True
+        return "written"
 
     with beating(write, every=0.01):
         while len(beats) < 3:
@@ -147,9 +172,42 @@ def test_beats_are_counted_until_the_trial_ends() -> None:
 
 def test_beats_end_when_the_claim_is_lost() -> None:
     beats: list[Beat] = []
-    with beating(lambda beat: bool(beats.append(beat)), every=0.01):
+
+    def write(beat: Beat) -> Written:
+        beats.append(beat)
+        return "ended"
+
+    with beating(write, every=0.01):
         time.sleep(0.2)
     assert len(beats) == 1
+
+
+def test_after_a_lost_beat_the_next_comes_within_the_promise_that_others_know(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The store was lost from 600 s to 2,400 s of a trial; others judge by what they read last."""
+    now, written, tried = 0.0, [(0.0, 15.0)], list[int]()
+
+    class Waited(threading.Event):
+        def wait(self, timeout: float | None = None) -> bool:
+            nonlocal now
+            now += timeout or 0.0
+            return now > 5_000
+
+    def write(beat: Beat) -> Written:
+        tried.append(beat.count)
+        if 600 < now < 2_400:
+            return "lost"
+        written.append((now, beat.promise))
+        return "written"
+
+    monkeypatch.setattr(leases, "threading", SimpleNamespace(Event=Waited, Thread=threading.Thread))
+    monkeypatch.setattr(leases, "time", SimpleNamespace(monotonic=lambda: now))
+    with beating(write, every=15.0):
+        pass
+    back = next(at for at, _ in written if at >= 2_400)
+    known = [promise for at, promise in written if at <= 600][-1]
+    assert back - 2_400 <= known
+    assert written[-1][1] > 300, "and later the promise grows with the trial again"
+    assert tried == [*range(1, len(tried) + 1)], "no two of its beats look the same"
 
 
 def test_no_trial_is_begun_after_the_time(tmp_path: Path) -> None:

@@ -26,7 +26,8 @@ def architecture() -> str:
         f"{setting['repeats']} searches of {setting['trials']} trials each; a trial trains on {setting['pictures']:,} "
         f"pictures for {setting['epochs']:g} epochs. Differences with Student's 95 % interval over the searches:"
     )
-    head = ["Measure", "default", "random", "Difference"]
+    [default] = {line["strategy"] for line in searches} - {"random"}
+    head = ["Measure", f"{default}, the default", "random", "Difference"]
     first = table(head, [[_AT[line["at"]], *_figures(line)] for line in against])
     second = table(["Search", "Best reward", "Multiply-adds", "Test", "Minutes", "Asking"], [*map(_row, searches)])
     return "\n\n".join([said, first, second, taken(lines, "python", "numpy", "torch", "optuna")])

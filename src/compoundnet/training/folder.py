@@ -79,7 +79,7 @@ class RunFolder:
         """The JSON of one file. Raises TrainingError when it is missing or malformed."""
         try:
             found = json.loads((self.path / name).read_text())
-            if name == TEST or isinstance(found, dict):  # require_untested looks at that one itself
+            if isinstance(found, dict):
                 return found
         except OSError:
             raise TrainingError(f"{self.path}: no run to go on with, {name} is missing; leave out --resume") from None
@@ -131,7 +131,10 @@ class RunFolder:
     def require_untested(self, again: bool = False) -> list[float]:
         """When the test set was looked at, in seconds since 1970. Raises TrainingError if it was, unless ``again``."""
         path = self.path / TEST
-        times = self.read(TEST) if path.exists() else []
+        try:
+            times = json.loads(path.read_text()) if path.exists() else []
+        except ValueError:
+            times = None
         if not isinstance(times, list) or not all(type(each) in (int, float) for each in times):
             raise TrainingError(f"{path}: no list of times; the test set counts as evaluated, mend or remove the file")
         if times and not again:

@@ -47,7 +47,8 @@ def require_lightning() -> None:
 
 def require_writer(host: "Host") -> None:
     """Raise TrainingError, with the remedy, where events for TensorBoard are asked for and nothing can write them."""
-    if host.tensorboard and not any(importlib.util.find_spec(name) for name in ("tensorboardX", "tensorboard")):
+    found = (importlib.util.find_spec(name) for name in ("tensorboardX", "tensorboard"))
+    if host.tensorboard and not any(spec and spec.loader for spec in found):  # a mere folder of that name has no loader
         raise TrainingError("tensorboard needs tensorboardX: pip install 'compoundnet[train,tensorboard]'")
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from compoundnet.network import Network
 from compoundnet.operators import OPERATORS
-from compoundnet.scaling import RELEASED, Rounding
+from compoundnet.scaling import Rounding
 from compoundnet.schema import FieldError, counted
 from compoundnet.search.objective import Objective
 from compoundnet.search.predictors.ranking import Interval
@@ -57,9 +57,9 @@ class Report:
         return None if self.kept.about is None else self.kept.about.objective
 
     @property
-    def rounding(self) -> Rounding:
-        """How the networks are scaled later: the search's, or the released code's where none was written down."""
-        return RELEASED if self.kept.about is None else self.kept.about.rounding
+    def rounding(self) -> Rounding | None:
+        """How the networks are scaled later, where it was written down."""
+        return None if self.kept.about is None else self.kept.about.rounding
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values. Trials are named by their numbers; all of them are in trials.csv."""

@@ -35,7 +35,9 @@ def files_of(report: Report, artist: Artist | None = None) -> dict[str, bytes]:
         "importance.csv": importance_csv(report),
     }
     if report.network is not None:
-        net = {"network": report.network.to_dict(), "rounding": encode(report.rounding)}
+        net = {"network": report.network.to_dict()}
+        if report.rounding is not None:
+            net["rounding"] = encode(report.rounding)
         texts[NET] = json.dumps(net, indent=2) + "\n"
     pictures = artist.pictures() if artist is not None else drawn(shown) if can_draw() else {}
     return {name: text.encode() for name, text in texts.items()} | {f"{k}.png": png for k, png in pictures.items()}

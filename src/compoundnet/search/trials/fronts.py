@@ -37,30 +37,37 @@ def front_of(trials: Iterable[Trial], axes: Sequence[str]) -> Front:
     return front
 
 
-def save_front(path: Path, front: Front, axes: Sequence[str], *, study: str, trials: int) -> None:
-    """Write the front of a study's first ``trials`` trials as JSON; an older one never replaces a newer one."""
+def save_front(
+    path: Path, front: Front, axes: Sequence[str], *, study: str, trials: int, results: int | None = None
+) -> None:
+    """Write the front of a study's first ``trials`` trials as JSON; an older one never replaces a newer one.
+
+    Older is what is of fewer ``results``, which count failed trials that are to be done again too; without them, of
+    fewer trials.
+    """
+    counted = trials if results is None else results
     path.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(f"{path}.lock"):
-        if _trials_of(path, study) > trials:
+        if _results_of(path, study) > counted:
             return
-        whole = {"version": 1, "study": study, "trials": trials, "axes": list(axes)}
+        whole = {"version": 1, "study": study, "trials": trials, "results": counted, "axes": list(axes)}
         write_whole(path, json.dumps({**whole, "front": [record_of(trial) for trial in front]}, indent=1) + "\n")
 
 
 def drop_older_front(path: Path, study: str, recorded: Callable[[], int]) -> None:
-    """Take away the front of a study that was begun anew by that name: it counts more trials than ``recorded``."""
+    """Take away the front of a study that was begun anew by that name: it is of more results than ``recorded``."""
     if not path.exists():
         return
     with FileLock(f"{path}.lock"):
-        if _trials_of(path, study) > recorded():
+        if _results_of(path, study) > recorded():
             path.unlink()
 
 
-def _trials_of(path: Path, study: str) -> int:
-    """How many trials a file's front is of; 0 for another study's, or none."""
+def _results_of(path: Path, study: str) -> int:
+    """How many results a file's front is of; 0 for another study's, or none."""
     try:
         told: Any = json.loads(path.read_text())
-        return int(told["trials"]) if told["study"] == study else 0
+        return int(told.get("results", told["trials"])) if told["study"] == study else 0
     except (OSError, ValueError, KeyError, TypeError):
         return 0
 

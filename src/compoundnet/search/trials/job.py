@@ -24,7 +24,7 @@ class Job:
     ``task`` is what a point's trial is; ``evaluate`` does it, and may ask for the trials recorded so far (a trial that
     can no longer enter the front stops). For ``launch`` all of it is pickled: functions of a module and frozen
     dataclasses are, functions inside functions are not. ``seed`` is the strategy's. ``rounding`` is what the networks
-    were made with, and are scaled with later.
+    are scaled with later.
     """
 
     problem: Problem

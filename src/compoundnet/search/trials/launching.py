@@ -72,7 +72,8 @@ def launch(
         why = run.through(orders, asked)
     standing = run.standings.now()
     if front is not None:
-        save_front(front, standing.front, job.axes, study=study.name, trials=standing.done)
+        about = {"trials": standing.done, "results": standing.results}
+        save_front(front, standing.front, job.axes, study=study.name, **about)
     return Ended(why, run.recorded, standing)
 
 

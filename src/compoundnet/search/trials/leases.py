@@ -8,11 +8,13 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Literal, TypeAlias
 
 from .process import is_gone
 
 BEAT = 15.0  # seconds to a trial's first beat
 SILENT = 3  # of its own beats: a worker that missed them all is taken for dead
+Written: TypeAlias = Literal["written", "lost", "ended"]  # "lost": nobody knows whether others see it
 _SHARE = 0.1  # of a trial's age until its next beat: a day's trial takes some 60 of them, not 6,000
 
 
@@ -25,17 +27,23 @@ class Beat:
 
 
 @contextmanager
-def beating(write: Callable[[Beat], bool], every: float = BEAT) -> Iterator[None]:
-    """Call ``write`` from a thread while the context is open, until it returns False."""
+def beating(write: Callable[[Beat], Written], every: float = BEAT) -> Iterator[None]:
+    """Call ``write`` from a thread while the context is open, until it says "ended".
+
+    Others know the promise that was written last: after a beat that was lost the next comes within that one.
+    """
     ended = threading.Event()
     begun = time.monotonic()
 
     def run() -> None:
-        beat = Beat(0, every)
-        while not ended.wait(beat.promise):
-            beat = Beat(beat.count + 1, max(every, _SHARE * (time.monotonic() - begun)))
-            if not write(beat):
+        count, promise = 0, every
+        while not ended.wait(promise):
+            beat = Beat(count := count + 1, max(every, _SHARE * (time.monotonic() - begun)))
+            done = write(beat)
+            if done == "ended":
                 return
+            if done == "written":
+                promise = beat.promise
 
     thread = threading.Thread(target=run, name="beating", daemon=True)
     thread.start()

@@ -67,6 +67,11 @@ class Ledger:
         if not self._ordered:
             self.records, self._ordered = dict(sorted(self.records.items())), True
 
+    @property
+    def results(self) -> int:
+        """How many results were ever recorded, also those that count no more: never fewer than before."""
+        return len(self._keys)
+
     def failures(self, key: str) -> int:
         """How many results of a task failed and were reopened."""
         return sum(number in self._reopened for number in self._found.get(key, ()))

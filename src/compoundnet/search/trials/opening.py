@@ -20,8 +20,9 @@ JOURNAL = "journal.log"  # in the folder of a search that names no store
 _SCHEME = re.compile(r"([a-z][a-z0-9+.-]*)://", re.IGNORECASE)
 _POSTGRES = ("postgresql", "postgres", "postgresql+psycopg")
 _CONNECT_SECONDS = 10
-_REFUSALS = re.compile(
-    r"password authentication failed|no password supplied|no pg_hba\.conf entry|(role|database) .* does not exist"
+_REFUSALS = re.compile(  # PostgreSQL's texts in English; a server that speaks otherwise is waited for
+    r"password authentication failed|no password supplied|no pg_hba\.conf entry|pg_hba\.conf rejects|"
+    r"is not permitted to log in|permission denied for database|(role|database) .* does not exist"
 )
 
 
@@ -43,7 +44,8 @@ def open_store(
     ``spill`` is the local folder for results that could not be written; by default beside the journal, or in the
     cache folder for a database. ``say`` gets lines about what was mended and what does not answer. ``operators`` adds a
     user's own classes by name: without them trials of such networks cannot be read. Raises TrialsError for
-    another kind of address, a journal damaged in its middle, and a missing package; StoreLostError when it does not
+    another kind of address, a journal damaged in its middle, a missing package, and a server that refuses (a wrong
+    password, no such database); StoreLostError when it does not
     answer for as long as ``patience`` has.
     """
     require_optuna()
@@ -100,5 +102,7 @@ def _database(text: str) -> "BaseStorage":
             if not (refusal := _REFUSALS.search(str(error.orig))):
                 raise
             line = next(line for line in str(error.orig).splitlines() if refusal[0] in line)
-            raise TrialsError(f"{_shown(text)} refuses ({line.strip()}); mend the address or make it there") from None
+            raise TrialsError(
+                f"{_shown(text)} refuses ({line.strip()}); mend the address, or let it in there"
+            ) from None
     raise AssertionError

@@ -15,10 +15,12 @@ from .study import Study
 class Standing:
     """``per_hour`` is of this call's trials; ``seconds_left`` is None until the first, or without a limit.
 
-    ``best`` is the trial of the largest reward, of those with an accuracy.
+    ``best`` is the trial of the largest reward, of those with an accuracy. ``results`` are all that were ever recorded:
+    a failed trial that is to be done again is one of them, and not ``done``.
     """
 
     done: int
+    results: int
     running: int
     limits: Limits
     best: Trial | None
@@ -59,6 +61,7 @@ class Standings:
         pace = max(0, len(numbered) - self._before) / since
         return Standing(
             done=len(numbered),
+            results=self._study.results,
             running=len(self._study.claims),
             limits=self._limits,
             best=self._best,

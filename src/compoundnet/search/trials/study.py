@@ -12,7 +12,7 @@ from compoundnet.search.trial import Task, Trial
 
 from .failing import TrialsError, passing_errors
 from .leases import BEAT as EVERY
-from .leases import Beat, Watch
+from .leases import Beat, Watch, Written
 from .ledger import BEAT, CLAIM, RECORD, Claim, Ledger
 from .loading import uncollected
 from .process import myself
@@ -78,6 +78,11 @@ class Study:
             self._trials = {n: known[n] if n in known else self._decoded(n, record) for n, record in records.items()}
         return self._trials
 
+    @property
+    def results(self) -> int:
+        """How many results were ever recorded, with those of work that was done again."""
+        return self._own.results
+
     def has(self, key: str) -> bool:
         """Whether a task's result is recorded."""
         return key in self._own.numbers
@@ -139,17 +144,17 @@ class Study:
 
         self._end(claim, TrialState.PRUNED)
 
-    def beat(self, claim: Claim, beat: Beat) -> bool:
-        """Write a sign of life; False when the claim is no longer held. A store that is lost is tried next time."""
+    def beat(self, claim: Claim, beat: Beat) -> Written:
+        """Write a sign of life; "ended" when the claim is no longer held, "lost" when the store does not answer."""
         from optuna.exceptions import UpdateFinishedTrialError
 
         try:
             self.store.storage.set_trial_user_attr(self._id(claim), BEAT, [beat.count, beat.promise])
         except UpdateFinishedTrialError:
-            return False
+            return "ended"
         except passing_errors():
-            return True
-        return True
+            return "lost"
+        return "written"
 
     def reap(self, watch: Watch) -> int:
         """End the claims of dead workers, in all studies, so that their trials are done again. Says how many."""

@@ -54,7 +54,8 @@ def work(
 
     Any number of workers may do so at once, on any machines that reach the store; ``rank`` tells those of one machine
     apart. Other workers take over a trial whose worker died, at once on the same machine, else after three of its
-    beats (``beat`` seconds, for long trials a tenth of their age). ``front`` is written after every trial. A trial that
+    beats (``beat`` seconds, for long trials a tenth of their age), and not before they looked three times after the
+    last of them: they look between their own trials. ``front`` is written after every trial. A trial that
     failed in an earlier call is done again, up to three times in all; one that diverged has its result. Raises
     StoreLostError when the store does not answer for long; a result that could not be written is kept then, and
     recorded by the next call. Raises TrialsError when three trials in a row failed.
@@ -72,7 +73,7 @@ def take_up(study: Study, limits: Limits, front: Path | None) -> None:
 
         def recorded() -> int:
             study.refresh()
-            return len(study.numbered)
+            return study.results
 
         drop_older_front(front, study.name, recorded)
     if count := study.reopen():
@@ -157,7 +158,8 @@ class _Worker:
         self.failures = self.failures + 1 if trial.state == "failed" else 0
         standing = self.standings.now()
         if self.front is not None:
-            save_front(self.front, standing.front, self.job.axes, study=self.study.name, trials=standing.done)
+            about = {"trials": standing.done, "results": standing.results}
+            save_front(self.front, standing.front, self.job.axes, study=self.study.name, **about)
         if self.on_trial is not None:
             self.on_trial(standing)
         if self.failures >= _FAILURES:
