@@ -165,4 +165,5 @@ def test_networks_of_the_space_run_the_same_in_onnx_runtime() -> None:
     session = onnxruntime.InferenceSession(Direct(model, (1, 3, 33, 33)).onnx)
     (logits,) = session.run(None, {"images": x.numpy()})
     with torch.inference_mode():
-        assert np.allclose(np.asarray(logits), model(x).numpy(), atol=1e-4)
+        wanted = model(x).numpy()  # of hundreds, so that rounding is a part of the largest
+    assert np.allclose(np.asarray(logits), wanted, atol=1e-5 * max(1.0, float(np.abs(wanted).max())))

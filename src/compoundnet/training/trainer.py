@@ -1,6 +1,7 @@
 """Lightning's Trainer for a recipe on a host: loop, precision, processes, accumulation, clipping."""
 
 import os
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -35,7 +36,7 @@ def trainer_of(recipe: Recipe, host: Host, folder: Path) -> Trainer:
         precision=_PRECISION[recipe.precision],
         accumulate_grad_batches=recipe.accumulate,
         gradient_clip_val=recipe.optimizer.clip_norm,
-        logger=[TensorBoardLogger(folder, name="tensorboard", version="")] if host.tensorboard else False,
+        logger=[_events(folder)] if host.tensorboard else False,
         enable_checkpointing=False,
         enable_progress_bar=False,
         enable_model_summary=False,
@@ -44,6 +45,11 @@ def trainer_of(recipe: Recipe, host: Host, folder: Path) -> Trainer:
         num_sanity_val_steps=0,
         default_root_dir=folder,
     )
+
+
+def _events(folder: Path) -> TensorBoardLogger:
+    """A file of its own for each start: their usual names are equal within a second, and the older is written over."""
+    return TensorBoardLogger(folder, name="tensorboard", version="", filename_suffix=f".{time.time_ns()}")
 
 
 def _processes(host: Host) -> tuple[int, int]:
