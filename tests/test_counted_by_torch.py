@@ -37,7 +37,7 @@ def test_torch_counts_every_member_as_cost_does(name: str) -> None:
 
 
 @given(networks())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=120, deadline=None)
 def test_torch_counts_random_networks_as_cost_does(network: Network) -> None:
     height, width = network.resolution, network.resolution + 5
     exact = cost(network, (height, width))

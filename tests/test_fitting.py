@@ -274,17 +274,19 @@ def test_a_trial_that_fails_is_told_of_and_done_again(data: Material, tmp_path: 
 @pytest.mark.slow
 def test_workers_train_what_one_process_does(data: Material, tmp_path: Path) -> None:
     """Also when one of them is killed: its task is begun again by another."""
-    tasks = [task(data, seed=seed) for seed in range(4)]
+    tasks = [task(data, seed=seed) for seed in range(24)]  # more than one does while the other starts
     alone = bench(data, tmp_path / "one").trials(tasks)
-    killed = list[int | None]()
+    seen, killed = set[str](), list[int | None]()
 
-    def kill_the_first(trial: Trial) -> None:
-        if not killed:
+    def kill_the_other(trial: Trial) -> None:
+        seen.add(trial.worker)
+        if len(seen) == 2 and not killed:  # both are at work
             children = [child for child in multiprocessing.active_children() if f":{child.pid}" not in trial.worker]
             killed.append(children[0].pid)
             children[0].kill()
 
-    together = bench(data, tmp_path / "two", workers=2).trials(tasks, on_trial=kill_the_first)
+    together = bench(data, tmp_path / "two", workers=2).trials(tasks, on_trial=kill_the_other)
     assert [trial.curve for trial in together] == [trial.curve for trial in alone]
+    assert len({trial.worker for trial in together}) >= 2
     assert all(trial.state == "finished" for trial in together)
     assert killed

@@ -46,7 +46,6 @@ def test_a_written_artefact_is_reported_and_verified(
 
 
 @pytest.mark.slow
-@pytest.mark.slow
 def test_when_both_gates_fail_nothing_is_written_but_the_report(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
