@@ -165,5 +165,6 @@ def test_networks_of_the_space_run_the_same_in_onnx_runtime() -> None:
     session = onnxruntime.InferenceSession(Direct(model, (1, 3, 33, 33)).onnx)
     (logits,) = session.run(None, {"images": x.numpy()})
     with torch.inference_mode():
-        wanted = model(x).numpy()  # of hundreds, so that rounding is a part of the largest
-    assert np.allclose(np.asarray(logits), wanted, atol=1e-5 * max(1.0, float(np.abs(wanted).max())))
+        exact = model.double()(x.double()).numpy()
+    # Some logits are near zero and others hundreds: float32 rounds by a part of the largest.
+    assert float(np.abs(np.asarray(logits) - exact).max()) <= 2e-6 * float(np.abs(exact).max())
