@@ -115,6 +115,7 @@ def test_a_run_from_before_there_were_cards_goes_on(tmp_path: Path) -> None:
     assert fitted(tmp_path / "run", resume=True).weights.card.steps[0].date in ("", "2026-11-27")
 
 
+@pytest.mark.slow
 def test_a_transfer_follows_its_parent(parent: Pretrained, tmp_path: Path) -> None:
     taught = replace(parent, weights=replace(parent.weights, licence="MIT", metrics={"imagenet_top1": 50.0}))
     pixels = examples(60, side=32)

@@ -84,6 +84,7 @@ def test_predictors_and_cheap_trainings_are_rated_by_the_longest(folder: Path) -
     assert "20 networks; at least 30" in by_name["1 epoch"].why
 
 
+@pytest.mark.slow
 def test_the_command_prints_one_table_and_json(
     folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -232,6 +232,7 @@ def test_blocks_of_rows_and_columns_change_no_pair(block: int, monkeypatch: pyte
     assert again.near == ((398, 399), (399, 398))
 
 
+@pytest.mark.slow
 def test_comparing_needs_memory_for_blocks_not_for_all_pairs() -> None:
     """All products of a block of 2,048 with 16,000 pictures would be 131 MB."""
     found = looked(16_000)

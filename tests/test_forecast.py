@@ -176,6 +176,7 @@ def test_a_changed_solution_by_accuracy_is_refuted(
     assert not verify(data).holds
 
 
+@pytest.mark.slow
 def test_a_law_relative_to_a_network_of_ones_choice_is_refuted_though_every_number_follows() -> None:
     """A base of fewer blocks makes all networks deeper, and so more accurate: the file is true to itself."""
     base, law = named("mobilenet_v2"), accuracy_law("mobilenet_v2")

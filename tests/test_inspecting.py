@@ -43,6 +43,7 @@ def said(source: str | Path) -> dict[str, tuple[str | int | float, str]]:
 # All members in all ecosystems
 
 
+@pytest.mark.slow
 def test_no_member_is_taken_for_another_in_any_ecosystem() -> None:
     assert {(each.ecosystem, each.member, each.told) for each in verdicts() if each.network == "wrong"} == set()
     own = {each.member for each in verdicts() if each.ecosystem == "compoundnet"}

@@ -102,6 +102,7 @@ def test_no_http_at_all_is_refused(server: Server) -> None:
     assert server.get("/healthz").status == 200
 
 
+@pytest.mark.slow
 def test_too_many_requests_are_told_when_to_come_again_and_sigterm_finishes_what_was_begun() -> None:
     with serving("--queue", "1") as server, server.connect() as first:
         first.sendall(head("/predict?top=1", len(GOOD)) + GOOD[:1000])
