@@ -182,7 +182,7 @@ class Run:
     ) -> Iterator[dict[str, Any]]:
         settings = {"pictures": self.tier.pictures, "epochs": self.tier.epochs, "seeds": self.tier.seeds}
         primary = "C-EN" if "C-EN" in arms else next(iter(arms))
-        every = {each.name: each for each in verdict(hits, primary).standings}
+        every = {each.name: encode(each) for each in verdict(hits, primary).standings}
         for name, arm in arms.items():
             kept = [self.bench.study.trial(task.key) for task in tasks[name]]
             seconds = [round(trial.seconds, 1) for trial in kept if trial is not None]
@@ -199,7 +199,10 @@ class Run:
                 "rate": rate,
                 "weight_decay": decay,
                 "trial_seconds": seconds,
-                **encode(every[name]),
+                "accuracy": every[name]["accuracy"],
+                "low": every[name]["low"],
+                "high": every[name]["high"],
+                "by_seed": every[name]["seeds"],
                 **settings,
             }
         singles = [name for name in SINGLE if name in arms]

@@ -20,6 +20,7 @@ from compoundnet.schema import FieldError
 from compoundnet.search.coefficients import Fidelity, Found, Search, task_of
 from compoundnet.search.coefficients.asking import FRESH
 from compoundnet.search.coefficients.looking import look
+from compoundnet.search.reporting import read_kept
 from compoundnet.search.trials import open_store
 from compoundnet.search.trials.records import record_of
 from compoundnet.search.working import Bench
@@ -139,6 +140,9 @@ def test_searches_of_one_store_share_their_trials(
     with open_store(store) as opened:
         assert len(opened.study_names()) == 2
     assert recorded(store) == 2 * trained
+    reported = [read_kept(tmp_path / folder) for folder in ("one", "two")]  # each folder says which study is its own
+    assert [len(each.records) for each in reported] == [trained, trained]
+    assert reported[0].study != reported[1].study
     assert len(list((tmp_path / "shared.log.weights").iterdir())) == len(first.comparison.arms)
     assert capsys.readouterr().err == ""
     for path in (tmp_path / "shared.log.weights").iterdir():

@@ -23,6 +23,7 @@ from tools.accuracy_block import (
 from tools.architecture_block import architecture
 from tools.calibration_block import calibration
 from tools.catalogue_block import catalogue_counts, catalogue_flops, catalogue_mmpretrain
+from tools.coefficients_block import coefficients
 from tools.confusion_block import confusion, confusion_files
 from tools.converting_block import converting
 from tools.elpv_block import elpv
@@ -252,6 +253,7 @@ BLOCKS: Mapping[str, Callable[[], str]] = MappingProxyType(
         "memory": memory,
         "checkpointing": checkpointing,
         "architecture": architecture,
+    "coefficients": coefficients,
         "search_macro": search_macro,
         "proxies_macro": proxies_macro,
         "trials": trials,

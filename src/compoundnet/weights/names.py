@@ -15,6 +15,7 @@ Layouts as in torchvision 0.29, timm 1.0 and efficientnet_pytorch 0.7 (its Lite 
 
 import functools
 from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import TypeVar
 
 from compoundnet.cost import LayerCost, by_layer
@@ -188,6 +189,19 @@ def names(network: Network, ecosystem: str) -> dict[str, str]:
     >>> names(named("efficientnet_b0"), "tensorflow")["stages.0.0.project.conv.weight"]
     'blocks_0/conv2d/kernel'
     """
+    try:
+        return dict(_translated(network, ecosystem))
+    except TypeError:  # a user's own operator that cannot be hashed
+        return _names(network, ecosystem)
+
+
+@functools.lru_cache(maxsize=32)
+def _translated(network: Network, ecosystem: str) -> Mapping[str, str]:
+    """``names``, made once for a network that is asked about again and again; nobody may change it."""
+    return MappingProxyType(_names(network, ecosystem))
+
+
+def _names(network: Network, ecosystem: str) -> dict[str, str]:
     ours = shapes(network)
     if ecosystem == OWN:
         return {name: name for name in ours}

@@ -35,6 +35,7 @@ from .sets import spread_places
 from .verdict import verdict
 
 ASKED, TRIALS, WEIGHTS = "search.json", "trials", "weights"
+_WHERE = ("store", "study")  # in ASKED, beside what makes two searches the same
 OnDone = Callable[[int, int], None]  # thousands of pictures that trained, of how many
 
 
@@ -74,6 +75,7 @@ class Search:
         with open_store(self.store or self.folder / JOURNAL, operators={**OPERATORS, **own}) as store:
             name = digest(self._identity)[:16]
             study = store.study(f"coefficients {name}", {"search": name, "data": self.material.digest})
+            self._write_asked({"store": store.name, "study": study.name})
             return _Running(self, found, study).found()
 
     @property
@@ -93,15 +95,20 @@ class Search:
         if not file.exists():
             seen = f"{self.folder / FILE}: the test pictures were looked at, and no {ASKED} says by which search"
             require(not (self.folder / FILE).exists(), "", f"{seen}; search in another folder")
-            write_whole(file, json.dumps(mine) + "\n")
+            self._write_asked({})
             return
         try:
             held = json.loads(file.read_text(encoding="utf-8"))
         except ValueError:
             raise ValueError(f"{file}: damaged; search in another folder") from None
+        held = {key: each for key, each in held.items() if key not in _WHERE} if isinstance(held, dict) else held
         differs = _first_difference(held, json.loads(json.dumps(mine)))
         if differs is not None:
             raise ValueError(f"{self.folder}: holds another search ({differs} differs); name another folder")
+
+    def _write_asked(self, where: Mapping[str, str]) -> None:
+        """What is asked, and where its trials are, by which a report finds them: an address without its password."""
+        write_whole(self.folder / ASKED, json.dumps({**self._identity, **where}) + "\n")
 
 
 def _first_difference(one: object, other: object, path: str = "") -> str | None:
