@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from collections.abc import Sequence
 
 import pytest
 
@@ -184,12 +185,16 @@ def test_the_commands_and_their_options_are_these() -> None:
     assert list(found) == list(SURFACE) == list(COMMANDS)
 
 
-def test_only_the_command_that_is_asked_for_gets_its_options() -> None:
-    whole = {name: [action.option_strings for action in parser._actions] for name, parser in build()[1].items()}
+def test_only_the_command_that_is_asked_for_is_made() -> None:
+    def made(argv: Sequence[str] | None) -> dict[str, list[list[str]]]:
+        parsers = build(argv)[1]
+        return {name: [[*action.option_strings] for action in parser._actions] for name, parser in parsers.items()}
+
+    whole, bare = made(None), {name: [["-h", "--help"]] for name in COMMANDS}
     for name in COMMANDS:
-        parsers = build(set(name.split()))[1]
-        made = {other: [action.option_strings for action in parser._actions] for other, parser in parsers.items()}
-        assert made == {**{other: [["-h", "--help"]] for other in COMMANDS}, name: whole[name]}
+        assert made([*name.split(), "show", "--json"]) == made(["--json", *name.split()]) == {name: whole[name]}
+    for line in ("", "--help", "-h show", "search", "search --help", "shwo show"):
+        assert made(line.split()) == bare
 
 
 def test_every_option_is_explained(run: Run) -> None:

@@ -3,8 +3,8 @@
 import inspect
 import re
 from argparse import HelpFormatter
-from collections.abc import Callable, Iterator, Mapping, Sequence, Set
-from itertools import pairwise
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import pairwise, takewhile
 from types import MappingProxyType
 from typing import Any, TypeAlias
 
@@ -85,11 +85,11 @@ _WORDS = {"<class 'float'>": "a number", "<class 'int'>": "a whole number"}
 
 def parse(argv: Sequence[str]) -> tuple[Command, dict[str, Any]]:
     """The command that was asked for and its arguments. Raises ValueError, one line, for wrong usage."""
-    parser, commands = build(set(argv))
+    parser, _ = build(argv)
     try:
         namespace = parser.parse_args(list(_joined(argv)))
     except ArgumentError as error:
-        raise ValueError(_translated(str(error), argv, commands)) from None
+        raise ValueError(_translated(str(error), argv)) from None
     name, found = namespace.command, namespace[namespace.command]
     if name in _GROUPS:
         name, found = f"{name} {found.action}", found[found.action]
@@ -121,11 +121,11 @@ def _joined(argv: Sequence[str]) -> Iterator[str]:
         yield waiting
 
 
-def build(words: Set[str] | None = None) -> tuple[ArgumentParser, dict[str, ArgumentParser]]:
+def build(argv: Sequence[str] | None = None) -> tuple[ArgumentParser, dict[str, ArgumentParser]]:
     """The whole parser, and the parser of each command; a group's actions are called by both words.
 
-    Given the words of a command line, only the commands among them get their options: those of all commands take
-    longer to make than most commands take to run.
+    Given a command line, only the command that it begins with is in it: all of them take longer to make than most
+    commands take to run. Where it begins with none, all are in it by their names and descriptions.
     """
     parser = ArgumentParser(
         prog="compoundnet",
@@ -136,8 +136,12 @@ def build(words: Set[str] | None = None) -> tuple[ArgumentParser, dict[str, Argu
         allow_abbrev=False,
     )
     subcommands = parser.add_subcommands(required=True, dest="command")
-    asked = {name for name in COMMANDS if words is None or words >= set(name.split())}
-    commands = {name: _command(command, name in asked) for name, command in COMMANDS.items()}
+    asked = None if argv is None else _begun(argv)
+    commands = {
+        name: _command(command, argv is None or name == asked)
+        for name, command in COMMANDS.items()
+        if asked in (None, name)
+    }
     groups = {"": subcommands}
     for name, sub in commands.items():
         group, _, action = name.rpartition(" ")
@@ -151,6 +155,14 @@ def build(words: Set[str] | None = None) -> tuple[ArgumentParser, dict[str, Argu
     return parser, commands
 
 
+def _begun(argv: Sequence[str]) -> str | None:
+    """The command that a command line begins with, options that do not belong there aside; None where help is asked."""
+    before = [*takewhile(lambda word: word.startswith("-"), argv)]
+    words = argv[len(before) :]
+    names = (" ".join(words[:count]) for count in (1, 2))
+    return None if {"-h", "--help"} & {*before} else next((name for name in names if name in COMMANDS), None)
+
+
 class _Dashed(ArgumentParser):
     """A parser whose options are written with dashes, whatever the parameters are called."""
 
@@ -162,10 +174,11 @@ def _dashed(name: str) -> str:
     return name.replace("_", "-") if name.startswith("--") else name
 
 
-def _command(command: Command, asked: bool) -> ArgumentParser:
+def _command(command: Command, options: bool) -> ArgumentParser:
     description = (inspect.getdoc(command) or "").splitlines()[0]
-    parser = _Dashed(description=description, formatter_class=HelpFormatter, exit_on_error=False, allow_abbrev=False)
-    if not asked:
+    kind = _Dashed if options else ArgumentParser
+    parser = kind(description=description, formatter_class=HelpFormatter, exit_on_error=False, allow_abbrev=False)
+    if not options:
         return parser
     parameters = inspect.signature(command).parameters
     positional = _positional(command)
@@ -183,21 +196,21 @@ def _command(command: Command, asked: bool) -> ArgumentParser:
     return parser
 
 
-def _translated(message: str, argv: Sequence[str], commands: Mapping[str, ArgumentParser]) -> str:
+def _translated(message: str, argv: Sequence[str]) -> str:
     """jsonargparse's message as one line in words."""
     text = " ".join(message.split())
     if unknown := re.match(r"unrecognized arguments: (\S+)", text):
-        command = _command_in(argv, commands)
-        known = _options(commands, command)
+        command = _command_in(argv)
+        known = _options(command)
         if command is not None and not unknown[1].startswith("-"):
             return _one_too_many(command, unknown[1])
         hint = "give it after the command" if unknown[1] in known else near(unknown[1], known)
         hint = _as_setting(command, unknown[1]) or hint
         return f"unknown argument {unknown[1]}; {hint}"
-    if (group := next(iter(argv), "")) in _GROUPS and _command_in(argv, commands) is None:
-        return _no_action(group, argv[1:], commands)
+    if (group := next(iter(argv), "")) in _GROUPS and _command_in(argv) is None:
+        return _no_action(group, argv[1:])
     if (choice := re.search(r"invalid choice: '(.*?)'", text)) or 'expected "command"' in text:
-        known = [name for name in commands if " " not in name] + list(_GROUPS)
+        known = [name for name in COMMANDS if " " not in name] + list(_GROUPS)
         return f"unknown command {choice[1]!r}; {near(choice[1], known)}" if choice else "no command; try --help"
     if missing := re.match(r"the following arguments are required: (.+)", text):
         return _missing([key.rpartition(".")[2] for key in missing[1].split(", ")])
@@ -210,7 +223,7 @@ def _translated(message: str, argv: Sequence[str], commands: Mapping[str, Argume
     if key and given and expected:
         kind = re.sub(r"typing\.Literal\[(.*)\]", r"one of \1", expected[0].rstrip("."))
         option = f"--{key[1].rpartition('.')[2]}"
-        setting = _as_setting(_command_in(argv, commands), f"{option}={given[1]}")
+        setting = _as_setting(_command_in(argv), f"{option}={given[1]}")
         wanted = f"expected {_WORDS.get(kind, kind)}, got {given[1]!r}"
         return f"{option}: {wanted}{f'; {setting}' if setting else ''}"
     return text
@@ -223,15 +236,15 @@ def _as_setting(command: str | None, option: str) -> str:
     return as_setting(option) if command and "set" in inspect.signature(COMMANDS[command]).parameters else ""
 
 
-def _command_in(argv: Sequence[str], commands: Mapping[str, ArgumentParser]) -> str | None:
+def _command_in(argv: Sequence[str]) -> str | None:
     """The command that was asked for, if any."""
     pairs = (" ".join(pair) for pair in pairwise(argv))
-    return next((words for words in (*pairs, *argv) if words in commands), None)
+    return next((words for words in (*pairs, *argv) if words in COMMANDS), None)
 
 
-def _no_action(group: str, words: Sequence[str], commands: Mapping[str, ArgumentParser]) -> str:
+def _no_action(group: str, words: Sequence[str]) -> str:
     """What to say of a group without an action of it."""
-    actions = [name.removeprefix(f"{group} ") for name in commands if name.startswith(f"{group} ")]
+    actions = [name.removeprefix(f"{group} ") for name in COMMANDS if name.startswith(f"{group} ")]
     if words and not words[0].startswith("-"):
         return f"unknown action {words[0]!r} of {group}; {near(words[0], actions)}"
     return f"no action of {group}; {near('', actions)}"
@@ -250,7 +263,7 @@ def _one_too_many(command: str, word: str) -> str:
     return f"{word!r} is one too many: {command} takes {f'one {taken[0]}' if taken else 'options only'}; {remedy}"
 
 
-def _options(commands: Mapping[str, ArgumentParser], command: str | None) -> list[str]:
+def _options(command: str | None) -> list[str]:
     """The options of a command, or those of all when none was named."""
     chosen = [COMMANDS[command]] if command else list(COMMANDS.values())
     names = {name for each in chosen for name in {*inspect.signature(each).parameters} - {*_positional(each)}}
