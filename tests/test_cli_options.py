@@ -133,8 +133,8 @@ SURFACE = {
     ],
     "search coefficients": [
         *["net", "--budget", "--by-stage", "--confirm", "--data", "--divisor", "--finalists", "--json", "--minutes"],
-        *["--operators", "--out", "--pictures", "--recipe", "--rungs", "--seeds", "--set", "--settings", "--side"],
-        *["--store", "--tolerance", "--transfer", "--trials", "--up-to", "--workers"],
+        *["--operators", "--out", "--patience", "--pictures", "--recipe", "--resolution", "--rungs", "--seeds"],
+        *["--set", "--settings", "--side", "--store", "--tolerance", "--transfer", "--trials", "--up-to", "--workers"],
     ],
     "search architecture": [
         *["space", "--base", "--cost", "--data", "--device", "--divisor", "--json", "--limit", "--no-recheck"],

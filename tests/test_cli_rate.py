@@ -136,6 +136,7 @@ def test_rating_changes_no_file(tmp_path: Path, capsys: pytest.CaptureFixture[st
         file.write(b'{"op_code":8,"wor')
     before = where.read_bytes()
     assert len(read_observed(str(where))) == whole == len(WIDTHS)
+    assert "journal.log ends in a half-written record: 17 bytes left out" in capsys.readouterr().err
     assert where.read_bytes() == before
     net.write_text(json.dumps(TINY.to_dict(), indent=1))
     assert main(["search", "rate", str(net)]) == 2
@@ -182,6 +183,16 @@ def test_what_is_not_defined_is_a_dash(tmp_path: Path, capsys: pytest.CaptureFix
     out = capsys.readouterr().out
     assert "nan" not in out
     assert re.search(r"^predictor ridge +[-0-9.]+ \[.*\] +- +[0-9]+ %", out, re.MULTILINE)
+
+
+def test_a_predictor_that_ranks_nothing_is_not_recommended(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rng = np.random.default_rng(3)
+    path = table(tmp_path / "trials.csv", [row(width, accuracy=rng.uniform(0.2, 0.8)) for width in WIDTHS])
+    assert main(["search", "rate", str(path), "--json"]) == 0
+    rankings = json.loads(capsys.readouterr().out)["predictors"]["rankings"]
+    assert all(each["tau"]["value"] <= 0 for each in rankings.values())
+    assert main(["search", "rate", str(path)]) == 0
+    assert "No predictor ranks these networks better than chance." in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

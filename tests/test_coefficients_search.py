@@ -20,6 +20,7 @@ from compoundnet.schema import FieldError
 from compoundnet.search.coefficients import Fidelity, Found, Search, task_of
 from compoundnet.search.coefficients.asking import FRESH
 from compoundnet.search.coefficients.looking import look
+from compoundnet.search.rating import read_observed
 from compoundnet.search.reporting import read_kept
 from compoundnet.search.trials import open_store
 from compoundnet.search.trials.records import record_of
@@ -127,11 +128,13 @@ def test_a_folder_of_an_older_version_goes_on(done: tuple[Path, Found], tmp_path
 
 
 def test_searches_of_one_store_share_their_trials(
-    done: tuple[Path, Found], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    done: tuple[Path, Found], tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Another search, one seed fewer to confirm: all of its trials are known, and its weights where they were."""
     store, question = tmp_path / "shared.log", asked(confirm=1, candidates="grid", rungs=1)
-    first = Search(question, material(), memory(64, 2), tmp_path / "one", store=store).run()
+    monkeypatch.chdir(tmp_path)
+    first = Search(question, material(), memory(64, 2), tmp_path / "one", store="shared.log").run()
+    monkeypatch.chdir("/")
     trained = recorded(store)
     second = Search(replace(question, margin=0.01), material(), memory(64, 2), tmp_path / "two", store=store).run()
     assert [arm.name for arm in second.comparison.arms] == [arm.name for arm in first.comparison.arms]
@@ -143,6 +146,9 @@ def test_searches_of_one_store_share_their_trials(
     reported = [read_kept(tmp_path / folder) for folder in ("one", "two")]  # each folder says which study is its own
     assert [len(each.records) for each in reported] == [trained, trained]
     assert reported[0].study != reported[1].study
+    assert len(read_observed(str(tmp_path / "one"))) == trained
+    with pytest.raises(ValueError, match=r"one: its trials are in .*shared\.log; give that store \(--store\)"):
+        Search(question, material(), memory(64, 2), tmp_path / "one").run()
     assert len(list((tmp_path / "shared.log.weights").iterdir())) == len(first.comparison.arms)
     assert capsys.readouterr().err == ""
     for path in (tmp_path / "shared.log.weights").iterdir():

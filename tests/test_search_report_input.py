@@ -15,6 +15,7 @@ from selenium.webdriver.common.by import By
 
 from compoundnet.cli import main
 from compoundnet.search.reporting import read_kept, report_of, write_report
+from compoundnet.search.reporting.saying import ties_said
 from compoundnet.search.reporting.writing import files_of
 from compoundnet.search.trials import Limits, TrialsError, open_store, work
 
@@ -211,7 +212,22 @@ def test_an_unknown_study_is_refused_with_those_that_are_near(
     assert "holds no study 'mobil'; did you mean mobile?" in said
 
 
-def test_the_folder_of_a_search_leads_to_its_store_and_study(tmp_path: Path) -> None:
+def test_one_network_is_not_said_to_be_the_best_of_all(tmp_path: Path) -> None:
+    found = report_of(read_kept(written(tmp_path / "journal.log", lines(1))))
+    assert len(found.entries) == 1
+    assert "told from all others" not in ties_said(found)
+
+
+def test_a_file_that_is_no_journal_is_not_to_be_edited(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "net.json"
+    path.write_text('{"version": 1}\n')
+    said = refused([str(path), "--out", str(tmp_path / "o")], capsys)
+    assert "is no journal of trials: line 1 is no record; name the journal, or the folder, of a search" in said
+
+
+def test_the_folder_of_a_search_leads_to_its_store_and_study(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     path = written(tmp_path / "all.log", lines(2, study="a"))
     out = tmp_path / "out"
     out.mkdir()
@@ -219,6 +235,9 @@ def test_the_folder_of_a_search_leads_to_its_store_and_study(tmp_path: Path) -> 
     assert read_kept(out) == read_kept(path, "a")
     with pytest.raises(TrialsError, match="holds no study 'b'; known: a"):
         read_kept(out, "b")
+    assert main(["search", "report", str(out), "--out", str(out)]) == 2
+    assert "is a search's folder, with a net.json of its own; name another one" in capsys.readouterr().err
+    assert [each.name for each in out.iterdir()] == ["search.json"]
     path.unlink()
     with pytest.raises(TrialsError, match=r"all\.log: there is no such journal or folder"):
         read_kept(out)

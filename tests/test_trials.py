@@ -3,6 +3,7 @@
 import json
 import math
 import random
+import signal
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
@@ -15,10 +16,12 @@ from hypothesis import strategies as st
 from compoundnet.search import Costs, Point
 from compoundnet.search.trial import Task, Trial
 from compoundnet.search.trials import Limits, StoreLostError, Study, TrialsError, identity, open_store, work
+from compoundnet.search.trials.job import Recorded
 from compoundnet.search.trials.leases import SILENT, Beat, Watch
 from compoundnet.search.trials.ledger import Claim
 from compoundnet.search.trials.process import is_gone, myself
 from compoundnet.search.trials.records import normal, record_of, trial_of
+from compoundnet.signals import stop_on_signal, terminated
 
 from .postgres import ASKED, Server
 from .trial_jobs import IDENTITY, OBJECTIVE, PROBLEM, RECIPE, SPACE, Log, Untried, job, opened, result, task
@@ -275,6 +278,28 @@ def test_a_killed_search_goes_on_where_it_was(open_study: Callable[..., Study], 
     assert [each.key for each in open_study("cut").trials] == [each.key for each in open_study("whole").trials]
     assert len(log.lines("begin")) == 12  # the second study took the results of the first
     assert {each.facts.get("taken_from") for each in open_study("cut").trials} == {"whole"}
+
+
+def interrupted(task: Task, recorded: Recorded) -> Trial:
+    signal.raise_signal(signal.SIGINT)
+    return result(task)
+
+
+def test_one_worker_says_too_that_it_finishes_the_trial_that_runs(tmp_path: Path) -> None:
+    said: list[str] = []
+    with open_store(tmp_path / "journal.log", say=said.append) as store:
+        ended = work(store.study("s", IDENTITY), replace(job(Log(tmp_path / "log")), evaluate=interrupted))
+    assert (ended.why, ended.recorded) == ("asked", 1)
+    assert said == ["finishing the trials that run; Ctrl-C again ends them now"]
+
+
+@pytest.mark.parametrize("second", [signal.SIGINT, signal.SIGTERM])
+def test_a_second_signal_ends_at_once_whichever_was_the_first(second: signal.Signals) -> None:
+    with terminated(), stop_on_signal() as asked:
+        signal.raise_signal(signal.SIGTERM if second is signal.SIGINT else signal.SIGINT)
+        assert asked()
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(second)
 
 
 def test_a_result_of_another_study_has_this_ones_costs(open_study: Callable[..., Study], tmp_path: Path) -> None:

@@ -41,7 +41,8 @@ def stop_on_signal(on_ask: Callable[[], None] | None = None) -> Iterator[Callabl
 
     def note(number: int, frame: Any) -> None:
         asked.append(number)
-        signal.signal(number, before[signal.Signals(number)] or signal.SIG_DFL)
+        for each, handler in before.items():  # a second one ends the process, whichever of the two it is
+            signal.signal(each, handler or signal.SIG_DFL)
         if on_ask is not None and len(asked) == 1:
             on_ask()
 

@@ -18,6 +18,7 @@ from .progress import progress
 from .recipes import read as read_recipe
 from .settings import changed
 from .sources import Source, read
+from .units import span
 
 if TYPE_CHECKING:
     from compoundnet.recipes import Recipe
@@ -47,11 +48,13 @@ def search_coefficients(
     settings: str = "",
     pictures: int | None = None,
     side: int | None = None,
+    resolution: int | None = None,
     divisor: int | None = None,
     by_stage: bool = False,
     tolerance: float = 0.01,
     workers: int = 1,
     store: str | None = None,
+    patience: str = "60s",
     operators: str | None = None,
     json: bool = False,
 ) -> int:
@@ -60,34 +63,40 @@ def search_coefficients(
     Args:
         data: a folder with one sub-folder a class, ImageNet's, or one of shards; a .csv; or a set (see docs)
         out: the folder of the search: trials, report.json and net.json; the same command goes on with it
-        budget: how many times the base's multiply-adds, such as 2x; or of other costs: params=2x,macs=3x
+        budget: how many times the base's multiply-adds, such as 2x, the default; or of other costs: params=2x,macs=3x
         set: which networks of the budget are compared: step 1's grid, directions (depth, width, resolution, compound,
             dwr, dWr), surrogate (sampled by what was found), or a sweep of one dimension (Fig. 3) or width (Fig. 4)
-        seeds: how many seeds rank the candidates
-        confirm: how many fresh seeds the verdict is made of
+        seeds: how many seeds rank the candidates; default: 3
+        confirm: how many fresh seeds the verdict is made of; default: 5
         up_to: add seeds while the verdict is undecided, up to so many, such as 30; intervals allow for the looks
         minutes: add no seeds beyond so many minutes of training, of all trials together
-        finalists: how many candidates are confirmed; of directions all are
-        trials: how many networks a surrogate samples
-        rungs: how many rounds of successive halving come before the confirmation
+        finalists: how many candidates are confirmed, of directions all; default: 4
+        trials: how many networks a surrogate samples; default: 16
+        rungs: how many rounds of successive halving come before the confirmation; default: 2
         transfer: check the coefficients at this second budget too, such as 4x
         recipe: the name of a recipe (see recipe list) or its JSON file; default: 8 epochs of AdamW for small networks
         settings: settings other than the recipe's, such as epochs=4,optimizer.rate=0.002
         pictures: train with so many of the pictures, each class in its share; default: all
         side: keep the pictures at this side, in pixels; needed for pictures of any size
+        resolution: begin with the network at this input, in pixels, in place of its own
         divisor: round widths to a multiple of this, such as 2 for small networks; default: as the family does
-        tolerance: how far from the budget a network may be, as a share
-        workers: how many single-threaded processes train
+        tolerance: how far from the budget a network may be, as a share; default: 0.01
+        workers: how many single-threaded processes train; default: 1
         store: a journal file or postgresql://user@host/database; all searches and machines that name it share its
             trials; default: a journal in --out
+        patience: how long a store that does not answer is tried again; default: 60s
         operators: a Python file that defines the network's own operators
     """
+    source = read(net, operators_of(operators))
+    if resolution is not None:
+        require_count(resolution, "--resolution")
+        source = replace(source, network=replace(source.network, resolution=resolution))
     counts = {"seeds": seeds, "confirm": confirm, "finalists": finalists, "trials": trials, "rungs": rungs}
     more: dict[str, Any] = {"candidates": set, "by_stage": by_stage, "tolerance": tolerance, "pictures": pictures}
     more |= {"budget": factors(budget, "--budget"), "up_to": up_to, "recipe": recipe_of(recipe, settings)}
     more |= {"transfer": factors(transfer, "--transfer") if transfer else {}}
-    place = _Place(data, Path(out), side, workers, store, minutes)
-    return _searched(read(net, operators_of(operators)), place, divisor, {**counts, **more}, json)
+    place = _Place(data, Path(out), side, workers, store, minutes, span(patience, "--patience"))
+    return _searched(source, place, divisor, {**counts, **more}, json)
 
 
 def _searched(source: Source, place: "_Place", divisor: int | None, asked: Mapping[str, Any], json: bool) -> int:
@@ -110,11 +119,13 @@ class _Place:
     workers: int
     store: str | None
     minutes: float | None
+    patience: float
 
 
 def _run(source: Source, place: _Place, divisor: int | None, **settings: Any) -> "Found | None":
     """The search, kept in its folder; None where it was interrupted."""
     from compoundnet.search.coefficients import Search
+    from compoundnet.search.trials.failing import Patience
     from compoundnet.whole import write_whole
 
     require_count(place.workers, "workers")
@@ -123,7 +134,7 @@ def _run(source: Source, place: _Place, divisor: int | None, **settings: Any) ->
             data = _opened(place.data, source, place.side, on_done)
         asked = _asked(source, data, divisor, **settings)
         with progress("thousand pictures trained") as on_done:
-            kept = {"store": place.store, "minutes": place.minutes}
+            kept = {"store": place.store, "minutes": place.minutes, "patience": Patience(seconds=place.patience)}
             found = Search(asked, data.material, data.test, place.out, place.workers, on_done=on_done, **kept).run()
     except KeyboardInterrupt:
         return None

@@ -55,7 +55,10 @@ def search_rate(
         return 0
     _print(found, table, looked)
     if not known and not no_proxies:
-        write("\nA table holds no networks, so no proxies were rated; give the trial journal instead.")
+        write(
+            "\nA table holds no networks: no counts and proxies were rated, and predictors see its columns only; give "
+            "the trial journal for all of it."
+        )
     return 0
 
 
@@ -73,7 +76,9 @@ def _print(found: "Rating", table: "Trained", looked: "Trained | None") -> None:
     if looked is not None and len(looked.networks) < len(table.networks):
         write(f"Proxies looked at {len(looked.networks):,} of them.")
     write_table(_HEAD, [*_predictors(found), *_proxies(found), *_fidelities(found)])
-    said = f"Best predictor: {found.predictors.best}."
+    best = found.predictors.best
+    ranks = found.predictors.rankings[best].tau.value > 0
+    said = f"Best predictor: {best}." if ranks else "No predictor ranks these networks better than chance."
     rated = found.proxies
     if rated is not None:
         band = rated.band

@@ -23,7 +23,10 @@ def search_report(journal: str, out: str, study: str | None = None, json: bool =
     from compoundnet.search.reporting import read_kept, report_of, write_report
     from compoundnet.search.reporting.artist import artist_for
     from compoundnet.search.trials.loading import uncollected
+    from compoundnet.search.whereabouts import ASKED
 
+    if (Path(out) / ASKED).exists():
+        raise ValueError(f"--out {out}: is a search's folder, with a net.json of its own; name another one")
     with uncollected(), artist_for(journal) as artist:
         report = report_of(read_kept(journal, study))
         paths, missing = write_report(report, Path(out), artist)

@@ -47,7 +47,7 @@ def problem_of(
     """
     names = [*(name for name in LIMITS if name not in PREDICTED), *([] if device is None else [LATENCY])]
     for name in objective.names:
-        hint = "give a device: a calibration, or a roofline" if name == LATENCY else near(name, names)
+        hint = "give a device (--device): a calibration, or a roofline" if name == LATENCY else near(name, names)
         require(name in names, "objective", f"{name} is not counted; {hint}")
     weighed = _Weighed(design, objective, device, counted)
     return Problem(

@@ -43,7 +43,8 @@ def chosen(asked: Asked, native: int) -> Chosen:
         arms = spread_out(found, asked.spread)
     else:
         arms = grid(found, share(asked.network, found.at(0).network))
-    require(len(arms) > 1, "budget", f"only {len(arms)} candidate; take a smaller divisor, or depths by stage")
+    remedy = "take a smaller divisor (--divisor), depths by stage (--by-stage), or a wider tolerance (--tolerance)"
+    require(len(arms) > 1, "budget", f"only {len(arms)} candidate; {remedy}")
     return Chosen(tuple(arms), tuple(notes), found)
 
 

@@ -18,7 +18,7 @@ from compoundnet.rules import Rule
 from compoundnet.scaling import RELEASED, Rounding, Scaling, sized
 from compoundnet.schema import FieldError, require, require_kind, require_number
 from compoundnet.solving.objectives import squares_from
-from compoundnet.solving.ranges import Axis, Ranges, axes, sides
+from compoundnet.solving.ranges import MOST_FACTOR, Axis, Ranges, axes, sides
 from compoundnet.solving.surface import costs_of
 
 from .depths import uneven
@@ -139,7 +139,9 @@ def reach(network: Network, budget: Budget, native: int, device: Device | None =
     own.
     """
     own = network.resolution
-    require(own <= native, "resolution", f"{own} pixels; the pictures have {native}, and more adds cost but no detail")
+    said = f"{own} pixels; the pictures have {native}, and more adds cost but no detail"
+    remedy = f"begin with a smaller input (--resolution {native}), or keep larger pictures (--side {own})"
+    require(own <= native, "resolution", f"{said}; {remedy}")
     share = 1 / float(budget.use(counted(network, device)))
     depth, width = _ends(share), _ends(math.sqrt(share))
     least, most = max(math.ceil(width[0] * own), network.total_stride), min(math.floor(width[1] * own), native)
@@ -148,7 +150,7 @@ def reach(network: Network, budget: Budget, native: int, device: Device | None =
 
 
 def _ends(factor: float) -> tuple[float, float]:
-    return (1.0, factor * _REACH) if factor >= 1 else (factor / _REACH, 1.0)
+    return (1.0, min(factor * _REACH, MOST_FACTOR)) if factor >= 1 else (factor / _REACH, 1.0)
 
 
 def iso(
@@ -228,5 +230,5 @@ def _none(budget: Budget, used: Numbers, tolerance: float) -> str:
     nearest = float(used.ravel()[np.abs(used - 1).argmin()])
     limits = ", ".join(amount(name, limit) for name, limit in budget.limits.items())
     found = f"none of {used.size:,} networks takes {limits} within {100 * tolerance:.2g} %"
-    remedy = "take a smaller divisor, depths by stage, a wider tolerance or another budget"
+    remedy = "take a smaller divisor (--divisor), depths by stage, a wider tolerance or another budget"
     return f"{found}; the nearest takes {100 * nearest:.1f} % of it; {remedy}"

@@ -18,7 +18,9 @@ from compoundnet.schema import require, require_number
 from compoundnet.search.material import Material
 from compoundnet.search.trial import Task, Trial, digest
 from compoundnet.search.trials import Study, open_store
+from compoundnet.search.trials.failing import Patience
 from compoundnet.search.trials.opening import JOURNAL
+from compoundnet.search.whereabouts import ASKED, lasting, require_store
 from compoundnet.search.working import Bench
 from compoundnet.whole import made, write_whole
 
@@ -34,7 +36,7 @@ from .looking import FILE, look, seen
 from .sets import spread_places
 from .verdict import verdict
 
-ASKED, TRIALS, WEIGHTS = "search.json", "trials", "weights"
+TRIALS, WEIGHTS = "trials", "weights"
 _WHERE = ("store", "study")  # in ASKED, beside what makes two searches the same
 OnDone = Callable[[int, int], None]  # thousands of pictures that trained, of how many
 
@@ -45,7 +47,8 @@ class Search:
 
     ``material`` holds no test picture; ``test`` is looked at after the last trial. Trials are kept in the folder's
     journal unless ``store`` names another one, or a database: all searches of one store share them. No seeds are added
-    that would take the training beyond ``minutes``, of all trials together.
+    that would take the training beyond ``minutes``, of all trials together. A store that does not answer is tried
+    again for as long as ``patience`` has.
     """
 
     asked: Asked
@@ -55,6 +58,7 @@ class Search:
     workers: int = 1
     store: str | Path | None = None
     minutes: float | None = None
+    patience: Patience | None = None
     on_done: OnDone | None = None
 
     def __post_init__(self) -> None:
@@ -72,10 +76,11 @@ class Search:
             iso_of(self.asked, self.asked.transfer, self.material.side)  # or it ends here, and not after hours
         self._begin()
         own = {type(stage.operator).__name__: type(stage.operator) for stage in self.asked.network.stages}
-        with open_store(self.store or self.folder / JOURNAL, operators={**OPERATORS, **own}) as store:
+        where = self.store or self.folder / JOURNAL
+        with open_store(where, patience=self.patience, operators={**OPERATORS, **own}) as store:
             name = digest(self._identity)[:16]
             study = store.study(f"coefficients {name}", {"search": name, "data": self.material.digest})
-            self._write_asked({"store": store.name, "study": study.name})
+            self._write_asked({"store": lasting(store.name), "study": study.name})
             return _Running(self, found, study).found()
 
     @property
@@ -92,6 +97,8 @@ class Search:
 
     def _begin(self) -> None:
         file, mine = made(self.folder) / ASKED, self._identity
+        if self.store is None:
+            require_store(self.folder, self.folder / JOURNAL)
         if not file.exists():
             seen = f"{self.folder / FILE}: the test pictures were looked at, and no {ASKED} says by which search"
             require(not (self.folder / FILE).exists(), "", f"{seen}; search in another folder")
@@ -104,7 +111,9 @@ class Search:
         held = {key: each for key, each in held.items() if key not in _WHERE} if isinstance(held, dict) else held
         differs = _first_difference(held, json.loads(json.dumps(mine)))
         if differs is not None:
-            raise ValueError(f"{self.folder}: holds another search ({differs} differs); name another folder")
+            said = f"holds another search ({differs} differs); name another folder"
+            known = self.store or self.folder / JOURNAL
+            raise ValueError(f"{self.folder}: {said}, with --store {known} for what is trained already")
 
     def _write_asked(self, where: Mapping[str, str]) -> None:
         """What is asked, and where its trials are, by which a report finds them: an address without its password."""

@@ -6,11 +6,12 @@ import math
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-from compoundnet.schema import near, shown
+from compoundnet.schema import counted, near, shown
 from compoundnet.search.trial import Trial
-from compoundnet.search.trials.opening import JOURNAL
+from compoundnet.search.trials.opening import JOURNAL, say_on_stderr
 from compoundnet.search.trials.reading import chosen, read_journal
 from compoundnet.search.trials.records import trial_of
+from compoundnet.search.whereabouts import kept_at
 
 from .trained import Observed
 
@@ -32,9 +33,12 @@ def read_observed(where: str, study: str | None = None) -> tuple[Observed, ...]:
         if study is not None:
             raise ValueError(f"--study {study}: a table has no studies; leave it out")
         return tuple(_of_table(path))
-    journal = path / JOURNAL  # a coefficient search keeps its trials there
-    if journal.is_file():
-        where, path = str(journal), journal
+    if (path / JOURNAL).is_file():  # in the folder of a search
+        path = path / JOURNAL
+    elif path.is_dir() and (kept := kept_at(path)) is not None and not (path / "trials").is_dir():
+        where, path, study = kept[0], Path(kept[0]), study or kept[1]
+        if "://" not in where and not path.is_file():
+            raise ValueError(f"{where}: there is no such journal, of which a search's folder says that it is its own")
     if path.is_file():
         trials = _of_journal(path, study)
     else:
@@ -45,10 +49,12 @@ def read_observed(where: str, study: str | None = None) -> tuple[Observed, ...]:
 def _of_journal(path: Path, study: str | None) -> Iterable[Trial]:
     """Read without a lock, and nothing is written: a half-written last record is left out."""
     try:
-        studies = read_journal(path).studies
+        journal = read_journal(path)
     except OSError as error:
         raise ValueError(f"{path}: cannot be read ({error.strerror})") from None
-    read = studies[chosen(str(path), study, list(studies))]
+    if journal.torn:
+        say_on_stderr(f"{path.name} ends in a half-written record: {counted(journal.torn, 'byte')} left out")
+    read = journal.studies[chosen(str(path), study, list(journal.studies))]
     return [trial_of(record["trial"]) for record in read.records.values()]
 
 
@@ -72,7 +78,7 @@ def _of_folder(path: Path, study: str | None) -> Iterable[Trial]:
             except ValueError as error:
                 raise ValueError(f"{file}: damaged ({error}); move it away, and it is trained again") from None
     if not found:
-        raise ValueError(f"{path}: a folder without trials; give the journal, or the folder of a coefficient search")
+        raise ValueError(f"{path}: a folder without trials; give the journal, or the folder, of a search")
     return found
 
 

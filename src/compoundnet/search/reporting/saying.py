@@ -48,6 +48,8 @@ def ties_said(report: Report) -> str:
     if not report.ties:
         return ""
     count = len(report.ties)
+    if len(report.entries) == 1:
+        return "One network is compared with none: it is the best so far, and no more."
     if count == 1:
         return "The best is told from all others: with 95 % no other network is better."
     said = (

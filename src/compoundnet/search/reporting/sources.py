@@ -14,8 +14,13 @@ from compoundnet.search.trials.loading import uncollected
 from compoundnet.search.trials.opening import JOURNAL, open_store, say_on_stderr
 from compoundnet.search.trials.reading import Read, chosen, read_journal
 from compoundnet.search.trials.store import IDENTITY
+from compoundnet.search.whereabouts import kept_at
 
-_TRIALS, _ASKED = "trials", "search.json"  # in the folder of a search: its trials, one a file; what was asked
+_COEFFICIENTS = (
+    "A coefficient search fixes its choice before fresh seeds are compared: what it chose, and by which name, is in "
+    "the report.json and net.json of its own folder, and may be another network than the best of all trials."
+)
+_TRIALS = "trials"  # in the folder of an older search: its trials, one a file
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,7 +70,7 @@ def _of_path(path: Path, study: str | None) -> Kept:
     if (path / JOURNAL).is_file():
         path = path / JOURNAL
     if path.is_dir():
-        if (kept := _kept_elsewhere(path)) is not None and not (path / _TRIALS).is_dir():
+        if (kept := kept_at(path)) is not None and not (path / _TRIALS).is_dir():
             store, its = kept
             return _of_database(store, study or its) if "://" in store else _of_path(Path(store), study or its)
         return _of_folder(path, study)
@@ -78,16 +83,6 @@ def _of_path(path: Path, study: str | None) -> Kept:
     ours = {name: read for name, read in journal.studies.items() if _identity(read.attributes) is not None}
     torn = f"{path.name} ends in a half-written record: {counted(journal.torn, 'byte')} left out."
     return _kept(str(path), ours[chosen(str(path), study, list(ours))], (torn,) if journal.torn else ())
-
-
-def _kept_elsewhere(folder: Path) -> tuple[str, str] | None:
-    """The store and the study of an architecture search with --store, as its folder says."""
-    try:
-        told = json.loads((folder / _ASKED).read_text(encoding="utf-8"))
-        store, study = told["store"], told["study"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-    return (store, study) if isinstance(store, str) and isinstance(study, str) else None
 
 
 def _of_database(where: str, study: str | None) -> Kept:
@@ -126,6 +121,8 @@ def _kept(where: str, read: Read, notes: tuple[str, ...]) -> Kept:
 
 def _about(attributes: Mapping[str, Any]) -> tuple[About | None, str]:
     """What the study says of itself, or why not."""
+    if ABOUT not in attributes and "search" in (_identity(attributes) or {}):
+        return None, _COEFFICIENTS
     if ABOUT not in attributes:
         return None, "The study was begun without its space and objective: its choices have numbers, no names."
     try:

@@ -21,7 +21,7 @@ from .leases import BEAT
 from .standing import Standing, Standings
 from .starting import Order, Started, require_sendable, started
 from .study import Study
-from .working import Ended, Why, take_up
+from .working import STOPPING, Ended, Why, take_up
 
 RESTARTS = 3  # of all workers together
 _LOOK = 1.0  # seconds between looks at the store
@@ -113,7 +113,7 @@ class _Run:
             waited = [thing for worker in self.workers for thing in (worker.pipe, worker.process.sentinel)]
             connection.wait(waited, timeout=_LOOK)
             if asked():
-                self._tell_to_stop("finishing the trials that run; Ctrl-C again ends them now")
+                self._tell_to_stop(STOPPING)
             for worker in list(self.workers):
                 self._listen(worker)
                 if worker.process.exitcode is not None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from compoundnet.schema import near, shown
 
-from .damage import first_damaged_line
+from .damage import first_damaged_line, is_journal
 from .failing import TrialsError
 from .ledger import CLAIM, RECORD, counting
 from .loading import uncollected
@@ -41,6 +41,9 @@ class Journal:
 
 def read_journal(path: Path) -> Journal:
     """Replay a journal as Optuna does. Raises OSError, and TrialsError with the line where its middle is damaged."""
+    if not is_journal(path):
+        problem = "is no journal of trials: line 1 is no record"
+        raise TrialsError(f"{path} {problem}; name the journal, or the folder, of a search")
     with uncollected():
         lines = path.read_bytes().split(b"\n")
         torn = len(lines.pop())  # what follows the last newline

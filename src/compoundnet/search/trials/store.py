@@ -97,7 +97,7 @@ class Store:
             if differing := sorted(k for k in {*other, *identity} if other.get(k) != identity.get(k)):
                 raise TrialsError(
                     f"study {shown(name)} in {self.name} was begun with another {' and '.join(differing)}; "
-                    "choose another name, or search as it was begun"
+                    "choose another name (--study), or search as it was begun"
                 )
         return Study(self, name, identity)
 

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from compoundnet.schema import counted
 from compoundnet.search.trial import Task, Trial
@@ -26,6 +26,7 @@ from .study import Refusal, Study
 
 Why: TypeAlias = Literal["trials", "seconds", "asked", "exhausted"]
 DEATHS = 3  # of workers in one task, before it is recorded as failed
+STOPPING = "finishing the trials that run; Ctrl-C again ends them now"
 _FAILURES = 3  # in a row, before a worker gives up
 _WAIT = 0.5  # seconds between looks at what others do, when there is nothing else to do
 
@@ -62,7 +63,8 @@ def work(
     """
     take_up(study, limits, front)
     keep_about(study, job)
-    return resumed(study, job, limits=limits, front=front, on_trial=on_trial, stop=stop, rank=rank, beat=beat)
+    options: dict[str, Any] = {"limits": limits, "front": front, "on_trial": on_trial, "rank": rank, "beat": beat}
+    return resumed(study, job, stop=stop, on_ask=lambda: study.store.say(STOPPING), **options)
 
 
 def take_up(study: Study, limits: Limits, front: Path | None) -> None:
@@ -90,11 +92,12 @@ def resumed(
     stop: Callable[[], bool],
     rank: int,
     beat: float,
+    on_ask: Callable[[], None] | None = None,
 ) -> Ended:
-    """As ``work``, of a search that was taken up."""
+    """As ``work``, of a search that was taken up; ``on_ask`` is called at the first Ctrl-C or SIGTERM."""
     if not isinstance(job, (Job, Tasks)):
         raise TrialsError(f"a job is a Job or Tasks, not {type(job).__name__}")
-    with stop_on_signal() as asked:
+    with stop_on_signal(on_ask) as asked:
         worker = _Worker(study, job, limits, front, on_trial, lambda: stop() or asked(), rank, beat)
         why = worker.run()
     return Ended(why, worker.recorded, worker.standings.now())
