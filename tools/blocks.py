@@ -253,7 +253,7 @@ BLOCKS: Mapping[str, Callable[[], str]] = MappingProxyType(
         "memory": memory,
         "checkpointing": checkpointing,
         "architecture": architecture,
-    "coefficients": coefficients,
+        "coefficients": coefficients,
         "search_macro": search_macro,
         "proxies_macro": proxies_macro,
         "trials": trials,
