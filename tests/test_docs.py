@@ -14,7 +14,18 @@ from typing import Any
 import pytest
 from tools import blocks, cam_figure, figure, files, front_figure, inspected, records, report_figure, snippets
 from tools.__main__ import settled
-from tools.files import CAM_FIGURE, FIGURE, FRONT_FIGURE, PAGES, REPORT_FIGURE, RESULTS, ROOT, is_up_to_date, write
+from tools.files import (
+    CAM_FIGURE,
+    FIGURE,
+    FRONT_FIGURE,
+    PAGES,
+    REPORT_FIGURE,
+    RESULTS,
+    ROOT,
+    is_up_to_date,
+    newest_benchmarks,
+    write,
+)
 
 import compoundnet
 from compoundnet.cli.parser import COMMANDS
@@ -92,6 +103,15 @@ def drawn(svg: str) -> tuple[Any, list[str]]:
     tree = ET.fromstring(svg)
     description = next(tree.iter(f"{DUBLIN}description")).text
     return json.loads(description or ""), [element.text or "" for element in tree.iter(f"{SVG}text")]
+
+
+def test_what_the_readme_says_of_compound_scaling_is_the_verdict_on_record() -> None:
+    lines = newest_benchmarks("coefficients_")
+    [found] = [line for line in lines if line["what"] == "coefficients_verdict" and line["primary"]]
+    better = {each["rival"] for each in found["contrasts"] if each["difference"]["low"] > 0 and each["adjusted"] < 0.05}
+    told_apart = {each["rival"] for each in found["contrasts"] if each["rival"] not in found["ties"]}
+    assert (found["champion"], better, told_apart) == ("C-EN", {"D", "W"}, {"D", "W"})
+    assert "better than depth and width alone, and not told from resolution alone" in (ROOT / "README.md").read_text()
 
 
 def test_the_figure_shows_the_records() -> None:
