@@ -66,8 +66,6 @@ def test_pictures_become_coefficients(given: Path, tmp_path: Path, capsys: pytes
         (["--side", "400"], "has 16 pixels on its shorter side; ask for at most as many"),
         (["--set", "cube"], "--set: expected one of"),
         (["--up-to", "1"], "up_to: 1 seed at most, and 2 to begin with"),
-        (["--patience", "2"], "--patience: '2': the unit is missing; give one of s, m, h"),
-        (["--store", "postgresql://nobody@127.0.0.1:1/x", "--patience", "1s"], "did not answer for 1 s"),
         (["--minutes", "0"], "minutes: 0.0 is not a time above 0"),
         (["--store", "mysql://a/b"], "'mysql://' is no store; give a journal file"),
         (["--operators", "own.txt"], "own.txt: not a Python file; name the one that defines your operators"),

@@ -133,7 +133,7 @@ SURFACE = {
     ],
     "search coefficients": [
         *["net", "--budget", "--by-stage", "--confirm", "--data", "--divisor", "--finalists", "--json", "--minutes"],
-        *["--operators", "--out", "--patience", "--pictures", "--recipe", "--resolution", "--rungs", "--seeds"],
+        *["--operators", "--out", "--pictures", "--recipe", "--resolution", "--rungs", "--seeds"],
         *["--set", "--settings", "--side", "--store", "--tolerance", "--transfer", "--trials", "--up-to", "--workers"],
     ],
     "search architecture": [

@@ -18,7 +18,6 @@ from .progress import progress
 from .recipes import read as read_recipe
 from .settings import changed
 from .sources import Source, read
-from .units import span
 
 if TYPE_CHECKING:
     from compoundnet.recipes import Recipe
@@ -54,7 +53,6 @@ def search_coefficients(
     tolerance: float = 0.01,
     workers: int = 1,
     store: str | None = None,
-    patience: str = "60s",
     operators: str | None = None,
     json: bool = False,
 ) -> int:
@@ -82,21 +80,23 @@ def search_coefficients(
         divisor: round widths to a multiple of this, such as 2 for small networks; default: as the family does
         tolerance: how far from the budget a network may be, as a share; default: 0.01
         workers: how many single-threaded processes train; default: 1
-        store: a journal file or postgresql://user@host/database; all searches and machines that name it share its
-            trials; default: a journal in --out
-        patience: how long a store that does not answer is tried again; default: 60s
+        store: a journal file or postgresql://user@host/database, shared by all that name it; default: one in --out
         operators: a Python file that defines the network's own operators
     """
-    source = read(net, operators_of(operators))
-    if resolution is not None:
-        require_count(resolution, "--resolution")
-        source = replace(source, network=replace(source.network, resolution=resolution))
     counts = {"seeds": seeds, "confirm": confirm, "finalists": finalists, "trials": trials, "rungs": rungs}
     more: dict[str, Any] = {"candidates": set, "by_stage": by_stage, "tolerance": tolerance, "pictures": pictures}
     more |= {"budget": factors(budget, "--budget"), "up_to": up_to, "recipe": recipe_of(recipe, settings)}
     more |= {"transfer": factors(transfer, "--transfer") if transfer else {}}
-    place = _Place(data, Path(out), side, workers, store, minutes, span(patience, "--patience"))
-    return _searched(source, place, divisor, {**counts, **more}, json)
+    place = _Place(data, Path(out), side, workers, store, minutes)
+    return _searched(_at(read(net, operators_of(operators)), resolution), place, divisor, {**counts, **more}, json)
+
+
+def _at(source: Source, resolution: int | None) -> Source:
+    """The network at another input, where one is given."""
+    if resolution is None:
+        return source
+    require_count(resolution, "--resolution")
+    return replace(source, network=replace(source.network, resolution=resolution))
 
 
 def _searched(source: Source, place: "_Place", divisor: int | None, asked: Mapping[str, Any], json: bool) -> int:
@@ -119,13 +119,11 @@ class _Place:
     workers: int
     store: str | None
     minutes: float | None
-    patience: float
 
 
 def _run(source: Source, place: _Place, divisor: int | None, **settings: Any) -> "Found | None":
     """The search, kept in its folder; None where it was interrupted."""
     from compoundnet.search.coefficients import Search
-    from compoundnet.search.trials.failing import Patience
     from compoundnet.whole import write_whole
 
     require_count(place.workers, "workers")
@@ -134,7 +132,7 @@ def _run(source: Source, place: _Place, divisor: int | None, **settings: Any) ->
             data = _opened(place.data, source, place.side, on_done)
         asked = _asked(source, data, divisor, **settings)
         with progress("thousand pictures trained") as on_done:
-            kept = {"store": place.store, "minutes": place.minutes, "patience": Patience(seconds=place.patience)}
+            kept = {"store": place.store, "minutes": place.minutes}
             found = Search(asked, data.material, data.test, place.out, place.workers, on_done=on_done, **kept).run()
     except KeyboardInterrupt:
         return None

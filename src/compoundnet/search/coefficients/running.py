@@ -18,7 +18,6 @@ from compoundnet.schema import require, require_number
 from compoundnet.search.material import Material
 from compoundnet.search.trial import Task, Trial, digest
 from compoundnet.search.trials import Study, open_store
-from compoundnet.search.trials.failing import Patience
 from compoundnet.search.trials.opening import JOURNAL
 from compoundnet.search.whereabouts import ASKED, lasting, require_store
 from compoundnet.search.working import Bench
@@ -47,8 +46,7 @@ class Search:
 
     ``material`` holds no test picture; ``test`` is looked at after the last trial. Trials are kept in the folder's
     journal unless ``store`` names another one, or a database: all searches of one store share them. No seeds are added
-    that would take the training beyond ``minutes``, of all trials together. A store that does not answer is tried
-    again for as long as ``patience`` has.
+    that would take the training beyond ``minutes``, of all trials together.
     """
 
     asked: Asked
@@ -58,7 +56,6 @@ class Search:
     workers: int = 1
     store: str | Path | None = None
     minutes: float | None = None
-    patience: Patience | None = None
     on_done: OnDone | None = None
 
     def __post_init__(self) -> None:
@@ -76,8 +73,7 @@ class Search:
             iso_of(self.asked, self.asked.transfer, self.material.side)  # or it ends here, and not after hours
         self._begin()
         own = {type(stage.operator).__name__: type(stage.operator) for stage in self.asked.network.stages}
-        where = self.store or self.folder / JOURNAL
-        with open_store(where, patience=self.patience, operators={**OPERATORS, **own}) as store:
+        with open_store(self.store or self.folder / JOURNAL, operators={**OPERATORS, **own}) as store:
             name = digest(self._identity)[:16]
             study = store.study(f"coefficients {name}", {"search": name, "data": self.material.digest})
             self._write_asked({"store": lasting(store.name), "study": study.name})
@@ -117,7 +113,9 @@ class Search:
 
     def _write_asked(self, where: Mapping[str, str]) -> None:
         """What is asked, and where its trials are, by which a report finds them: an address without its password."""
-        write_whole(self.folder / ASKED, json.dumps({**self._identity, **where}) + "\n")
+        file, text = self.folder / ASKED, json.dumps({**self._identity, **where}) + "\n"
+        if not file.exists() or file.read_text(encoding="utf-8") != text:
+            write_whole(file, text)
 
 
 def _first_difference(one: object, other: object, path: str = "") -> str | None:
