@@ -21,7 +21,7 @@ def operators_of(file: str | None) -> Mapping[str, type]:
     if path.suffix != ".py" or not path.is_file():
         raise ValueError(f"{file}: not a Python file; name the one that defines your operators")
     if str(path.parent) not in sys.path:
-        sys.path.insert(0, str(path.parent))
+        sys.path.append(str(path.parent))  # last, or a json.py beside the file would be every worker's json
     try:
         module = importlib.import_module(path.stem)
     except Exception as error:

@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 
 from compoundnet.data import Memory
+from compoundnet.network import Network
+from compoundnet.operators import OPERATORS
 from compoundnet.search.material import by_area
 from compoundnet.search.trial import Task
 from compoundnet.search.working import Bench
@@ -38,7 +40,7 @@ def look(folder: Path, tasks: Sequence[Task], bench: Bench, test: Memory, *, gro
         if held.keys() != keys.keys() and not nested:
             problem = f"the test pictures were looked at on {when}, for other networks or other pictures"
             raise ValueError(f"{file}: {problem}; a second look would choose by them, search in another folder")
-    new = {key: _right(bench.file(task), test) for key, task in keys.items() if key not in held}
+    new = {key: _right(bench.file(task), task.network, test) for key, task in keys.items() if key not in held}
     if new:
         found = held | new
         packed = {key: base64.b64encode(np.packbits(right).tobytes()).decode() for key, right in found.items()}
@@ -77,7 +79,7 @@ def _read(file: Path, digest: str, count: int) -> tuple[str, dict[str, Hits]]:
         ) from None
 
 
-def _right(file: Path, test: Memory) -> Hits:
+def _right(file: Path, trained: Network, test: Memory) -> Hits:
     """Which pictures the network in a file of weights gets right."""
     import torch
 
@@ -86,7 +88,8 @@ def _right(file: Path, test: Memory) -> Hits:
 
     if not file.is_file():
         return np.zeros(len(test), bool)
-    found = load(file)
+    own = {type(stage.operator).__name__: type(stage.operator) for stage in trained.stages}
+    found = load(file, operators={**OPERATORS, **own})
     network = found.weights.network
     pixels = as_pixels(by_area(test.pixels, network.resolution), network.in_channels)
     feed = MemoryFeed(pixels, torch.as_tensor(test.labels), found.weights.preprocess, None, _BATCH)
