@@ -1,9 +1,27 @@
 """Where the trials of a search are, as its folder says: ``search.json`` names the store and the study."""
 
 import json
+import re
 from pathlib import Path
 
+from .trials.opening import JOURNAL
+
 ASKED = "search.json"
+_PASSWORD = re.compile(r"(://[^:/@]*):[^@]*@")
+
+
+def named(store: str, folder: Path) -> str:
+    """A store as ``search.json`` names it: found from every place, and after the folder was moved.
+
+    The folder's own journal is named by its file, another one by its whole path, a database without its password.
+
+    >>> named("postgresql://user:***@host/trials", Path("out")), named("out/journal.log", Path("out"))
+    ('postgresql://user@host/trials', 'journal.log')
+    """
+    if "://" in store:
+        return _PASSWORD.sub(r"\1@", store)
+    path = Path(store).resolve()
+    return JOURNAL if path == (folder / JOURNAL).resolve() else str(path)
 
 
 def kept_at(folder: Path) -> tuple[str, str] | None:
@@ -13,23 +31,19 @@ def kept_at(folder: Path) -> tuple[str, str] | None:
         store, study = told["store"], told["study"]
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    return (store, study) if isinstance(store, str) and isinstance(study, str) else None
+    if not (isinstance(store, str) and isinstance(study, str)):
+        return None
+    own = folder / JOURNAL
+    # Folders of older versions name their own journal by a path, which is gone when they were moved.
+    moved = Path(store).name == JOURNAL and not Path(store).exists() and own.exists()
+    return (str(own), study) if store == JOURNAL or moved else (_PASSWORD.sub(r"\1@", store), study)
 
 
-def lasting(store: str) -> str:
-    """A store as ``search.json`` names it: a file by its whole path, so that it is found from every folder.
-
-    >>> lasting("postgresql://user@host/trials")
-    'postgresql://user@host/trials'
-    """
-    return store if "://" in store else str(Path(store).resolve())
-
-
-def require_store(folder: Path, own: Path) -> None:
-    """Raise ValueError, one line, where the folder's trials are in another store, and its ``own`` would begin anew."""
+def require_own(folder: Path) -> None:
+    """Raise ValueError, one line, where a folder's trials are in another store than its own: none is trained again."""
     kept = kept_at(folder)
-    if kept is None or own.exists():
+    if kept is None or ("://" not in kept[0] and Path(kept[0]).resolve() == (folder / JOURNAL).resolve()):
         return
-    store, _ = kept
-    if "://" in store or (Path(store).is_file() and Path(store).resolve() != own.resolve()):
-        raise ValueError(f"{folder}: its trials are in {store}; give that store (--store), or name another folder")
+    gone = "://" not in kept[0] and not Path(kept[0]).exists()
+    where = f"its trials are in {kept[0]}{', which is not there' if gone else ''}"
+    raise ValueError(f"{folder}: {where}; give that store (--store), or name another folder")

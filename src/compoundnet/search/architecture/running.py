@@ -11,7 +11,7 @@ from compoundnet.schema import counted, encode, require_count
 from compoundnet.search.trials import Ended, Standing, Study, launch, open_store, work
 from compoundnet.search.trials.failing import Patience
 from compoundnet.search.trials.opening import JOURNAL
-from compoundnet.search.whereabouts import ASKED, lasting, require_store
+from compoundnet.search.whereabouts import ASKED, named, require_own
 from compoundnet.whole import made, write_whole
 
 from .found import FRONT, Architectures, save_best, save_networks
@@ -38,14 +38,14 @@ def run(
     require_count(count, "workers")
     _require_same(search, made(out))
     if store is None:
-        require_store(out, out / JOURNAL)
+        require_own(out)
     where = out / JOURNAL if store is None else store
     with open_store(where, patience=patience, say=say, operators=search.design.operators) as opened:
         kept = opened.study(study, search.identity)
         if count_kept := len(kept.trials):
             say(f"study {study} in {opened.name}: {counted(count_kept, 'trial')} recorded before; going on")
         write_whole(
-            out / ASKED, json.dumps(_asked(search, lasting(opened.name), study), indent=1, allow_nan=False) + "\n"
+            out / ASKED, json.dumps(_asked(search, named(opened.name, out), study), indent=1, allow_nan=False) + "\n"
         )
         ended = _searched(search, kept, count, out / FRONT, _Saving(search, out, on_standing))
         kept.glance()

@@ -19,7 +19,7 @@ from compoundnet.search.material import Material
 from compoundnet.search.trial import Task, Trial, digest
 from compoundnet.search.trials import Study, open_store
 from compoundnet.search.trials.opening import JOURNAL
-from compoundnet.search.whereabouts import ASKED, lasting, require_store
+from compoundnet.search.whereabouts import ASKED, kept_at, named, require_own
 from compoundnet.search.working import Bench
 from compoundnet.whole import made, write_whole
 
@@ -76,7 +76,7 @@ class Search:
         with open_store(self.store or self.folder / JOURNAL, operators={**OPERATORS, **own}) as store:
             name = digest(self._identity)[:16]
             study = store.study(f"coefficients {name}", {"search": name, "data": self.material.digest})
-            self._write_asked({"store": lasting(store.name), "study": study.name})
+            self._write_asked({"store": named(store.name, self.folder), "study": study.name})
             return _Running(self, found, study).found()
 
     @property
@@ -94,7 +94,7 @@ class Search:
     def _begin(self) -> None:
         file, mine = made(self.folder) / ASKED, self._identity
         if self.store is None:
-            require_store(self.folder, self.folder / JOURNAL)
+            require_own(self.folder)
         if not file.exists():
             seen = f"{self.folder / FILE}: the test pictures were looked at, and no {ASKED} says by which search"
             require(not (self.folder / FILE).exists(), "", f"{seen}; search in another folder")
@@ -108,8 +108,9 @@ class Search:
         differs = _first_difference(held, json.loads(json.dumps(mine)))
         if differs is not None:
             said = f"holds another search ({differs} differs); name another folder"
-            known = self.store or self.folder / JOURNAL
-            raise ValueError(f"{self.folder}: {said}, with --store {known} for what is trained already")
+            kept = kept_at(self.folder)
+            more = "" if kept is None else f", with --store {kept[0]} for what is trained already"
+            raise ValueError(f"{self.folder}: {said}{more}")
 
     def _write_asked(self, where: Mapping[str, str]) -> None:
         """What is asked, and where its trials are, by which a report finds them: an address without its password."""

@@ -33,12 +33,12 @@ def read_observed(where: str, study: str | None = None) -> tuple[Observed, ...]:
         if study is not None:
             raise ValueError(f"--study {study}: a table has no studies; leave it out")
         return tuple(_of_table(path))
-    if (path / JOURNAL).is_file():  # in the folder of a search
-        path = path / JOURNAL
-    elif path.is_dir() and (kept := kept_at(path)) is not None and not (path / "trials").is_dir():
+    if (kept := kept_at(path)) is not None:
         where, path, study = kept[0], Path(kept[0]), study or kept[1]
         if "://" not in where and not path.is_file():
-            raise ValueError(f"{where}: there is no such journal, of which a search's folder says that it is its own")
+            raise ValueError(f"{where}: there is no such journal, and the search's folder names it; put it back")
+    elif (path / JOURNAL).is_file():
+        path = path / JOURNAL
     if path.is_file():
         trials = _of_journal(path, study)
     else:

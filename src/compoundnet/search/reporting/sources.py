@@ -67,12 +67,12 @@ def read_kept(where: str | Path, study: str | None = None) -> Kept:
 
 
 def _of_path(path: Path, study: str | None) -> Kept:
+    if (kept := kept_at(path)) is not None:
+        store, its = kept
+        return _of_database(store, study or its) if "://" in store else _of_path(Path(store), study or its)
     if (path / JOURNAL).is_file():
         path = path / JOURNAL
     if path.is_dir():
-        if (kept := kept_at(path)) is not None and not (path / _TRIALS).is_dir():
-            store, its = kept
-            return _of_database(store, study or its) if "://" in store else _of_path(Path(store), study or its)
         return _of_folder(path, study)
     if not path.is_file():
         raise TrialsError(f"{path}: there is no such journal or folder; name the journal file of the search")
