@@ -69,6 +69,7 @@ def test_pictures_become_coefficients(given: Path, tmp_path: Path, capsys: pytes
         (["--minutes", "0"], "minutes: 0.0 is not a time above 0"),
         (["--store", "mysql://a/b"], "'mysql://' is no store; give a journal file"),
         (["--operators", "own.txt"], "own.txt: not a Python file; name the one that defines your operators"),
+        (["--store", ""], "store: an empty name; name a journal file or a database"),
         (["--workers", "0"], "workers: 0 is not a whole number of at least 1"),
     ],
 )

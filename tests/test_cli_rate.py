@@ -185,14 +185,20 @@ def test_what_is_not_defined_is_a_dash(tmp_path: Path, capsys: pytest.CaptureFix
     assert re.search(r"^predictor ridge +[-0-9.]+ \[.*\] +- +[0-9]+ %", out, re.MULTILINE)
 
 
-def test_a_predictor_that_ranks_nothing_is_not_recommended(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    rng = np.random.default_rng(3)
+@pytest.mark.parametrize(("seed", "positive"), [(3, False), (0, True)])
+def test_a_predictor_that_ranks_nothing_is_not_recommended(
+    seed: int, positive: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rng = np.random.default_rng(seed)
     path = table(tmp_path / "trials.csv", [row(width, accuracy=rng.uniform(0.2, 0.8)) for width in WIDTHS])
     assert main(["search", "rate", str(path), "--json"]) == 0
     rankings = json.loads(capsys.readouterr().out)["predictors"]["rankings"]
-    assert all(each["tau"]["value"] <= 0 for each in rankings.values())
+    assert all(each["tau"]["low"] <= 0 for each in rankings.values())
+    assert any(each["tau"]["value"] > 0 for each in rankings.values()) is positive
     assert main(["search", "rate", str(path)]) == 0
-    assert "No predictor ranks these networks better than chance." in capsys.readouterr().out
+    assert (
+        "No predictor ranks these networks better than chance: no tau's interval is above 0." in capsys.readouterr().out
+    )
 
 
 @pytest.mark.parametrize(

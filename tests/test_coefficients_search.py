@@ -129,6 +129,15 @@ def test_a_folder_of_an_older_version_goes_on(done: tuple[Path, Found], tmp_path
     assert not (tmp_path / "weights").exists()
 
 
+def test_weights_lie_beside_the_journal_also_of_another_search(tmp_path: Path) -> None:
+    def weights(store: str | None) -> Path:
+        return Search(asked(), material(), memory(64, 2), tmp_path / "out", store=store).weights
+
+    assert weights(None) == weights("postgresql://u@host/d") == tmp_path / "out/weights"
+    assert weights("runs/shared.log") == Path("runs/shared.log.weights")
+    assert weights("first/journal.log") == Path("first/weights")
+
+
 def test_searches_of_one_store_share_their_trials(
     done: tuple[Path, Found], tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

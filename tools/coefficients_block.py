@@ -39,8 +39,9 @@ def _budget(lines: Sequence[Mapping[str, Any]]) -> list[str]:
     first = arms[0]
     said = (
         f"At {_BUDGETS[first['budget']]}, {first['seeds']} fresh seeds an arm, {first['pictures']:,} pictures, "
-        f"{first['epochs']:g} epochs; {minutes:g} minutes in all, {hours:.1f} hours of one core for these trials. "
-        "Intervals are of 95 %:"
+        f"{first['epochs']:g} epochs; {minutes:g} minutes from the benchmark's last "
+        f"start, {hours:.1f} hours of one core for these trials. "
+        "Intervals are of 95 %. A difference counts where its interval excludes 0 and p, by Holm, is at most 0.05:"
     )
     head = ["Arm", "Layers", "Widths", "Pixels", "Multiply-adds", "Parameters", "Test accuracy (%)", "Seeds' std"]
     told = [f"- **{line['champion']}**{_primary(line)}: {line['sentence']}" for line in verdicts]

@@ -77,8 +77,12 @@ def _print(found: "Rating", table: "Trained", looked: "Trained | None") -> None:
         write(f"Proxies looked at {len(looked.networks):,} of them.")
     write_table(_HEAD, [*_predictors(found), *_proxies(found), *_fidelities(found)])
     best = found.predictors.best
-    ranks = found.predictors.rankings[best].tau.value > 0
-    said = f"Best predictor: {best}." if ranks else "No predictor ranks these networks better than chance."
+    ranks = found.predictors.rankings[best].tau.low > 0
+    said = (
+        f"Best predictor: {best}."
+        if ranks
+        else "No predictor ranks these networks better than chance: no tau's interval is above 0."
+    )
     rated = found.proxies
     if rated is not None:
         band = rated.band

@@ -140,7 +140,9 @@ def reach(network: Network, budget: Budget, native: int, device: Device | None =
     """
     own = network.resolution
     said = f"{own} pixels; the pictures have {native}, and more adds cost but no detail"
-    remedy = f"begin with a smaller input (--resolution {native}), or keep larger pictures (--side {own})"
+    smaller = f"begin with a smaller input (--resolution, at most {native})"
+    smaller = smaller if native >= network.total_stride else f"take a network of a total stride of at most {native}"
+    remedy = f"{smaller}, or larger pictures (--side {own})"
     require(own <= native, "resolution", f"{said}; {remedy}")
     share = 1 / float(budget.use(counted(network, device)))
     depth, width = _ends(share), _ends(math.sqrt(share))

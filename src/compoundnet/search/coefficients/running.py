@@ -60,6 +60,9 @@ class Search:
 
     def __post_init__(self) -> None:
         require_trainable(self.asked, self.material)
+        require(
+            self.store is None or str(self.store) != "", "store", "an empty name; name a journal file or a database"
+        )
         same = self.test.pixels.shape[1:] == self.material.train.pixels.shape[1:]
         require(same, "test", "its pictures have another shape than those that train")
         if self.minutes is not None:
@@ -88,8 +91,10 @@ class Search:
     @property
     def weights(self) -> Path:
         """Where final weights lie: those of searches on one journal lie beside it, so that they share them too."""
-        beside = self.store is not None and "://" not in str(self.store)
-        return Path(f"{self.store}.{WEIGHTS}") if beside else self.folder / WEIGHTS
+        if self.store is None or "://" in str(self.store):
+            return self.folder / WEIGHTS
+        journal = Path(self.store)  # that of another search's folder has its weights beside it
+        return journal.with_name(WEIGHTS if journal.name == JOURNAL else f"{journal.name}.{WEIGHTS}")
 
     def _begin(self) -> None:
         file, mine = made(self.folder) / ASKED, self._identity
